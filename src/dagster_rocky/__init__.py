@@ -1,0 +1,1 @@
+"""Rocky SQL projects as Dagster assets."""

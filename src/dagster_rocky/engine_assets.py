@@ -1,0 +1,62 @@
+"""What the engine builds, and the Dagster asset that stands for each: the link between graph, plan and events."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import dagster as dg
+
+EngineKey = tuple[str, ...]
+"""The engine's own asset key, e.g. `("duckdb", "jfk", "wx", "weather")` or `("nyc", "marts", "daily_flights")`."""
+
+AssetKind = Literal["table", "model", "seed", "load", "quality", "snapshot"]
+Granularity = Literal["hour", "day", "month", "year"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckDeclaration:
+    """A check that the graph declares.
+
+    Attributes:
+        engine_name: The engine's name of it, e.g. `null_rate:email` or `row_count_range:-`.
+        name: The Dagster check name: every character outside `[A-Za-z0-9_]` becomes `_` (contract, section 12).
+        severity: Overrides what the engine reports for a failing result; `None` keeps the engine's.
+        blocking: Whether Dagster stops downstream assets on an error-severity failure.
+    """
+
+    engine_name: str
+    name: str
+    severity: Literal["WARN", "ERROR"] | None = None
+    blocking: bool = False
+    description: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineAsset:
+    """One thing that the engine builds, with the asset that stands for it.
+
+    Attributes:
+        engine_key: The key under which the engine reports it.
+        asset_key: The key in the Dagster graph, after translation.
+        kind: What it is for the engine.
+        name: The name that the engine's log lines and errors use: the bare table name, or the model's name.
+        pipeline: The pipeline that builds it.
+        target: `catalog.schema.table` of what is written, when known.
+        source_id: Of a replicated table: the id of its source (`--filter id=…`).
+        components: Of a replicated table: the schema pattern's values; multi-valued ones are tuples.
+        granularity: Of a `time_interval` model: its grain.
+        checks: Declared checks by engine name.
+        code_version: A hash of what defines it, when known.
+    """
+
+    engine_key: EngineKey
+    asset_key: dg.AssetKey
+    kind: AssetKind
+    name: str
+    pipeline: str | None = None
+    target: str | None = None
+    source_id: str | None = None
+    components: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    granularity: Granularity | None = None
+    checks: Mapping[str, CheckDeclaration] = field(default_factory=dict)
+    code_version: str | None = None
