@@ -1,0 +1,104 @@
+"""Read the recorded runs: which cases there are, in which order, and what each of them gave."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+RECORDINGS = Path(__file__).parents[2] / "recordings"
+PROJECTS = RECORDINGS / "projects"
+PARTS = ("exit_code", "stdout", "stderr", "messages", "tables")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one engine process left behind, recorded or replayed."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    messages: list[str] | None = None
+    tables: list[dict[str, Any]] | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """One recorded command.
+
+    `before` lists what was done to the project since the previous case; `recorded` is None when the
+    case only belongs to the sequence and its outputs were not kept.
+    """
+
+    name: str
+    argv: list[str]
+    env: dict[str, str]
+    before: list[dict[str, Any]]
+    extra: dict[str, Any]
+    recorded: Outcome | None
+
+    @property
+    def on_a_copy(self) -> bool:
+        """Whether the command ran on a throw-away copy of the work directory."""
+        return self.name.endswith(".pipes")
+
+    @property
+    def short_name(self) -> str:
+        """The last part of the name."""
+        return self.name.rsplit("/", 1)[-1]
+
+
+@dataclass
+class Sequence:
+    """Cases from one fresh copy of a project up to the next."""
+
+    name: str
+    project: str
+    cases: list[Case] = field(default_factory=list)
+
+
+def _read_outcome(folder: Path) -> Outcome | None:
+    if not (folder / "stdout").exists():
+        return None
+    messages, tables = folder / "messages.jsonl", folder / "tables.json"
+    return Outcome(
+        exit_code=int((folder / "exit_code").read_text()),
+        stdout=(folder / "stdout").read_text(errors="replace"),
+        stderr=(folder / "stderr").read_text(errors="replace"),
+        messages=messages.read_text().splitlines() if messages.exists() else None,
+        tables=json.loads(tables.read_text()) if tables.exists() else None,
+    )
+
+
+def _read_case(path: Path) -> tuple[str, int, Case]:
+    raw = json.loads(path.read_text())
+    name = path.parent.relative_to(RECORDINGS).as_posix()
+    project = name.rsplit("/", 1)[0]
+    extra = {k: raw[k] for k in ("signal", "run_from_subdirectory", "stdout", "pipes") if k in raw}
+    case = Case(name, raw["argv"], raw["env"], raw["before"], extra, _read_outcome(path.parent))
+    return project, raw["seq"], case
+
+
+@cache
+def read_sequences() -> dict[str, Sequence]:
+    """Read all sequences, by name.
+
+    Cases after the last one with outputs are left out: nothing compares what they do.
+    """
+    found = sorted(
+        (_read_case(path) for path in RECORDINGS.glob("**/argv.json")), key=lambda entry: (entry[0], entry[1])
+    )
+    sequences: list[Sequence] = []
+    for project, _, case in found:
+        main_of_a_copy = sequences and sequences[-1].cases[-1:] and sequences[-1].cases[-1].on_a_copy
+        fresh = any("fresh_copy_of" in action for action in case.before) and not main_of_a_copy
+        if not sequences or sequences[-1].project != project or fresh:
+            number = sum(s.project == project for s in sequences) + 1
+            sequences.append(Sequence(f"{project}-{number}", project))
+        sequences[-1].cases.append(case)
+    for sequence in sequences:
+        while sequence.cases and sequence.cases[-1].recorded is None:
+            sequence.cases.pop()
+    return {s.name: s for s in sequences if s.cases}

@@ -1,0 +1,136 @@
+"""Compare a replayed outcome with the recorded one, part by part, after masking."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from datetime import date
+from itertools import groupby
+from typing import Any
+
+from .cases import Outcome
+from .masking import Mask, Pairs
+
+_NUMBER = re.compile(r": -?\d[\d.e+-]*")
+RECORDED_ON = date(2026, 11, 23)
+# Lists whose order depends on which table finished first.
+_CONCURRENT_LISTS = {"materializations", "check_results", "errors", "anomalies", "actions_taken", "nodes"}
+# Lines that concurrent tasks write: their order among themselves says nothing.
+_CONCURRENT_LINES = {
+    "copying data",
+    "custom check query failed",
+    "null_rate query failed — skipping",
+    "per-table freshness check failed",
+    "assertion query failed",
+    "table processing failed",
+    "retry also failed",
+    "table_override rule matched zero tables",
+}
+
+
+def compare(recorded: Outcome, replayed: Outcome, *, root: str, ran_on: date) -> dict[str, str]:
+    """Compare two outcomes.
+
+    Returns:
+        A readable difference for each part that differs; empty when the two are the same.
+    """
+    theirs, ours = Mask(RECORDED_ON, "/project"), Mask(ran_on, root)
+    parts = {
+        "exit_code": ([str(recorded.exit_code)], [str(replayed.exit_code)]),
+        "stdout": (_stdout(recorded.stdout, theirs), _stdout(replayed.stdout, ours)),
+        "stderr": (_stderr(recorded.stderr, theirs), _stderr(replayed.stderr, ours)),
+    }
+    if recorded.messages is not None:
+        parts["messages"] = (
+            _messages(recorded.messages, theirs),
+            _messages(replayed.messages or [], ours),
+        )
+    if recorded.tables is not None:
+        parts["tables"] = (_tables(recorded.tables), _tables(replayed.tables or []))
+    return {
+        part: "\n".join(difflib.unified_diff(left, right, "recorded", "replayed", lineterm="", n=2))
+        for part, (left, right) in parts.items()
+        if left != right
+    }
+
+
+def _load(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=Pairs)
+
+
+def _render(value: Any, indent: str = "") -> str:
+    """JSON-like text that keeps the order of keys and their repetitions."""
+    inner = indent + "  "
+    if isinstance(value, Pairs):
+        body = "".join(f"\n{inner}{json.dumps(k)}: {_render(v, inner)}" for k, v in value)
+        return f"{{{body}\n{indent}}}"
+    if isinstance(value, list):
+        body = "".join(f"\n{inner}{_render(v, inner)}" for v in value)
+        return f"[{body}\n{indent}]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _order_concurrent(value: Any, key: str = "") -> Any:
+    if isinstance(value, Pairs):
+        return Pairs((k, _order_concurrent(v, k)) for k, v in value)
+    if isinstance(value, list):
+        items = [_order_concurrent(item, key) for item in value]
+        return sorted(items, key=_render) if key in _CONCURRENT_LISTS else items
+    return value
+
+
+def _stdout(text: str, mask: Mask) -> list[str]:
+    lines = text.splitlines()
+    start = lines.index("{") if "{" in lines else len(lines)
+    before, rest = lines[:start], "\n".join(lines[start:])
+    shown = [" ".join(mask.text(line).split()) for line in before]
+    if not rest:
+        return shown
+    try:
+        value = _load(rest)
+    except json.JSONDecodeError as error:
+        return [*shown, f"not JSON: {error}", *rest.splitlines()]
+    plain = _NUMBER.sub(": 0", rest)
+    pretty = json.dumps(json.loads(plain), indent=2, ensure_ascii=False) == plain
+    return [*shown, *_render(_order_concurrent(mask.value(value))).splitlines(), f"two spaces: {pretty}"]
+
+
+def _tracing_line(text: str, mask: Mask) -> tuple[str, str] | None:
+    """The masked line and its message, or None when it is not a tracing line."""
+    if not text.startswith('{"timestamp"'):
+        return None
+    try:
+        record = _load(text)
+    except json.JSONDecodeError:
+        return None
+    message = next((v for k, v in record.get("fields") or [] if k == "message"), "")
+    return json.dumps(mask.value(record), ensure_ascii=False), str(message)
+
+
+def _stderr(text: str, mask: Mask) -> list[str]:
+    lines: list[tuple[bool, str]] = []
+    for raw in text.splitlines():
+        parsed = _tracing_line(raw, mask)
+        if parsed is None:
+            lines.append((False, " ".join(mask.text(raw).split())))
+        else:
+            lines.append((parsed[1] in _CONCURRENT_LINES, parsed[0]))
+    result: list[str] = []
+    for concurrent, group in groupby(lines, key=lambda entry: entry[0]):
+        shown = [line for _, line in group]
+        result += sorted(shown) if concurrent else shown
+    return result
+
+
+def _messages(lines: list[str], mask: Mask) -> list[str]:
+    """Messages as a multiset: an engine may write each of them as it happens or all at its end."""
+    shown = []
+    for line in lines:
+        compact = json.dumps(json.loads(line), separators=(",", ":"), ensure_ascii=False) == line
+        shown.append(json.dumps([mask.value(_load(line)), compact], ensure_ascii=False))
+    return sorted(shown)
+
+
+def _tables(tables: list[dict[str, Any]]) -> list[str]:
+    return sorted(json.dumps(table, sort_keys=True, default=str) for table in tables)

@@ -1,0 +1,234 @@
+"""Run a recorded sequence through an engine, as real processes on a fresh copy of its project."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zlib
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from .cases import PROJECTS, RECORDINGS, Case, Outcome, Sequence
+
+ENGINE = os.environ.get("ROCKY_REPLAY_ENGINE") or str(Path(sys.executable).with_name("rocky-local"))
+CASE_TIMEOUT_SECONDS = 120
+_HEX = re.compile(r"^[0-9a-f]{64}$")
+
+
+@dataclass
+class Replayed:
+    """One replayed case: what it gave, or why it could not be run."""
+
+    outcome: Outcome | None
+    root: str
+    ran_on: date
+    problem: str = ""
+
+
+@dataclass
+class Replay:
+    """The work directory of one sequence and what was learnt while it ran."""
+
+    sequence: Sequence
+    folder: Path
+    plan_ids: dict[str, str] = field(default_factory=dict)
+    stack: ExitStack = field(default_factory=ExitStack)
+    results: dict[str, Replayed] = field(default_factory=dict)
+
+    @property
+    def work(self) -> Path:
+        """The copy of the project that the sequence works on."""
+        return self.folder / "project"
+
+    def run(self) -> dict[str, Replayed]:
+        """Run every case in order and return the results by case name."""
+        prepared = False
+        with self.stack:
+            for case in self.sequence.cases:
+                try:
+                    if not prepared:
+                        self._prepare(case)
+                    prepared = case.on_a_copy
+                    if case.on_a_copy and case.recorded is None:
+                        continue
+                    self.results[case.name] = self._run_case(case)
+                except (OSError, duckdb.Error, subprocess.TimeoutExpired) as error:
+                    self.results[case.name] = Replayed(None, "", _today(), f"{type(error).__name__}: {error}")
+        return self.results
+
+    def _prepare(self, case: Case) -> None:
+        if "after" in case.short_name:
+            self.stack.close()
+        for action in case.before:
+            if "fresh_copy_of" in action:
+                self.stack.close()
+                shutil.rmtree(self.work, ignore_errors=True)
+                source = PROJECTS / action["fresh_copy_of"].removeprefix("projects/")
+                shutil.copytree(source, self.work) if source.exists() else self.work.mkdir(parents=True)
+            elif "background" in action:
+                self._start_background(action["background"])
+            elif "write_file" in action:
+                (self.work / action["write_file"]).write_text(action["text"])
+            elif "remove" in action:
+                target = self.work / action["remove"]
+                shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
+            else:
+                sql = action.get("sql") or (self.work / action["sql_file"]).read_text()
+                with duckdb.connect(str(self.work / action["db"])) as connection:
+                    connection.execute(sql)
+
+    def _run_case(self, case: Case) -> Replayed:
+        work = self.work
+        if case.on_a_copy:
+            work = self.folder / "copy" / "project"
+            shutil.copytree(self.work, work)
+        try:
+            ran_on = _today()
+            outcome = self._run_process(case, work)
+        finally:
+            shutil.rmtree(self.folder / "copy", ignore_errors=True)
+        self._remember_plan(case, outcome)
+        return Replayed(outcome, str(work), ran_on)
+
+    def _remember_plan(self, case: Case, outcome: Outcome) -> None:
+        if case.argv[:1] == ["plan"] and '"plan_id"' in outcome.stdout:
+            ours = json.loads(outcome.stdout)["plan_id"]
+            self.plan_ids[case.short_name] = ours
+            if case.recorded is not None:
+                self.plan_ids[json.loads(case.recorded.stdout)["plan_id"]] = ours
+
+    def _plan_id(self, recorded: str, case: Case) -> str:
+        """Our id of the plan that a case applies: known by its recorded id, or by the name of the case."""
+        planned = case.short_name.removesuffix(".pipes").removesuffix("_again").replace("apply", "plan", 1)
+        return self.plan_ids.get(recorded) or self.plan_ids.get(planned) or recorded
+
+    def _run_process(self, case: Case, work: Path) -> Outcome:
+        argv = [self._plan_id(arg, case) if _HEX.match(arg) else arg for arg in case.argv]
+        env, messages = _environment(case, work)
+        cwd = work / case.extra.get("run_from_subdirectory", "")
+        cwd.mkdir(exist_ok=True)
+        out, err = self.folder / "stdout", self.folder / "stderr"
+        with out.open("wb") as stdout, err.open("wb") as stderr:
+            target: Any = stdout
+            if case.extra.get("stdout") == "closed-pipe":
+                reading, target = os.pipe()
+                os.close(reading)
+            elif case.extra.get("stdout") == "dev-full":
+                target = os.open("/dev/full", os.O_WRONLY)
+            process = subprocess.Popen([ENGINE, *argv], cwd=cwd, env=env, stdout=target, stderr=stderr)
+            if isinstance(target, int):
+                os.close(target)
+            try:
+                if "signal" in case.extra:
+                    wait_for_text(err, case.extra["signal"]["waited_for_stderr_line"], process)
+                    process.send_signal(getattr(signal, case.extra["signal"]["name"]))
+                code = process.wait(CASE_TIMEOUT_SECONDS)
+            finally:
+                process.kill()
+        recorded = case.recorded
+        return Outcome(
+            code,
+            out.read_text(errors="replace"),
+            err.read_text(errors="replace"),
+            messages.read_text().splitlines() if messages.exists() else None,
+            _tables(work) if recorded is not None and recorded.tables is not None else None,
+        )
+
+    def _start_background(self, description: str) -> None:
+        """Start what holds a lock while the next cases run; it ends with the sequence."""
+        if "rocky run" in description:
+            argv = ["run", "-o", "json"]
+            argv += ["--idempotency-key", "both"] if "--idempotency-key both" in description else []
+            err = self.folder / "background"
+            with err.open("wb") as stderr:
+                process = subprocess.Popen(
+                    [ENGINE, *argv], cwd=self.work, stdout=subprocess.DEVNULL, stderr=stderr
+                )
+            self.stack.callback(process.wait)
+            wait_for_text(err, "m_heavy" if "copying" in description else '"model":"b_heavy"', process)
+            return
+        if "flock" in description:
+            lock = self.work / "models" / ".rocky-state.redb.lock"
+            code = f"import fcntl,sys; f=open({str(lock)!r},'a'); fcntl.flock(f,fcntl.LOCK_EX)"
+        else:
+            database = next(self.work.glob("*.duckdb"))
+            code = f"import duckdb,sys; c=duckdb.connect({str(database)!r})"
+        holder = subprocess.Popen(
+            [sys.executable, "-c", code + "; print('held', flush=True); sys.stdin.read()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert holder.stdin is not None
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        self.stack.callback(holder.wait)
+        self.stack.callback(holder.stdout.close)
+        self.stack.callback(holder.stdin.close)
+
+
+def wait_for_text(path: Path, text: str, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a file holds a text, or until the process that writes it has ended."""
+    deadline = time.monotonic() + CASE_TIMEOUT_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        if text in path.read_text(errors="replace"):
+            # A little later the statement that the line announces is running.
+            time.sleep(0.1)
+            return
+        time.sleep(0.01)
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+def _environment(case: Case, work: Path) -> tuple[dict[str, str], Path]:
+    env = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "LANG": "C.UTF-8", **case.env}
+    messages = work / "pipes-messages"
+    pipes = case.extra.get("pipes")
+    if pipes:
+        context = (RECORDINGS / case.name / "pipes_context.json").read_text()
+        params = pipes["messages_decoded"]
+        if "path" in params:
+            params = {**params, "path": str(messages)}
+        pack = zlib.compress if "zlib" in pipes["flavor"] else bytes
+        for name, text in (("CONTEXT", context), ("MESSAGES", json.dumps(params))):
+            env[f"DAGSTER_PIPES_{name}"] = base64.b64encode(pack(text.encode())).decode()
+    messages.unlink(missing_ok=True)
+    return env, messages
+
+
+def _tables(work: Path) -> list[dict[str, Any]]:
+    """Schema, type, number of rows and columns of every table of the project's database."""
+    found = []
+    for database in sorted(work.glob("*.duckdb")):
+        with duckdb.connect(str(database), read_only=True) as connection:
+            listed = connection.execute(
+                "SELECT table_schema, table_name, table_type FROM information_schema.tables"
+                " ORDER BY table_schema, table_name"
+            ).fetchall()
+            for schema, table, kind in listed:
+                columns = connection.execute(
+                    "SELECT column_name || ' ' || data_type FROM information_schema.columns"
+                    " WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position",
+                    [schema, table],
+                ).fetchall()
+                try:
+                    counted = connection.execute(f'SELECT count(*) FROM "{schema}"."{table}"').fetchone()
+                    rows: Any = counted[0] if counted else None
+                except duckdb.Error as error:
+                    rows = str(error)
+                entry = {"schema": schema, "table": table, "type": kind, "rows": rows}
+                found.append({**entry, "columns": [column for (column,) in columns]})
+    return found
