@@ -1,8 +1,8 @@
 """Load the 2013 New York flights into `flights.duckdb`: what the example's landing pipeline reads.
 
 One source schema for each airport and system (`raw__ewr__ops.flights`, `raw__jfk__wx.weather`, …), and the
-reference tables that all airports share in `raw__all__ref`. Every table remembers, in its comment, the file it
-was loaded from; a table whose file did not change is left alone, so a second run takes no time.
+reference tables that all airports share in `raw__all__ref`. Every table remembers, in its comment, which file
+it came from; a table whose file did not change is left alone, so a second run takes no time.
 
     python seed.py
 """
@@ -140,7 +140,9 @@ def loaded_from(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     return {f"{schema}.{table}": comment or "" for schema, table, comment in rows}
 
 
-def load(connection: duckdb.DuckDBPyConnection, source: SourceFile, folder: Path) -> Iterator[tuple[str, int]]:
+def load(
+    connection: duckdb.DuckDBPyConnection, source: SourceFile, folder: Path
+) -> Iterator[tuple[str, int]]:
     """Load the file's tables that are missing or out of date, each with its comment in one transaction.
 
     Yields:
