@@ -1,0 +1,139 @@
+"""Which columns a query gives, and from which columns of which tables each of them comes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+SUBQUERY = "(subquery)"
+_PLACEHOLDER = re.compile(r"@(start_date|end_date)\b")
+_STATEMENT = re.compile(
+    r"SELECT|WITH|VALUES|FROM|TABLE|INSERT|UPDATE|DELETE|MERGE|CREATE|DROP|ALTER|EXPLAIN|SHOW|SET|USE", re.I
+)
+
+
+class LineageError(Exception):
+    """A query that cannot be analysed; the text is what the engine says of it."""
+
+
+@dataclass(frozen=True)
+class ColumnEdge:
+    """One output column and one column that it is made from.
+
+    Attributes:
+        source: The table as the query names it, or `(subquery)`.
+        transform: `direct`, `cast`, `expression` or `aggregation: <function>`.
+    """
+
+    source: str
+    source_column: str
+    column: str
+    transform: str
+
+
+@dataclass
+class QueryLineage:
+    """What a query reads and gives.
+
+    Attributes:
+        columns: The output columns in order; a star is left out and sets `has_star`.
+        tables: The tables that the outermost query names in FROM and JOIN, as written.
+    """
+
+    columns: list[str] = field(default_factory=list)
+    edges: list[ColumnEdge] = field(default_factory=list)
+    tables: list[str] = field(default_factory=list)
+    has_star: bool = False
+
+    def transforms(self, column: str) -> list[str]:
+        """Return how a column is made, one entry for each column that it comes from."""
+        return [edge.transform for edge in self.edges if edge.column == column]
+
+
+def analyse(sql: str) -> QueryLineage:
+    """Read the lineage of a model's query.
+
+    Args:
+        sql: One query; `@start_date` and `@end_date` may stand where values do.
+
+    Raises:
+        LineageError: Not SQL, or a query of a kind that the engine cannot trace.
+
+    Example:
+        >>> [edge.transform for edge in analyse("SELECT SUM(t.a) AS a FROM s.t AS t").edges]
+        ['aggregation: sum']
+    """
+    from sqlglot import exp  # noqa: PLC0415
+
+    query = _parse(_PLACEHOLDER.sub(r"'@\1'", sql))
+    if not isinstance(query, exp.Select):
+        raise LineageError("unsupported query type for lineage")
+    aliases = _aliases(query)
+    result = QueryLineage(tables=[name for name in dict.fromkeys(aliases.values()) if name != SUBQUERY])
+    for projection in query.expressions:
+        if projection.is_star:
+            result.has_star = True
+            continue
+        name = projection.alias_or_name or projection.sql(dialect="duckdb")
+        result.columns.append(name)
+        transform = _transform(projection.unalias())
+        for column in projection.find_all(exp.Column):
+            source = _source(column, aliases)
+            if source is not None:
+                result.edges.append(ColumnEdge(source, column.name, name, transform))
+    return result
+
+
+def _parse(sql: str) -> Any:
+    import sqlglot  # noqa: PLC0415
+    from sqlglot.errors import SqlglotError  # noqa: PLC0415
+
+    first = re.match(r"\s*(?:--[^\n]*\n\s*)*([A-Za-z_]+)", sql)
+    if first and not _STATEMENT.fullmatch(first[1]):
+        line = sql.count("\n", 0, first.start(1)) + 1
+        column = first.start(1) - (sql.rfind("\n", 0, first.start(1)) + 1) + 1
+        at = f"Line: {line}, Column: {column}"
+        raise LineageError(f"sql parser error: Expected: an SQL statement, found: {first[1]} at {at}")
+    try:
+        return sqlglot.parse_one(sql, dialect="duckdb")
+    except SqlglotError as error:
+        details = getattr(error, "errors", None) or [{}]
+        at = f" at Line: {details[0].get('line', 1)}, Column: {details[0].get('col', 1)}"
+        found = details[0].get("highlight") or "EOF"
+        raise LineageError(f"sql parser error: Expected: an expression, found: {found}{at}") from error
+
+
+def _aliases(query: Any) -> dict[str, str]:
+    """Map each name that columns can be qualified with to the table behind it."""
+    from sqlglot import exp  # noqa: PLC0415
+
+    ctes = {cte.alias for cte in query.ctes}
+    joins = query.args.get("joins") or []
+    origin = query.args.get("from_") or query.args.get("from")
+    found: dict[str, str] = {}
+    for source in [*([origin.this] if origin else []), *(join.this for join in joins)]:
+        if isinstance(source, exp.Table):
+            name = ".".join(part.name for part in source.parts)
+            found[source.alias_or_name] = SUBQUERY if name in ctes else name
+        else:
+            found[source.alias_or_name or SUBQUERY] = SUBQUERY
+    return found
+
+
+def _source(column: Any, aliases: dict[str, str]) -> str | None:
+    if column.table:
+        return aliases.get(column.table, column.table)
+    return next(iter(aliases.values())) if len(aliases) == 1 else None
+
+
+def _transform(expression: Any) -> str:
+    from sqlglot import exp  # noqa: PLC0415
+
+    if isinstance(expression, exp.Column):
+        return "direct"
+    if isinstance(expression, exp.Cast):
+        return "cast"
+    if isinstance(expression, exp.AggFunc):
+        return f"aggregation: {expression.sql_name().lower()}"
+    return "expression"
