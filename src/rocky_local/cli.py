@@ -1,0 +1,77 @@
+"""The command line: what was asked for, and the module that answers it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from rocky_local import __version__
+from rocky_local.errors import ConfigError, EngineError, Unsupported, UsageError
+
+if TYPE_CHECKING:
+    from rocky_local.args import Arguments
+
+_COMMANDS = ["apply", "ci", "compile", "compliance", "cost", "dag", "discover", "doctor", "history", "lineage", "list", "load", "metrics", "optimize", "plan", "retention-status", "run", "seed", "snapshot", "state", "test", "validate", "catalog", "compare", "emit-sql", "estimate", "profile", "trace", "branch"]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        argv: The arguments after the program's name; those of the process when left out.
+
+    Returns:
+        0 success, 1 failure, 2 partial success or wrong usage, 3 a critical `doctor`, 130 an interrupted copy.
+    """
+    arguments = sys.argv[1:] if argv is None else argv
+    if arguments[:1] in (["--version"], ["-V"]):
+        os.write(1, f"rocky {__version__}\n".encode())
+        return 0
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from rocky_local import args, tracing  # noqa: PLC0415
+
+    as_json = True
+    try:
+        parsed = args.parse(arguments)
+        as_json = parsed.json
+        tracing.configure(as_json=as_json)
+        return _dispatch(parsed)
+    except UsageError as error:
+        tracing.plain(error.report())
+        return 2
+    except EngineError as error:
+        tracing.plain(_report(error, as_json=as_json))
+        return 1
+
+
+def _dispatch(args: Arguments) -> int:
+    module = f"rocky_local.commands.{args.command.replace('-', '_')}"
+    if args.command not in _COMMANDS:
+        raise Unsupported(f"the command '{args.command}'")
+    try:
+        found = import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        raise Unsupported(f"the command '{args.command}'") from None
+    code: int = found.run(args)
+    return code
+
+
+def _report(error: EngineError, *, as_json: bool) -> str:
+    if isinstance(error, ConfigError) and not as_json:
+        from rocky_local import frames  # noqa: PLC0415
+
+        return frames.config_report(error)
+    report = error.report()
+    if os.environ.get("RUST_BACKTRACE", "0") != "0":
+        report += "\n\nStack backtrace:\n   0: <unknown>"
+    return report
+
+
+if __name__ == "__main__":
+    sys.exit(main())

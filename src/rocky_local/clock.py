@@ -1,0 +1,51 @@
+"""Times as the engine writes them: UTC, to the nanosecond, no more digits than needed."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def now_ns() -> int:
+    """Return nanoseconds since 1970."""
+    return time.time_ns()
+
+
+def utc(ns: int) -> datetime:
+    """Return nanoseconds since 1970 as an aware datetime, cut to microseconds."""
+    return _EPOCH + timedelta(microseconds=ns // 1000)
+
+
+def from_datetime(value: datetime) -> int:
+    """Return nanoseconds since 1970; a naive value counts as UTC."""
+    aware = value if value.tzinfo else value.replace(tzinfo=UTC)
+    return (aware - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+def rfc3339(ns: int, zone: str = "Z") -> str:
+    """Return a time as text, with 0, 3, 6 or 9 decimals.
+
+    Example:
+        >>> rfc3339(1_500_000_000)
+        '1970-01-01T00:00:01.500Z'
+        >>> rfc3339(0, "+00:00")
+        '1970-01-01T00:00:00+00:00'
+    """
+    fraction = f"{ns % 1_000_000_000:09d}"
+    for digits in (0, 3, 6):
+        if set(fraction[digits:]) <= {"0"}:
+            fraction = fraction[:digits]
+            break
+    return utc(ns).strftime("%Y-%m-%dT%H:%M:%S") + (f".{fraction}" if fraction else "") + zone
+
+
+def run_id(ns: int) -> str:
+    """Return the id of a run that starts at this time, for example `run-20261123-051813-645`."""
+    return utc(ns).strftime("run-%Y%m%d-%H%M%S-") + f"{ns // 1_000_000 % 1000:03d}"
+
+
+def log_stamp(ns: int) -> str:
+    """Return the time of a log line, always with six decimals."""
+    return f"{utc(ns):%Y-%m-%dT%H:%M:%S}.{ns // 1000 % 1_000_000:06d}Z"

@@ -1,0 +1,97 @@
+"""What the engine says when it stops: one first line, then the causes below it."""
+
+from __future__ import annotations
+
+
+class EngineError(Exception):
+    """A failure that ends the command with exit code 1 and no JSON.
+
+    Args:
+        message: The first line of the report, without the `Error: ` prefix.
+        causes: The reasons below it, outermost first.
+
+    Example:
+        >>> print(EngineError("failed to load config", "No rocky.toml found").report())
+        Error: failed to load config
+        <BLANKLINE>
+        Caused by:
+            No rocky.toml found
+    """
+
+    def __init__(self, message: str, *causes: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.causes = causes
+
+    def chain(self) -> str:
+        """Return the message and all causes on one line, as run results print them."""
+        return ": ".join((self.message, *self.causes))
+
+    def report(self) -> str:
+        """Return the text for stderr: `Error: …` and an indented `Caused by:` section."""
+        lines = [f"Error: {self.message}"]
+        if self.causes:
+            lines += ["", "Caused by:"]
+        for position, cause in enumerate(self.causes):
+            numbered = len(self.causes) > 1
+            first, rest = (f"    {position}: ", " " * 7) if numbered else ("    ", "    ")
+            head, *tail = cause.split("\n")
+            lines.append(first + head)
+            lines += [rest + line for line in tail]
+        return "\n".join(lines)
+
+
+class ConfigError(EngineError):
+    """`rocky.toml` cannot be used.
+
+    Attributes:
+        path: The file as it was named on the command line.
+        reason: Why, without the surrounding sentence; `validate` and `doctor` quote it.
+        syntax: Where the TOML went wrong, or None when it did not.
+    """
+
+    def __init__(self, path: str, reason: str, *causes: str, syntax: tuple[int, int] | None = None) -> None:
+        super().__init__(f"failed to load config from {path}", reason, *causes)
+        self.path = path
+        self.reason = reason
+        self.syntax = syntax
+
+
+class CompileError(EngineError):
+    """The models cannot be read as one project; nothing can be built."""
+
+
+class DatabaseError(EngineError):
+    """DuckDB refused a statement.
+
+    Attributes:
+        text: DuckDB's own words.
+        brief: The one-line form that log fields carry.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.brief = f"DuckDB error: {text}"
+        super().__init__(self.brief, text, "Error code 1: Unknown error code")
+
+
+class Unsupported(EngineError):
+    """Something the embedded engine leaves to the real one."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"rocky-local does not support {what}; use the real `rocky` engine for it")
+
+
+class UsageError(Exception):
+    """The command line makes no sense; exit code 2 with the usage below the message."""
+
+    def __init__(self, message: str, usage: str, *, details: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.usage = usage
+        self.details = details
+
+    def report(self) -> str:
+        """Return the text for stderr."""
+        head = [f"error: {self.message}", *self.details]
+        return "\n".join([*head, "", f"Usage: {self.usage}", "", "For more information, try '--help'."])

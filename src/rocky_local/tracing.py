@@ -1,0 +1,211 @@
+"""Progress on stderr: JSON lines or human lines, by level and target, with the spans around them.
+
+Every thread has its own stack of spans: the line of a table that is copied beside others names that table only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rocky_local import clock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LEVELS = {"OFF": 0, "ERROR": 1, "WARN": 2, "INFO": 3, "DEBUG": 4, "TRACE": 5}
+_COLOURS = {"ERROR": 31, "WARN": 33, "INFO": 32, "DEBUG": 34, "TRACE": 35}
+_DEFAULT_FILTER = "info,salsa=warn"
+_KEPT_TRACES = 50
+
+
+class Display(str):
+    """A text that human lines show without quotes."""
+
+
+class _Settings:
+    json = True
+    colour = True
+    directives: tuple[tuple[str, int], ...] = (("", 3), ("salsa", 2))
+    trace_path: Path | None = None
+    trace_file: int | None = None
+    lock = threading.Lock()
+
+
+class _Spans(threading.local):
+    def __init__(self) -> None:
+        self.stack: list[dict[str, Any]] = []
+
+
+_settings = _Settings()
+_spans = _Spans()
+
+
+def configure(*, as_json: bool, keep_trace: bool = True) -> None:
+    """Set the form of the lines; the levels come from `RUST_LOG`.
+
+    Args:
+        as_json: One JSON object a line, otherwise the human form.
+        keep_trace: Also write the lines to `.rocky/traces/`, unless `ROCKY_TRACE_DISABLE` is set.
+    """
+    _settings.json = as_json
+    _settings.colour = not os.environ.get("NO_COLOR")
+    _settings.directives = _parse_filter(os.environ.get("RUST_LOG") or _DEFAULT_FILTER)
+    if keep_trace and not os.environ.get("ROCKY_TRACE_DISABLE"):
+        stamp = clock.utc(clock.now_ns()).strftime("%Y%m%dT%H%M%S")
+        _settings.trace_path = Path(".rocky", "traces", f"{stamp}-{os.getpid()}.jsonl")
+
+
+def trace_path() -> Path | None:
+    """Return where this invocation keeps its lines, or None."""
+    return _settings.trace_path
+
+
+def enabled(level: str, target: str) -> bool:
+    """Return whether a line of this level and target is shown."""
+    wanted, best = 0, -1
+    for prefix, limit in _settings.directives:
+        if target.startswith(prefix) and len(prefix) > best:
+            wanted, best = limit, len(prefix)
+    return _LEVELS[level] <= wanted
+
+
+def debug(target: str, message: str, **fields: Any) -> None:
+    """Write a DEBUG line that shows no spans, as the database layer does."""
+    if enabled("DEBUG", target):
+        _write("DEBUG", target, [("message", message), *fields.items()], [])
+
+
+def info(target: str, message: str, **fields: Any) -> None:
+    """Write an INFO line with the current spans."""
+    if enabled("INFO", target):
+        _write("INFO", target, [("message", message), *fields.items()], _spans.stack)
+
+
+def warn(target: str, message: str, also: str | None = None, **fields: Any) -> None:
+    """Write a WARN line; `also` becomes a second `message` field after the others."""
+    if enabled("WARN", target):
+        pairs = [("message", message), *fields.items()]
+        _write("WARN", target, pairs + ([("message", also)] if also is not None else []), _spans.stack)
+
+
+def error(target: str, message: str, **fields: Any) -> None:
+    """Write an ERROR line with the current spans."""
+    if enabled("ERROR", target):
+        _write("ERROR", target, [("message", message), *fields.items()], _spans.stack)
+
+
+@contextmanager
+def span(name: str, target: str = "rocky_cli", **fields: Any) -> Iterator[None]:
+    """Put a named span around the lines that are written inside; keys are written as given."""
+    if not enabled("INFO", target):
+        yield
+        return
+    _spans.stack = [*_spans.stack, {**fields, "name": name}]
+    try:
+        yield
+    finally:
+        _spans.stack = _spans.stack[:-1]
+
+
+@contextmanager
+def detached() -> Iterator[None]:
+    """Leave all spans for the time of the block."""
+    kept, _spans.stack = _spans.stack, []
+    try:
+        yield
+    finally:
+        _spans.stack = kept
+
+
+def plain(text: str) -> None:
+    """Write a line to stderr that is no tracing line, such as the final error."""
+    _emit(f"{text}\n".encode())
+
+
+def _parse_filter(text: str) -> tuple[tuple[str, int], ...]:
+    directives = []
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        name, _, level = part.rpartition("=")
+        if level.upper() in _LEVELS:
+            directives.append((name, _LEVELS[level.upper()]))
+        else:
+            directives.append((part, _LEVELS["TRACE"]))
+    return tuple(directives)
+
+
+def _write(level: str, target: str, pairs: list[tuple[str, Any]], spans: list[dict[str, Any]]) -> None:
+    stamp = clock.log_stamp(clock.now_ns())
+    line = _json_line(stamp, level, target, pairs, spans)
+    with _settings.lock:
+        _emit((line if _settings.json else _human_line(stamp, level, pairs, spans)).encode() + b"\n")
+        _keep(line.encode() + b"\n")
+
+
+def _json_line(
+    stamp: str, level: str, target: str, pairs: list[tuple[str, Any]], spans: list[dict[str, Any]]
+) -> str:
+    fields = ",".join(f"{_dumps(key)}:{_dumps(value)}" for key, value in pairs)
+    line = f'{{"timestamp":"{stamp}","level":"{level}","fields":{{{fields}}},"target":"{target}"'
+    if spans:
+        line += f',"span":{_dumps(spans[-1])},"spans":{_dumps(spans)}'
+    return line + "}"
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _human_line(stamp: str, level: str, pairs: list[tuple[str, Any]], spans: list[dict[str, Any]]) -> str:
+    parts = [_style(2, stamp), _style(_COLOURS[level], f"{level:>5}")]
+    if spans:
+        parts.append("".join(_style(1, item["name"]) + ":" for item in spans))
+    parts += [str(value) if key == "message" else _pair(key, value) for key, value in pairs]
+    for item in spans:
+        inner = " ".join(_pair(key, value) for key, value in item.items() if key != "name")
+        if inner:
+            parts.append(f"\x1b[2m{inner}\x1b[0m" if _settings.colour else inner)
+    return " ".join(parts)
+
+
+def _pair(key: str, value: Any) -> str:
+    quoted = isinstance(value, str) and not isinstance(value, Display)
+    text = json.dumps(value, ensure_ascii=False) if quoted or isinstance(value, bool) else str(value)
+    return f"{_style(3, key)}{_style(2, '=')}{text}"
+
+
+def _style(code: int, text: str) -> str:
+    return f"\x1b[{code}m{text}\x1b[0m" if _settings.colour else text
+
+
+def _emit(data: bytes) -> None:
+    try:
+        while data:
+            data = data[os.write(2, data) :]
+    except OSError:
+        return  # Nobody reads stderr any more; the run itself goes on.
+
+
+def _keep(data: bytes) -> None:
+    if _settings.trace_path is None:
+        return
+    try:
+        if _settings.trace_file is None:
+            _settings.trace_file = _open_trace(_settings.trace_path)
+        os.write(_settings.trace_file, data)
+    except OSError:
+        _settings.trace_path = None  # A folder that cannot be written to costs the trace, not the run.
+
+
+def _open_trace(path: Path) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ignore = path.parent.parent / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n", encoding="utf-8")
+    for old in sorted(path.parent.glob("*.jsonl"))[: -_KEPT_TRACES or None]:
+        old.unlink(missing_ok=True)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
