@@ -184,6 +184,7 @@ class RunResult(EngineOutput):
     """The output of `run` and `apply` (contract, section 5.2).
 
     The exit code decides before `status`: an interrupted copy and a failed quality run both print `Success`.
+    `exit_code` and `run_id` are not in the JSON: who ran the engine fills them in, the id from the log lines.
 
     Example:
         ```python
@@ -193,6 +194,8 @@ class RunResult(EngineOutput):
         ```
     """
 
+    exit_code: int | None = None
+    run_id: str | None = None
     status: str = ""
     pipeline_type: str = ""
     filter: str = ""

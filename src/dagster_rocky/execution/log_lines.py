@@ -1,0 +1,131 @@
+"""The engine's stderr as people read it: tracing JSON to one readable line, with progress (contract, section 9)."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+PREFIX = "rocky: "
+LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of stderr, decoded.
+
+    Attributes:
+        level: The engine's level; `INFO` for lines that are no tracing JSON.
+        text: The readable line, without the `rocky: ` prefix.
+        message: The tracing message, empty for other lines.
+        fields: The tracing fields besides the message.
+    """
+
+    level: str
+    text: str
+    message: str = ""
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class RunFacts:
+    """What only the log lines know of a run.
+
+    Attributes:
+        run_id: From the span `run`; the JSON on stdout has none.
+        failed_tables: Bare table names and errors of tables whose retry failed too, at most a thousand.
+        strategies: The strategy by dotted target, from `copying data`, at most fifty thousand.
+    """
+
+    run_id: str | None = None
+    failed_tables: list[tuple[str, str]] = field(default_factory=list)
+    strategies: dict[str, str] = field(default_factory=dict)
+
+
+class LogLineDecoder:
+    """Decodes stderr lines and gathers the facts that only they carry.
+
+    Args:
+        single_model: Whether the run builds one model; its `compile finished` line counts the whole project, so
+            that there is no progress to show.
+
+    Example:
+        ```python
+        line = LogLineDecoder().decode('{"level":"INFO","fields":{"message":"copying data","table":"a.b.c"}}')
+        line.text  # 'INFO copying data table=a.b.c'
+        ```
+    """
+
+    def __init__(self, single_model: bool = False) -> None:
+        self.facts = RunFacts()
+        self._single_model = single_model
+        self._started = 0
+        self._total = 0
+
+    def decode(self, raw: str) -> LogLine:
+        """One line of stderr; what is not tracing JSON passes through as it is."""
+        if not raw.startswith("{"):
+            return LogLine("INFO", raw)
+        try:
+            record = json.loads(raw, object_pairs_hook=_keep_both if raw.count('"message":') > 1 else None)
+            fields = dict(record["fields"])
+            level = str(record.get("level", "INFO")).upper()
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return LogLine("INFO", raw)
+        if level not in LEVELS:
+            level = "INFO"
+        message = fields.pop("message", "")
+        if not isinstance(message, str):
+            message = " / ".join(map(str, message)) if isinstance(message, list) else str(message)
+        self._gather(record, message, fields)
+        progress = self._progress(message, fields)
+        details = "".join(f" {name}={_show(value)}" for name, value in fields.items())
+        return LogLine(level, f"{level} {progress}{message}{details}", message, fields)
+
+    def _gather(self, record: dict[str, Any], message: str, fields: dict[str, Any]) -> None:
+        if self.facts.run_id is None:
+            spans = record.get("spans") or [record.get("span")]
+            for span in spans:
+                if isinstance(span, dict) and isinstance(span.get("run_id"), str):
+                    self.facts.run_id = span["run_id"]
+                    break
+        if message == "copying data" and len(self.facts.strategies) < 50_000:
+            self.facts.strategies[str(fields.get("table"))] = str(fields.get("strategy", ""))
+        elif message == "retry also failed" and len(self.facts.failed_tables) < 1_000:
+            self.facts.failed_tables.append((str(fields.get("table", "")), str(fields.get("error", ""))))
+
+    def _progress(self, message: str, fields: dict[str, Any]) -> str:
+        """`[3/12] ` on lines that start a table, model or partition of a known number."""
+        total_field = {
+            "processing tables": "tables",
+            "compile finished": "models",
+            "executing partitions": "partitions",
+        }.get(message)
+        if total_field and not (self._single_model and total_field == "models"):
+            total = fields.get(total_field)
+            if isinstance(total, int):
+                self._total, self._started = total, 0
+            return ""
+        if message in ("copying data", "executing model", "executing partition"):
+            self._started += 1
+            if 0 < self._started <= self._total:
+                return f"[{self._started}/{self._total}] "
+        return ""
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False) if (" " in value or "\n" in value) else value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _keep_both(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object in which a key that comes twice has both values, in a list."""
+    result: dict[str, Any] = {}
+    for name, value in pairs:
+        if name not in result:
+            result[name] = value
+        elif name == "message":
+            earlier = result[name] if isinstance(result[name], list) else [result[name]]
+            result[name] = [*earlier, value]
+        else:
+            result[name] = value
+    return result

@@ -1,0 +1,133 @@
+"""`run_pipes`: engine events as a Dagster Pipes session, for assets that are written in Python."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+from dagster._core.pipes.context import build_external_execution_context_data
+
+from dagster_rocky.execution.engine_events import Built, Checked, Drifted, EngineEvent
+from dagster_rocky.metadata import built_metadata, checked_metadata, severity_of
+
+Context = dg.AssetExecutionContext | dg.OpExecutionContext
+
+
+def pipes_context_data(context: Context) -> Mapping[str, Any]:
+    """The Pipes context of a step, as Dagster's own clients send it.
+
+    Dagster makes it with a private function; `open_pipes_session`, which is public, demands an event for every
+    selected asset and check, and so cannot be used for runs that report what really happened.
+    """
+    return build_external_execution_context_data(context, extras=None)
+
+
+class RockyPipesInvocation(dg.PipesClientCompletedInvocation):
+    """The events of a completed run, limited to what the engine reported.
+
+    Unlike Dagster's own, `get_results` makes up no materialization: an asset that the engine did not report is not
+    in the results. Results for assets and checks that the step does not have are left out, since Dagster takes
+    none; they are in the log.
+    """
+
+    def __init__(self, session: dg.PipesSession, context: Context) -> None:
+        super().__init__(session)
+        self._context = context
+
+    def get_results(self, *, implicit_materializations: bool = False) -> Sequence[dg.PipesExecutionResult]:
+        """What the engine reported for the step's own assets and checks.
+
+        Args:
+            implicit_materializations: Also report every other selected asset as materialized, as Dagster's default
+                does; only for an engine run that is known to cover them.
+        """
+        results = super().get_results(implicit_materializations=implicit_materializations)
+        if not self._context.has_assets_def:
+            return results
+        assets = self._context.selected_asset_keys
+        checks = self._context.selected_asset_check_keys
+        return [
+            result
+            for result in results
+            if (
+                dg.AssetCheckKey(result.asset_key, result.check_name) in checks
+                if isinstance(result, dg.AssetCheckResult) and result.asset_key and result.check_name
+                else result.asset_key in assets
+            )
+        ]
+
+
+class PipesReport:
+    """Collects engine events as normalised Pipes messages; what is told twice counts once.
+
+    Args:
+        context: The step's context.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._seen: set[tuple[str, ...]] = set()
+        handler = dg.PipesMessageHandler(context, _NoReader())
+        self._session = dg.PipesSession(
+            context_data=pipes_context_data(context),  # type: ignore[arg-type]
+            message_handler=handler,
+            context_injector_params={},
+            message_reader_params={},
+            context=context,
+        )
+
+    def report(self, event: EngineEvent) -> None:
+        """Takes one event; duplicates and drift notices, which Pipes has no message for, are passed over."""
+        match event:
+            case Built():
+                key: tuple[str, ...] = ("built", event.name, event.partition or "")
+                method, params = (
+                    "report_asset_materialization",
+                    {
+                        "asset_key": event.name,
+                        "metadata": _external(built_metadata(event)),
+                        "data_version": None,
+                    },
+                )
+            case Checked():
+                key = ("checked", event.name, event.check)
+                method, params = (
+                    "report_asset_check",
+                    {
+                        "asset_key": event.name,
+                        "check_name": check_name(event.check),
+                        "passed": event.passed,
+                        "severity": severity_of(event).value,
+                        "metadata": _external(checked_metadata(event)),
+                    },
+                )
+            case Drifted():
+                return
+        if key in self._seen:
+            return
+        self._seen.add(key)
+        message: Any = {"__dagster_pipes_version": "0.1", "method": method, "params": params}
+        self._session.message_handler.handle_message(message)
+
+    def completed(self) -> RockyPipesInvocation:
+        """The invocation with everything that was reported."""
+        return RockyPipesInvocation(self._session, self._context)
+
+
+class _NoReader(dg.PipesMessageReader):
+    """The handler wants a reader; events are handed to the handler directly."""
+
+    def read_messages(self, handler: dg.PipesMessageHandler) -> Any:
+        raise NotImplementedError("messages are handed over, not read")
+
+    def no_messages_debug_text(self) -> str:
+        return "The engine's events are handed to the Pipes handler directly."
+
+
+def check_name(engine_name: str) -> str:
+    """A Dagster check name: what is outside `[A-Za-z0-9_]` becomes `_` (contract, section 12)."""
+    return "".join(c if (c.isascii() and c.isalnum()) or c == "_" else "_" for c in engine_name)
+
+
+def _external(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata in the form that Dagster's message handler reads."""
+    return {name: {"raw_value": value, "type": "__infer__"} for name, value in metadata.items()}

@@ -1,0 +1,168 @@
+"""One supervised process: its own group, a deadline, and an end that leaves nothing behind."""
+
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_POLL_SECONDS = 0.01
+_KILL_WAIT_SECONDS = 5.0
+
+
+def _parent_death_signal() -> Callable[[], None] | None:
+    """On Linux: what makes the kernel end the child when the thread that started it is gone."""
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    kill = int(signal.SIGKILL)
+    return lambda: prctl(_PR_SET_PDEATHSIG, kill, 0, 0, 0)
+
+
+_SET_PARENT_DEATH_SIGNAL = _parent_death_signal()
+
+
+class SupervisedProcess:
+    """A child in a group of its own, watched by a thread, so that a slow reader never delays its deadline.
+
+    Args:
+        argv: The command.
+        cwd: Working directory.
+        env: The whole environment.
+        stdout: File descriptor for its stdout.
+        stderr: File descriptor for its stderr.
+        timeout_seconds: After so many seconds the group is ended; `None` waits without end.
+        grace_seconds: Between SIGTERM and SIGKILL.
+
+    Raises:
+        OSError: When the command cannot be started.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        stdout: int,
+        stderr: int,
+        timeout_seconds: float | None,
+        grace_seconds: float,
+    ) -> None:
+        self._grace = grace_seconds
+        self._exited = threading.Event()
+        self._termination = threading.Lock()
+        self._ended_on_purpose = False
+        self.timed_out = False
+        self.started_at = time.monotonic()
+        self._popen = subprocess.Popen(
+            argv,
+            cwd=cwd,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+            preexec_fn=_SET_PARENT_DEATH_SIGNAL,
+        )
+        self.pid = self._popen.pid
+        self.ended_at: float | None = None
+        self._deadline = None if timeout_seconds is None else self.started_at + timeout_seconds
+        self._watcher = threading.Thread(target=self._watch, name=f"rocky-watch-{self.pid}", daemon=True)
+        self._watcher.start()
+
+    @property
+    def duration_seconds(self) -> float:
+        """From start to end, or to now."""
+        return (self.ended_at or time.monotonic()) - self.started_at
+
+    @property
+    def has_exited(self) -> bool:
+        """Whether the engine's own process ended, whoever else still holds its streams."""
+        return self._exited.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Waits for the end, at most so long; returns whether it ended."""
+        return self._exited.wait(seconds)
+
+    def finish(self) -> int:
+        """Reaps the ended process and whatever is left of its group; returns the exit code.
+
+        A negative code is the number of the signal that ended it.
+        """
+        self._watcher.join()
+        code = self._popen.wait()
+        self._signal_group(signal.SIGKILL)
+        return code
+
+    def terminate(self) -> None:
+        """SIGTERM to the group, the grace period, SIGKILL; returns when the process has ended.
+
+        An interruption of the waiting kills at once and goes on.
+        """
+        with self._termination:
+            if self._exited.is_set():
+                return
+            try:
+                if not self._ended_on_purpose:
+                    self._ended_on_purpose = True
+                    self._signal_group(signal.SIGTERM)
+                    self._exited.wait(self._grace)
+            finally:
+                if not self._exited.is_set():
+                    self._signal_group(signal.SIGKILL)
+                    self._exited.wait(_KILL_WAIT_SECONDS)
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    def _watch(self) -> None:
+        """Runs in the watcher thread: waits for the exit and enforces the deadline."""
+        waiter = _ExitWaiter(self._popen)
+        try:
+            if not waiter.wait(None if self._deadline is None else self._deadline - time.monotonic()):
+                self.timed_out = True
+                self._signal_group(signal.SIGTERM)
+                self._ended_on_purpose = True
+                if not waiter.wait(self._grace):
+                    self._signal_group(signal.SIGKILL)
+                    waiter.wait(None)
+        finally:
+            waiter.close()
+            self.ended_at = time.monotonic()
+            self._exited.set()
+
+
+class _ExitWaiter:
+    """Waits for a child's exit without reaping it where the system can."""
+
+    def __init__(self, popen: "subprocess.Popen[bytes]") -> None:
+        self._popen = popen
+        self._pidfd = -1
+        if hasattr(os, "pidfd_open"):
+            with contextlib.suppress(OSError):
+                self._pidfd = os.pidfd_open(popen.pid)
+
+    def wait(self, seconds: float | None) -> bool:
+        if self._pidfd >= 0:
+            poller = select.poll()
+            poller.register(self._pidfd, select.POLLIN)
+            return bool(poller.poll(None if seconds is None else max(0.0, seconds) * 1000))
+        end = None if seconds is None else time.monotonic() + seconds
+        while self._popen.poll() is None:
+            if end is not None and time.monotonic() >= end:
+                return False
+            time.sleep(_POLL_SECONDS)
+        return True
+
+    def close(self) -> None:
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
