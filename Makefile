@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test check format bench clean lock
+.PHONY: help setup demo ui seed docs test check format bench clean lock
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,19 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "==> installing (a minute or two the first time)"
 	@$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[local,dev]'
 	@touch $@
+
+demo: setup  ## Build the example project with `dg launch` in all three modes, and show what came out
+	@$(BIN)/python example_project/demo.py
+
+ui: setup  ## Open the example project in a browser (`dg dev`)
+	@mkdir -p example_project/.dagster_home
+	cd example_project && PATH="$(CURDIR)/$(BIN):$$PATH" DAGSTER_HOME="$(CURDIR)/example_project/.dagster_home" dg dev
+
+seed: setup  ## Load the example's data, and nothing else
+	@$(BIN)/python example_project/seed.py
+
+docs: setup  ## Draw the pictures in docs/ from the example project as it is now
+	@$(BIN)/python docs/draw_graph.py
 
 test: setup  ## Run every test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
