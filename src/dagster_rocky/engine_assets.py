@@ -1,4 +1,4 @@
-"""What the engine builds, and the Dagster asset that stands for each: the link between graph, plan and events."""
+"""What the engine builds, and the Dagster asset that stands for each: shared by graph, plan and events."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Literal
 import dagster as dg
 
 EngineKey = tuple[str, ...]
-"""The engine's own asset key, e.g. `("duckdb", "jfk", "wx", "weather")` or `("nyc", "marts", "daily_flights")`."""
+"""The engine's own asset key, e.g. `("duckdb", "jfk", "wx", "weather")` or `("nyc", "marts", "daily")`."""
 
 AssetKind = Literal["table", "model", "seed", "load", "quality", "snapshot"]
 Granularity = Literal["hour", "day", "month", "year"]
@@ -19,7 +19,7 @@ class CheckDeclaration:
 
     Attributes:
         engine_name: The engine's name of it, e.g. `null_rate:email` or `row_count_range:-`.
-        name: The Dagster check name: every character outside `[A-Za-z0-9_]` becomes `_` (contract, section 12).
+        name: The Dagster check name: every character outside `[A-Za-z0-9_]` is `_` (contract, section 12).
         severity: Overrides what the engine reports for a failing result; `None` keeps the engine's.
         blocking: Whether Dagster stops downstream assets on an error-severity failure.
     """
@@ -47,6 +47,8 @@ class EngineAsset:
         granularity: Of a `time_interval` model: its grain.
         checks: Declared checks by engine name.
         code_version: A hash of what defines it, when known.
+        partition_key: Of a replicated table whose component value is a Dagster partition: that value.
+            Several engine assets then share one `asset_key`.
     """
 
     engine_key: EngineKey
@@ -60,3 +62,4 @@ class EngineAsset:
     granularity: Granularity | None = None
     checks: Mapping[str, CheckDeclaration] = field(default_factory=dict)
     code_version: str | None = None
+    partition_key: str | None = None

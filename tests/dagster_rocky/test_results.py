@@ -74,7 +74,7 @@ def test_interrupted_run_is_no_success_though_its_status_says_so():
 
 def test_contained_models_say_what_blocks_them():
     result = RunResult.model_validate_json(
-        b'{"command": "run", "status": "PartialFailure", "errors": [{"asset_key": ["b_dates"], "error": "no"}],'
+        b'{"command": "run", "status": "PartialFailure", "errors": [{"asset_key": ["b_dates"]}],'
         b' "contained": [{"model": "d_calendar", "blocked_by": ["b_dates"], "unblock_hint": "fix b_dates"}]}'
     )
     assert {blocked.model: blocked.blocked_by for blocked in result.contained} == {"d_calendar": ["b_dates"]}
