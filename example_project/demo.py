@@ -47,12 +47,12 @@ LAUNCHES = (
 
 @dataclass
 class Outcome:
-    """What one asset got in the launches: times in milliseconds, checks by how they ended."""
+    """What one asset got in the launches: the engine's seconds, and checks by how they ended."""
 
     mode: str
     table: str
     partitions: int = 0
-    duration_ms: float = 0
+    seconds: float = 0
     passed: int = 0
     failed: list[str] = field(default_factory=list)
 
@@ -116,7 +116,7 @@ def collect(instance: dg.DagsterInstance, started: datetime, mode: str) -> dict[
             metadata = {name: value.value for name, value in materialization.metadata.items()}
             outcome = outcomes.setdefault(key, Outcome(mode, str(metadata["dagster/table_name"])))
             outcome.partitions += materialization.partition is not None
-            outcome.duration_ms += float(metadata["rocky/duration_ms"])
+            outcome.seconds += float(metadata["rocky/duration_seconds"])
         elif event.event_type_value == "ASSET_CHECK_EVALUATION":
             evaluation = event.asset_check_evaluation_data
             checks.append((evaluation.asset_key.to_user_string(), evaluation))
@@ -144,7 +144,7 @@ def summary(outcomes: dict[str, Outcome]) -> Table:
                 outcome.mode,
                 f"{rows:,}",
                 str(outcome.partitions or ""),
-                f"{outcome.duration_ms / 1000:.2f} s",
+                f"{outcome.seconds:.2f} s",
                 str(outcome.passed),
                 f"[yellow]{', '.join(outcome.failed)}[/]" if outcome.failed else "0",
             )

@@ -1,0 +1,71 @@
+"""The example project in a folder of its own, with its data, so that no test touches the repository's."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+LEFT_BEHIND = shutil.ignore_patterns(
+    "*.duckdb*", ".dagster_home", ".rocky", ".rocky-state*", ".local_defs_state", "__pycache__"
+)
+
+
+def load_script(path: Path) -> ModuleType:
+    """A script of the example as a module."""
+    spec = importlib.util.spec_from_file_location(f"example_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def seed_script() -> ModuleType:
+    """The seeding script."""
+    return load_script(REPOSITORY / "example_project" / "seed.py")
+
+
+@pytest.fixture(scope="session")
+def seeded(seed_script: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data, loaded once: copy it, do not change it."""
+    database = tmp_path_factory.mktemp("seeded") / "flights.duckdb"
+    assert seed_script.seed(database) == 9
+    return database
+
+
+@pytest.fixture
+def example(seeded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the example project with its data, and a Dagster home of its own."""
+    project = tmp_path / "example_project"
+    shutil.copytree(REPOSITORY / "example_project", project, ignore=LEFT_BEHIND)
+    shutil.copy(seeded, project / "flights.duckdb")
+    home = project / ".dagster_home"
+    home.mkdir()
+    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    monkeypatch.setenv("PATH", f"{BIN}{os.pathsep}{os.environ['PATH']}")
+    return project
+
+
+@pytest.fixture
+def dg_command(example: Path) -> Callable[..., str]:
+    """Runs `dg` in the example project and gives back its standard output."""
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            ["dg", *arguments], cwd=example, capture_output=True, text=True, check=False, timeout=200
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
