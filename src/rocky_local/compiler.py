@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,21 @@ class Compiled:
     def errors(self) -> list[Diagnostic]:
         """The findings that keep a model from being built."""
         return [finding for finding in self.diagnostics if finding.severity == "Error"]
+
+    def listed(self) -> list[Model]:
+        """Return the models in dependency order, taking by name among those that are ready."""
+        models, dependents = self.project.by_name(), self.project.dependents()
+        waiting = {name: len(set(model.depends_on)) for name, model in models.items()}
+        ready = sorted(name for name, count in waiting.items() if not count)
+        ordered = []
+        while ready:
+            name = heappop(ready)
+            ordered.append(models[name])
+            for dependent in dependents[name]:
+                waiting[dependent] -= 1
+                if not waiting[dependent]:
+                    heappush(ready, dependent)
+        return ordered
 
 
 def compile_project(

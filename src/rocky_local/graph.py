@@ -102,6 +102,7 @@ def build_graph(config: Config, *, models_dir: str | None = None, seeds_dir: str
     """Build the graph of a project. The SQL of the models is not looked at.
 
     Args:
+        config: The project's configuration.
         models_dir: The models folder; by default the one that the pipelines name.
         seeds_dir: The folder of seed files, `seeds` by default.
 
@@ -137,8 +138,9 @@ def _nothing(missing: list[str]) -> str:
     if not missing:
         return "the DAG has zero nodes: no pipelines are defined in the config"
     return (
-        f"the DAG has zero nodes, and the models root {', '.join(missing)} does not exist. Create the directory, "
-        "fix the `models = ...` glob in rocky.toml, or fix the --models override if one was passed"
+        f"the DAG has zero nodes, and the models root {', '.join(missing)} does not exist. "
+        "Create the directory, fix the `models = ...` glob in rocky.toml, "
+        "or fix the --models override if one was passed"
     )
 
 

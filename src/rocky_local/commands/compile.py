@@ -80,7 +80,7 @@ def _detail(model: Model, hint: dict[str, Any] | None, cost: dict[str, Any]) -> 
 def _human(compiled: Compiled, chosen: set[str], findings: list[Diagnostic]) -> str:
     failing = {finding.model for finding in findings if finding.severity == "Error"}
     lines = []
-    for model in compiled.order:
+    for model in compiled.listed():
         if model.name in failing:
             lines.append(f"  ✗ {model.name}")
         elif model.name in chosen:

@@ -7,7 +7,9 @@ from datetime import date
 from typing import Any
 
 NEAR_DAYS = 40
-_DATE = re.compile(r"\b(\d{4})-(\d\d)(?:-(\d\d))?((?:[T ]\d\d(?::?\d\d){0,2}(?:\.\d+)?)?(?:Z|\+00:00| UTC)?)")
+_DATE = re.compile(
+    r"(?<![\d.])(\d{4})-(\d\d)(?:-(\d\d))?((?:[T ]\d\d(?::?\d\d){0,2}(?:\.\d+)?)?(?:Z|\+00:00| UTC)?)"
+)
 _VARYING_NUMBERS = re.compile(r"(_ms|^lag_seconds|^pid)$")
 _VARYING_STRINGS = {"sql_hash", "recipe_identity", "plan_id", "hostname", "session_id"}
 _UNORDERED_STRINGS = {"missing"}
@@ -18,6 +20,7 @@ _TEXT_RULES = [
     (re.compile(r"\b(?!0{64})[0-9a-f]{64}\b"), "<hash>"),
     (re.compile(r"(held in )\S+( \(PID )\d+\)"), r"\1<exe>\2<pid>)"),
     (re.compile(r"\b\d+(\.\d+)?\s?(ms|µs)\b"), "<duration>"),
+    (re.compile(r"(_ms(?:\x1b\[\d+m)*=(?:\x1b\[\d+m)*)\d+"), r"\1<n>"),
     (re.compile(r"\bin \d+(\.\d+)?s\b"), "in <duration>"),
     (re.compile(r"\(PID \d+\)|\(pid \d+\)"), "(PID <pid>)"),
 ]
