@@ -192,6 +192,11 @@ class PartitionsOptions(dg.Model, dg.Resolvable):
         description="First partition where the project names none: a date, or the engine's key.",
         examples=["2026-05-01"],
     )
+    end: str | None = Field(
+        default=None,
+        description="The first partition that is no longer there, for data that has an end; unset: none ends.",
+        examples=["2014-01-01"],
+    )
     end_offset: int = Field(
         default=0,
         description="How many partitions beyond the last complete one exist; 1 makes today's runnable today.",

@@ -168,13 +168,19 @@ def parse_start(granularity: Granularity, text: str) -> datetime:
 
 
 def time_partitions(
-    granularity: Granularity, first: str, *, end_offset: int = 0, timezone: str = "UTC"
+    granularity: Granularity,
+    first: str,
+    *,
+    end: str | None = None,
+    end_offset: int = 0,
+    timezone: str = "UTC",
 ) -> dg.TimeWindowPartitionsDefinition:
     """The partitions of a `time_interval` model.
 
     Args:
         granularity: The model's grain.
         first: Its first partition, in the engine's format or as a date.
+        end: The first one that is no longer there, written alike; `None` goes on for ever.
         end_offset: Partitions beyond the last complete one.
         timezone: When a partition is complete.
 
@@ -182,7 +188,7 @@ def time_partitions(
         Dagster's own hourly, daily or monthly definition, or a yearly one with keys like `2026`.
 
     Raises:
-        ValueError: When `first` cannot be read, or an hourly model is given another zone than UTC: the
+        ValueError: When `first` or `end` cannot be read, or an hourly model is given another zone than UTC: the
             engine's hours are UTC hours.
 
     Example:
@@ -197,15 +203,22 @@ def time_partitions(
         )
     form = FORMATS[granularity]
     start = parse_start(granularity, first).strftime(form.dagster)
-    if granularity == "hour":
-        return dg.HourlyPartitionsDefinition(start_date=start, end_offset=end_offset, timezone=timezone)
-    if granularity == "day":
-        return dg.DailyPartitionsDefinition(start_date=start, end_offset=end_offset, timezone=timezone)
-    if granularity == "month":
-        return dg.MonthlyPartitionsDefinition(start_date=start, end_offset=end_offset, timezone=timezone)
-    return dg.TimeWindowPartitionsDefinition(
-        start=start, fmt=form.dagster, cron_schedule=form.cron, end_offset=end_offset, timezone=timezone
-    )
+    last = parse_start(granularity, end).strftime(form.dagster) if end is not None else None
+    if granularity == "year":
+        return dg.TimeWindowPartitionsDefinition(
+            start=start,
+            end=last,
+            fmt=form.dagster,
+            cron_schedule=form.cron,
+            end_offset=end_offset,
+            timezone=timezone,
+        )
+    definition = {
+        "hour": dg.HourlyPartitionsDefinition,
+        "day": dg.DailyPartitionsDefinition,
+        "month": dg.MonthlyPartitionsDefinition,
+    }[granularity]
+    return definition(start_date=start, end_date=last, end_offset=end_offset, timezone=timezone)
 
 
 def default_first_partition(known: Sequence[str], now: datetime | None = None) -> str:
