@@ -10,7 +10,9 @@ NEAR_DAYS = 40
 _DATE = re.compile(
     r"(?<![\d.])(\d{4})-(\d\d)(?:-(\d\d))?((?:[T ]\d\d(?::?\d\d){0,2}(?:\.\d+)?)?(?:Z|\+00:00| UTC)?)"
 )
-_VARYING_NUMBERS = re.compile(r"(_ms|^lag_seconds|^pid)$")
+_VARYING_NUMBERS = re.compile(
+    r"(_ms|^lag_seconds|^pid|^mean|^std_dev|^latest_z_score|^compute_cost_per_run)$"
+)
 _VARYING_STRINGS = {"sql_hash", "recipe_identity", "plan_id", "hostname", "session_id"}
 _UNORDERED_STRINGS = {"missing"}
 _TEXT_RULES = [
@@ -22,6 +24,7 @@ _TEXT_RULES = [
     (re.compile(r"\b\d+(\.\d+)?\s?(ms|µs)\b"), "<duration>"),
     (re.compile(r"(_ms(?:\x1b\[\d+m)*=(?:\x1b\[\d+m)*)\d+"), r"\1<n>"),
     (re.compile(r"\bin \d+(\.\d+)?s\b"), "in <duration>"),
+    (re.compile(r"\$\d+\.\d+"), "<dollars>"),
     (re.compile(r"\(PID \d+\)|\(pid \d+\)"), "(PID <pid>)"),
 ]
 
