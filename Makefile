@@ -31,8 +31,9 @@ ui: setup  ## Open the example project in a browser (`dg dev`)
 seed: setup  ## Load the example's data, and nothing else
 	@$(BIN)/python example_project/seed.py
 
-docs: setup  ## Draw the pictures in docs/ from the example project as it is now
+docs: setup  ## Write the picture and the YAML reference in docs/ from the project as it is
 	@$(BIN)/python docs/draw_graph.py
+	@$(BIN)/python docs/write_yaml_reference.py
 
 test: setup  ## Run every test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
