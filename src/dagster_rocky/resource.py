@@ -12,7 +12,12 @@ from dagster_rocky.execution import errors
 from dagster_rocky.execution.command import Engine
 from dagster_rocky.execution.invocation import InvocationSettings, RockyInvocation
 from dagster_rocky.execution.log_forwarding import EventLogger, LogOptions
-from dagster_rocky.execution.pipes_session import Context, PipesReport, RockyPipesInvocation, pipes_context_data
+from dagster_rocky.execution.pipes_session import (
+    Context,
+    PipesReport,
+    RockyPipesInvocation,
+    pipes_context_data,
+)
 from dagster_rocky.execution.request import RunRequest
 from dagster_rocky.execution.result_events import events_of_result
 from dagster_rocky.execution.strategies import Mode, PipesStrategy, build_strategy
@@ -80,13 +85,17 @@ class RockyResource(dg.ConfigurableResource):
         default=None, description="A state file of its own under `models/.rocky-state/`, by name."
     )
     models_dir: str | None = Field(default=None, description="The models folder, when it is not `models`.")
-    contracts_dir: str | None = Field(default=None, description="A folder of contracts apart from the models.")
+    contracts_dir: str | None = Field(
+        default=None, description="A folder of contracts apart from the models."
+    )
     timeout_seconds: float = Field(default=3600, gt=0, description="Deadline of one engine run, in seconds.")
     termination_grace_seconds: float = Field(
-        default=25, ge=0, description="How long a stopped engine may take to finish before it is killed, in seconds."
+        default=25,
+        ge=0,
+        description="How long a stopped engine may take to finish before it is killed, in seconds.",
     )
 
-    def run(self, filter: str | None = None, **keywords: Unpack[RunKeywords]) -> RunResult:  # noqa: A002
+    def run(self, filter: str | None = None, **keywords: Unpack[RunKeywords]) -> RunResult:
         """Runs the engine and waits for its result; needs no Dagster context and logs nothing.
 
         Args:
@@ -104,7 +113,10 @@ class RockyResource(dg.ConfigurableResource):
             return run_result(invocation)
 
     def run_streaming(
-        self, context: Context, filter: str | None = None, **keywords: Unpack[RunKeywords]  # noqa: A002
+        self,
+        context: Context,
+        filter: str | None = None,
+        **keywords: Unpack[RunKeywords],
     ) -> RunResult:
         """Like `run`, with the engine's log going live to `context.log.info`, each line behind `rocky: `.
 
@@ -124,7 +136,10 @@ class RockyResource(dg.ConfigurableResource):
             return run_result(invocation)
 
     def run_pipes(
-        self, context: Context, filter: str | None = None, **keywords: Unpack[RunKeywords]  # noqa: A002
+        self,
+        context: Context,
+        filter: str | None = None,
+        **keywords: Unpack[RunKeywords],
     ) -> RockyPipesInvocation:
         """Like `run_streaming`, with the engine's Pipes messages read while it runs.
 
@@ -161,7 +176,7 @@ class RockyResource(dg.ConfigurableResource):
         args = ["discover", *(["--pipeline", pipeline] if pipeline else [])]
         return self._command(args, DiscoverResult, exclusive=True)
 
-    def compile(self, *, model: str | None = None, vars: Mapping[str, str] | None = None) -> CompileResult:  # noqa: A002
+    def compile(self, *, model: str | None = None, vars: Mapping[str, str] | None = None) -> CompileResult:
         """The models with their diagnostics; errors in models are in the result, not raised."""
         args = ["compile", *self._model_folders()]
         args += ["--model", model] if model else []
@@ -192,7 +207,9 @@ class RockyResource(dg.ConfigurableResource):
 
     def version(self) -> str:
         """What the engine says to `--version`, e.g. `1.71.0`."""
-        settings = InvocationSettings(timeout_seconds=min(self.timeout_seconds, _VERSION_SECONDS), grace_seconds=1)
+        settings = InvocationSettings(
+            timeout_seconds=min(self.timeout_seconds, _VERSION_SECONDS), grace_seconds=1
+        )
         return _version(self.engine(), settings)
 
     def engine(self) -> Engine:
@@ -250,7 +267,7 @@ class RockyResource(dg.ConfigurableResource):
         command = list(args) if args is not None else request.to_args()
         return RockyInvocation(self.engine(), command, strategy=strategy, logger=logger, settings=settings)
 
-    def _request(self, filter: str | None, keywords: RunKeywords) -> RunRequest:  # noqa: A002
+    def _request(self, filter: str | None, keywords: RunKeywords) -> RunRequest:
         return RunRequest(filter=filter, models_dir=self.models_dir, **keywords)
 
     def _command(self, args: Sequence[str], model: type[Result], *, exclusive: bool = False) -> Result:
@@ -260,7 +277,9 @@ class RockyResource(dg.ConfigurableResource):
             exclusive=exclusive,
         )
         logger = _COMMAND_LOGGER if exclusive else None
-        with RockyInvocation(self.engine(), args, settings=settings, logger=_WaitingOnly(logger)) as invocation:
+        with RockyInvocation(
+            self.engine(), args, settings=settings, logger=_WaitingOnly(logger)
+        ) as invocation:
             return invocation.result(model)
 
     def _model_folders(self) -> list[str]:

@@ -1,7 +1,10 @@
 """Which binary, with which global flags, where: the engine's command line (contract, section 1)."""
 
 import os
+import re
 import shutil
+import sys
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,14 +51,14 @@ class Engine:
             return str(Path(self.binary).expanduser().absolute())
         found = shutil.which(self.binary)
         if found is None:
-            import sys
-
             found = shutil.which(self.binary, path=str(Path(sys.executable).parent))
         return found or self.binary
 
     def process_environment(self, extra: Mapping[str, str]) -> dict[str, str]:
         """The environment of the engine's process; inherited Pipes variables of other sessions are left out."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("DAGSTER_PIPES_")}
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith("DAGSTER_PIPES_")
+        }
         return {**inherited, "ROCKY_SUPPRESS_DEPRECATION": "1", **self.environment, **extra}
 
     def locked_files(self) -> list[Path]:
@@ -77,10 +80,7 @@ class Engine:
 
 
 def _duckdb_files(config: Path) -> list[Path]:
-    import re
-    import tomllib
-
-    def variable(match: "re.Match[str]") -> str:
+    def variable(match: re.Match[str]) -> str:
         return os.environ.get(match.group(1), match.group(3) or "")
 
     try:

@@ -15,6 +15,8 @@ INSTALL_HINT = (
 )
 OLDEST_ENGINE = (1, 71)
 """The oldest engine that this package is tested with."""
+LOG_END = "\n\nThe end of its log:"
+"""What stands between a failure's own words and the engine's last lines."""
 
 
 class RockyFailure(dg.Failure):
@@ -91,19 +93,28 @@ def hard_failure(end: ProcessEnd) -> RockyFailure:
         lead = f"{end.engine_error}\n\nThe engine refused its command line (exit code 2): {end.command}"
         return RockyFailure("usage", lead + hint, end.metadata(), allow_retries=False)
     if end.engine_error:
-        return RockyFailure("hard", f"{end.engine_error}\n\nThe engine ended with exit code {end.exit_code}.{hint}", end.metadata())
+        return RockyFailure(
+            "hard",
+            f"{end.engine_error}\n\nThe engine ended with exit code {end.exit_code}.{hint}",
+            end.metadata(),
+        )
     return RockyFailure(
-        "hard", f"The engine ended with exit code {end.exit_code} and reported no result.{hint}" + _quoted(end), end.metadata()
+        "hard",
+        f"The engine ended with exit code {end.exit_code} and reported no result.{hint}" + _quoted(end),
+        end.metadata(),
     )
 
 
-def no_json(end: ProcessEnd, size: int, first: bytes | bytearray, last: bytes | bytearray, why: str) -> RockyFailure:
+def no_json(
+    end: ProcessEnd, size: int, first: bytes | bytearray, last: bytes | bytearray, why: str
+) -> RockyFailure:
     """Exit 0, but stdout is not the JSON that the engine promises."""
     shown_first = first.decode("utf-8", errors="replace")
     shown_last = last.decode("utf-8", errors="replace")
     return RockyFailure(
         "no_json",
-        f"The engine ended with exit code {end.exit_code}, but its output is no result: {why} ({size:,} bytes on stdout). "
+        f"The engine ended with exit code {end.exit_code}, but its output is no result: {why} "
+        f"({size:,} bytes on stdout). "
         f"Is binary_path really the engine, and does nothing else write to its stdout?{_disk_hint(end)}",
         {
             **end.metadata(),
@@ -154,10 +165,12 @@ def in_flight(key: str | None, holder: str | None) -> RockyFailure:
 
 
 def _quoted(end: ProcessEnd) -> str:
-    return f"\n\nThe end of its log:\n{end.stderr_tail}" if end.stderr_tail else ""
+    return f"{LOG_END}\n{end.stderr_tail}" if end.stderr_tail else ""
 
 
 def _disk_hint(end: ProcessEnd) -> str:
     if not end.spool_full:
         return ""
-    return " The disk that takes the engine's output is full: free some space there, or point TMPDIR elsewhere."
+    return (
+        " The disk that takes the engine's output is full: free some space there, or point TMPDIR elsewhere."
+    )

@@ -1,4 +1,4 @@
-"""Live news from the project's own hooks: lines that a hook appends to a file while the engine runs.
+r"""Live news from the project's own hooks: lines that a hook appends to a file while the engine runs.
 
 `rocky.toml` can name shell commands that the engine calls after each finished table, with JSON on their stdin
 (`event`, `run_id`, `pipeline`, `table`, `duration_ms`). A command that appends its stdin to the file named by
@@ -6,7 +6,7 @@
 
 ```toml
 [[hook.on_after_materialize]]
-command = 'if [ -n "$DAGSTER_ROCKY_HOOK_FILE" ]; then printf "%s\\n" "$(cat)" >> "$DAGSTER_ROCKY_HOOK_FILE"; fi'
+command = 'if [ -n "$DAGSTER_ROCKY_HOOK_FILE" ]; then printf "%s\n" "$(cat)" >> "$DAGSTER_ROCKY_HOOK_FILE"; fi'
 ```
 """
 

@@ -205,7 +205,9 @@ class RockyInvocation:
         """The first mebibyte of stdout, for commands that print no JSON; waits for the end."""
         self.end()
         assert self._spool is not None, "the invocation is closed"
-        return self._spool.read_stdout(0, min(self._spool.stdout_size(), 1 << 20)).decode("utf-8", errors="replace")
+        return self._spool.read_stdout(0, min(self._spool.stdout_size(), 1 << 20)).decode(
+            "utf-8", errors="replace"
+        )
 
     def end(self) -> errors.ProcessEnd:
         """How the process ended; waits for it when nobody iterated."""

@@ -26,7 +26,9 @@ def pipes_environment(messages_path: Path, context_data: Mapping[str, Any]) -> d
     """
     return {
         DAGSTER_PIPES_CONTEXT_ENV_VAR: _plain({"data": dict(context_data)}),
-        DAGSTER_PIPES_MESSAGES_ENV_VAR: _plain({"path": str(messages_path), "include_stdio_in_messages": False}),
+        DAGSTER_PIPES_MESSAGES_ENV_VAR: _plain(
+            {"path": str(messages_path), "include_stdio_in_messages": False}
+        ),
     }
 
 

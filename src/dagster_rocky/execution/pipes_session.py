@@ -77,6 +77,7 @@ class PipesReport:
 
     def report(self, event: EngineEvent) -> None:
         """Takes one event; duplicates and drift notices, which Pipes has no message for, are passed over."""
+        params: dict[str, Any]
         match event:
             case Built():
                 key: tuple[str, ...] = ("built", event.name, event.partition or "")

@@ -70,7 +70,7 @@ class SupervisedProcess:
             stdout=stdout,
             stderr=stderr,
             start_new_session=True,
-            preexec_fn=_SET_PARENT_DEATH_SIGNAL,
+            preexec_fn=_SET_PARENT_DEATH_SIGNAL,  # noqa: PLW1509 - one system call, no lock is taken
         )
         self.pid = self._popen.pid
         self.ended_at: float | None = None

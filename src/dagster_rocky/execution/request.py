@@ -78,7 +78,9 @@ class RunRequest:
             if value
         ]
         if len(chosen) > 1:
-            raise ValueError(f"choose one of {', '.join(chosen)}: the engine takes one partition selection a run")
+            raise ValueError(
+                f"choose one of {', '.join(chosen)}: the engine takes one partition selection a run"
+            )
 
     def to_args(self) -> Sequence[str]:
         """The subcommand and its flags, without the global ones (`-c`, `-o`, `--state-path`)."""

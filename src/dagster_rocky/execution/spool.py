@@ -1,6 +1,7 @@
 """The private files of one invocation: where the engine writes, so that it never waits for a reader."""
 
 import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
@@ -107,8 +108,6 @@ class Spool:
 def _open_nameless(base: Path) -> int:
     fd, path = tempfile.mkstemp(prefix=_PREFIX, dir=base)
     os.unlink(path)
-    import fcntl
-
     fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_APPEND)
     return fd
 

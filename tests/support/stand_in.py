@@ -1,0 +1,144 @@
+"""A step around a stand-in engine: small scripts that behave in one way, in each of the three modes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from dagster_rocky.engine_assets import CheckDeclaration, EngineAsset
+from dagster_rocky.execution.request import RunRequest
+from dagster_rocky.planning import PlannedRun
+from dagster_rocky.resource import RockyResource
+from dagster_rocky.step import StepOptions, execute_plan
+
+MODES = ("buffered", "streaming", "pipes")
+
+PREAMBLE = '''
+import base64, json, os, signal, sys, time
+def log(message, level="INFO", **fields):
+    record = {"timestamp": "2026-01-01T00:00:00Z", "level": level, "fields": {"message": message, **fields},
+              "spans": [{"name": "run", "run_id": "run-1"}]}
+    sys.stderr.write(json.dumps(record) + "\\n"); sys.stderr.flush()
+def table(name, **more):
+    return {"asset_key": ["duckdb", "x", name], "rows_copied": None, "duration_ms": 5,
+            "metadata": {"strategy": "full_refresh", "watermark": "2026-01-01T00:00:00Z",
+                         "target_table_full_name": "wh.kept__x." + name}, "cost_usd": 0.0, **more}
+def result(built=(), status="Success", **more):
+    return {"version": "1.71.0", "command": "run", "status": status, "pipeline_type": "replication",
+            "filter": "", "duration_ms": 9, "tables_copied": len(built), "tables_failed": 0,
+            "materializations": [table(b) if isinstance(b, str) else b for b in built],
+            "check_results": [], "interrupted": False, **more}
+def say(document):
+    print(json.dumps(document, indent=2), flush=True)
+def pipes(method, params):
+    raw = os.environ.get("DAGSTER_PIPES_MESSAGES")
+    if raw:
+        with open(json.loads(base64.b64decode(raw))["path"], "a") as f:
+            message = {"__dagster_pipes_version": "0.1", "method": method, "params": params}
+            f.write(json.dumps(message) + "\\n")
+def hook(name, duration_ms=5):
+    path = os.environ.get("DAGSTER_ROCKY_HOOK_FILE")
+    if path:
+        with open(path, "a") as f:
+            f.write(json.dumps({"event": "on_after_materialize", "run_id": "run-1", "pipeline": "p",
+                                "table": "wh.kept__x." + name, "duration_ms": duration_ms}) + "\\n")
+'''
+
+
+def table_asset(name: str, checks: Sequence[str] = ()) -> EngineAsset:
+    """A replicated table as the stand-in engines report it."""
+    key = ("duckdb", "x", name)
+    return EngineAsset(
+        engine_key=key,
+        asset_key=dg.AssetKey(key),
+        kind="table",
+        name=name,
+        target=f"wh.kept__x.{name}",
+        checks={c: CheckDeclaration(engine_name=c, name=c.replace(":", "_")) for c in checks},
+    )
+
+
+@dataclass
+class StepRun:
+    """What a step left in the event log."""
+
+    result: dg.ExecuteInProcessResult
+    instance: dg.DagsterInstance
+
+    @property
+    def success(self) -> bool:
+        return self.result.success
+
+    @property
+    def materialized(self) -> dict[str, dict[str, object]]:
+        """Metadata by table name."""
+        return {
+            event.asset_key.path[-1]: {k: v.value for k, v in event.materialization.metadata.items()}
+            for event in self.result.all_events
+            if event.is_step_materialization and event.asset_key
+        }
+
+    @property
+    def observed(self) -> list[tuple[str, dict[str, object]]]:
+        return [
+            (e.asset_key.path[-1], {k: v.value for k, v in e.asset_observation_data.asset_observation.metadata.items()})
+            for e in self.result.all_events
+            if e.event_type_value == "ASSET_OBSERVATION" and e.asset_key
+        ]
+
+    @property
+    def checks(self) -> dict[tuple[str, str], tuple[bool, str]]:
+        return {
+            (e.asset_key.path[-1], e.check_name): (e.passed, e.severity.value)
+            for e in self.result.get_asset_check_evaluations()
+        }
+
+    @property
+    def logs(self) -> list[str]:
+        """User messages that are forwarded engine output or this package's own."""
+        return [
+            r.user_message
+            for r in self.instance.all_logs(self.result.run_id)
+            if not r.is_dagster_event and r.user_message.startswith("rocky: ")
+        ]
+
+    @property
+    def failure(self) -> dg.Failure | None:
+        """The step's failure as its description and metadata."""
+        for event in self.result.all_events:
+            data = event.event_specific_data
+            if event.is_step_failure and data.user_failure_data:
+                return dg.Failure(data.user_failure_data.description, dict(data.user_failure_data.metadata))
+        return None
+
+
+def run_step(
+    resource: RockyResource,
+    mode: str,
+    assets: Sequence[EngineAsset],
+    *,
+    plan: Sequence[PlannedRun] | None = None,
+    options: StepOptions | None = None,
+    instance: dg.DagsterInstance | None = None,
+    selection: Sequence[str] | None = None,
+    retry: dg.RetryPolicy | None = None,
+) -> StepRun:
+    """Executes a plan in a real step; by default one engine run for all of the assets."""
+    runs = plan or [PlannedRun(request=RunRequest(), assets=tuple(assets))]
+    chosen = options or StepOptions(mode=mode)
+
+    @dg.multi_asset(
+        specs=[dg.AssetSpec(a.asset_key, skippable=True) for a in assets],
+        check_specs=[
+            dg.AssetCheckSpec(c.name, asset=a.asset_key) for a in assets for c in a.checks.values()
+        ],
+        name="step",
+        can_subset=True,
+        retry_policy=retry,
+    )
+    def step(context: dg.AssetExecutionContext):
+        yield from execute_plan(context, resource, runs, chosen)
+
+    instance = instance or dg.DagsterInstance.ephemeral()
+    result = dg.materialize([step], instance=instance, raise_on_error=False, selection=selection)
+    return StepRun(result, instance)
