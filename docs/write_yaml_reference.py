@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from dagster_rocky import RockyComponent
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -18,21 +18,26 @@ LEFT_BEHIND = shutil.ignore_patterns(
 )
 
 
-def load_script(path: Path) -> ModuleType:
-    """A script of the example as a module."""
-    spec = importlib.util.spec_from_file_location(f"example_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture(scope="session")
+def load_script() -> Callable[[str], ModuleType]:
+    """Loads a script of the repository, given its path in it, as a module."""
+
+    def load(path: str) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(f"script_{Path(path).stem}", REPOSITORY / path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 @pytest.fixture(scope="session")
-def seed_script() -> ModuleType:
+def seed_script(load_script: Callable[[str], ModuleType]) -> ModuleType:
     """The seeding script."""
-    return load_script(REPOSITORY / "example_project" / "seed.py")
+    return load_script("example_project/seed.py")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,54 @@
+"""What `make docs` writes is in step with the code, and the demo's table says what happened."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+pytestmark = pytest.mark.xdist_group("example")
+
+
+def test_the_yaml_reference_is_up_to_date(load_script: Callable[[str], ModuleType]):
+    script = load_script("docs/write_yaml_reference.py")
+    assert script.REFERENCE.read_text() == script.reference(), "run `make docs`"
+
+
+def test_the_picture_is_up_to_date(
+    load_script: Callable[[str], ModuleType], example: Path, monkeypatch: pytest.MonkeyPatch
+):
+    script = load_script("docs/draw_graph.py")
+    monkeypatch.setattr(script, "PROJECT", example)
+    assert script.PICTURE.read_text() == script.draw(script.read_graph()), "run `make docs`"
+
+
+def test_the_demo_ends_with_a_table_and_runs_again(example: Path):
+    environment = {**os.environ, "COLUMNS": "160"}
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "demo.py"],
+            cwd=example,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=280,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        rows = [
+            [cell.strip() for cell in line.strip("│").split("│")]
+            for line in done.stdout.splitlines()
+            if line.startswith("│")
+        ]
+        by_asset = {row[0]: row for row in rows}
+        assert len(by_asset) == 17
+        assert by_asset["duckdb/ewr/ops/flights"][1:3] == ["streaming", "120,835"]
+        assert by_asset["duckdb/all/ref/planes"][-1] == "year_built_known (warn)"
+        assert by_asset["flights/staging/stg_flights"][1:3] == ["pipes", "336,776"]
+        assert by_asset["flights/marts/daily_flights"][1:4] == ["buffered", "93", "31"]
+        assert [row[0] for row in rows if row[-1] != "0"] == ["duckdb/all/ref/planes"]
+        assert "make ui" in done.stdout
+    assert "already loaded" in done.stdout
