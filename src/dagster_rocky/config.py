@@ -1,19 +1,12 @@
 """The YAML of a `RockyComponent`, below its top level: one strict model per concern, each field described."""
 
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Any, Literal, Self
 
 import dagster as dg
 from pydantic import Field, field_validator, model_validator
 
-
-class Mode(StrEnum):
-    """How the component runs the engine; all three end with the same events."""
-
-    BUFFERED = "buffered"
-    STREAMING = "streaming"
-    PIPES = "pipes"
+from dagster_rocky.execution.strategies import Mode
 
 
 class RunOptions(dg.Model, dg.Resolvable):
@@ -194,7 +187,7 @@ class PartitionsOptions(dg.Model, dg.Resolvable):
     )
     end: str | None = Field(
         default=None,
-        description="The first partition that is no longer there, for data that has an end; unset: none ends.",
+        description="The first partition that does not exist, as a date; unset, partitions go on to today.",
         examples=["2014-01-01"],
     )
     end_offset: int = Field(
@@ -289,3 +282,14 @@ class ChecksOptions(dg.Model, dg.Resolvable):
 
 
 MetadataAddon = Literal["column_schema", "column_lineage", "code_references"]
+
+__all__ = [
+    "CheckOverride",
+    "ChecksOptions",
+    "MetadataAddon",
+    "Mode",
+    "ModelsOptions",
+    "PartitionsOptions",
+    "RetryOptions",
+    "RunOptions",
+]

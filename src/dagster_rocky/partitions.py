@@ -8,6 +8,8 @@ import dagster as dg
 
 from dagster_rocky.engine_assets import Granularity
 
+_Standard = dg.HourlyPartitionsDefinition | dg.DailyPartitionsDefinition | dg.MonthlyPartitionsDefinition
+
 
 @dataclass(frozen=True)
 class KeyFormat:
@@ -181,6 +183,7 @@ def time_partitions(
         granularity: The model's grain.
         first: Its first partition, in the engine's format or as a date.
         end: The first one that is no longer there, written alike; `None` goes on for ever.
+        end: The first partition that does not exist, in the same formats; `None` lets them go on.
         end_offset: Partitions beyond the last complete one.
         timezone: When a partition is complete.
 
@@ -203,22 +206,22 @@ def time_partitions(
         )
     form = FORMATS[granularity]
     start = parse_start(granularity, first).strftime(form.dagster)
-    last = parse_start(granularity, end).strftime(form.dagster) if end is not None else None
+    stop = parse_start(granularity, end).strftime(form.dagster) if end else None
     if granularity == "year":
         return dg.TimeWindowPartitionsDefinition(
             start=start,
-            end=last,
+            end=stop,
             fmt=form.dagster,
             cron_schedule=form.cron,
             end_offset=end_offset,
             timezone=timezone,
         )
-    definition = {
+    kinds: dict[Granularity, type[_Standard]] = {
         "hour": dg.HourlyPartitionsDefinition,
         "day": dg.DailyPartitionsDefinition,
         "month": dg.MonthlyPartitionsDefinition,
-    }[granularity]
-    return definition(start_date=start, end_date=last, end_offset=end_offset, timezone=timezone)
+    }
+    return kinds[granularity](start_date=start, end_date=stop, end_offset=end_offset, timezone=timezone)
 
 
 def default_first_partition(known: Sequence[str], now: datetime | None = None) -> str:
