@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+from dagster._core.errors import DagsterInvalidPropertyError
 from dagster._core.pipes.context import build_external_execution_context_data
 
 from dagster_rocky.execution.engine_events import Built, Checked, Drifted, EngineEvent
@@ -16,9 +17,21 @@ def pipes_context_data(context: Context) -> Mapping[str, Any]:
     """The Pipes context of a step, as Dagster's own clients send it.
 
     Dagster makes it with a private function; `open_pipes_session`, which is public, demands an event for every
-    selected asset and check, and so cannot be used for runs that report what really happened.
+    selected asset and check, and so cannot be used for runs that report what really happened. A context that is
+    built for a direct call has nothing to send.
     """
-    return build_external_execution_context_data(context, extras=None)
+    try:
+        return build_external_execution_context_data(context, extras=None)
+    except DagsterInvalidPropertyError:
+        return {"extras": {}}
+
+
+def _has_assets(context: Context) -> bool:
+    """Whether the context is that of an asset; one that is built for a direct call has no properties to ask."""
+    try:
+        return context.has_assets_def
+    except DagsterInvalidPropertyError:
+        return False
 
 
 class RockyPipesInvocation(dg.PipesClientCompletedInvocation):
@@ -41,7 +54,7 @@ class RockyPipesInvocation(dg.PipesClientCompletedInvocation):
                 does; only for an engine run that is known to cover them.
         """
         results = super().get_results(implicit_materializations=implicit_materializations)
-        if not self._context.has_assets_def:
+        if not _has_assets(self._context):
             return results
         assets = self._context.selected_asset_keys
         checks = self._context.selected_asset_check_keys
