@@ -74,26 +74,26 @@ def enabled(level: str, target: str) -> bool:
     return _LEVELS[level] <= wanted
 
 
-def debug(target: str, message: str, **fields: Any) -> None:
+def debug(target: str, message: str, /, **fields: Any) -> None:
     """Write a DEBUG line that shows no spans, as the database layer does."""
     if enabled("DEBUG", target):
         _write("DEBUG", target, [("message", message), *fields.items()], [])
 
 
-def info(target: str, message: str, **fields: Any) -> None:
+def info(target: str, message: str, /, **fields: Any) -> None:
     """Write an INFO line with the current spans."""
     if enabled("INFO", target):
         _write("INFO", target, [("message", message), *fields.items()], _spans.stack)
 
 
-def warn(target: str, message: str, also: str | None = None, **fields: Any) -> None:
+def warn(target: str, message: str, /, also: str | None = None, **fields: Any) -> None:
     """Write a WARN line; `also` becomes a second `message` field after the others."""
     if enabled("WARN", target):
         pairs = [("message", message), *fields.items()]
         _write("WARN", target, pairs + ([("message", also)] if also is not None else []), _spans.stack)
 
 
-def error(target: str, message: str, **fields: Any) -> None:
+def error(target: str, message: str, /, **fields: Any) -> None:
     """Write an ERROR line with the current spans."""
     if enabled("ERROR", target):
         _write("ERROR", target, [("message", message), *fields.items()], _spans.stack)
