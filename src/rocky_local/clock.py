@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -22,6 +22,11 @@ def from_datetime(value: datetime) -> int:
     """Return nanoseconds since 1970; a naive value counts as UTC."""
     aware = value if value.tzinfo else value.replace(tzinfo=UTC)
     return (aware - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+def as_datetime(value: date) -> datetime:
+    """Return a date or a time as a time; a date is its midnight."""
+    return value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
 
 
 def rfc3339(ns: int, zone: str = "Z") -> str:

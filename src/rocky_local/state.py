@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import sqlite3
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS watermarks (
   target TEXT PRIMARY KEY, ns INTEGER NOT NULL, copying INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS runs (run_id TEXT PRIMARY KEY, started_ns INTEGER NOT NULL, record TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS progress (run_id TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS copied (run_id TEXT, target TEXT, PRIMARY KEY (run_id, target));
 CREATE TABLE IF NOT EXISTS partitions (model TEXT, key TEXT, PRIMARY KEY (model, key));
 CREATE TABLE IF NOT EXISTS row_counts (target TEXT, at_ns INTEGER NOT NULL, count INTEGER NOT NULL);
@@ -146,6 +148,7 @@ class StateStore:
 
     def __init__(self, path: Path, lock: int | None) -> None:
         self.path = path
+        self._lock = threading.Lock()
         self._locks = [] if lock is None else [lock]
         if lock is not None:
             own = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -211,10 +214,34 @@ class StateStore:
 
     def finish_copy(self, run_id: str, target: str, ns: int) -> None:
         """Note that a table's rows are committed, up to this watermark, in this run."""
-        with self._connection:
-            self._write("BEGIN")
-            self._write("INSERT OR REPLACE INTO watermarks VALUES (?, ?, 0)", target, ns)
-            self._write("INSERT OR IGNORE INTO copied VALUES (?, ?)", run_id, target)
+        with self._lock:
+            self._connection.execute("BEGIN")
+            self._connection.execute("INSERT OR REPLACE INTO watermarks VALUES (?, ?, 0)", (target, ns))
+            self._connection.execute("INSERT OR IGNORE INTO copied VALUES (?, ?)", (run_id, target))
+            self._connection.execute("COMMIT")
+
+    def abandon_copy(self, target: str) -> None:
+        """Note that appending to a table failed and left it as it was."""
+        self._write("UPDATE watermarks SET copying = 0 WHERE target = ?", target)
+
+    def start_progress(self, run_id: str) -> None:
+        """Note that a replication has begun; it can be resumed from here on."""
+        self._write("INSERT OR IGNORE INTO progress VALUES (?)", run_id)
+
+    def has_progress(self, run_id: str) -> bool:
+        """Return whether a replication of this id ever began."""
+        return self._one("SELECT 1 FROM progress WHERE run_id = ?", run_id) is not None
+
+    def latest_progress(self) -> str | None:
+        """Return the id of the last replication that began, or None."""
+        found = self._one("SELECT run_id FROM progress ORDER BY rowid DESC LIMIT 1")
+        return found[0] if found else None
+
+    def carry_progress(self, resumed: str, run_id: str) -> None:
+        """Count what a resumed run copied as copied by the run that resumes it."""
+        self._write(
+            "INSERT OR IGNORE INTO copied SELECT ?, target FROM copied WHERE run_id = ?", run_id, resumed
+        )
 
     def copied_in(self, run_id: str) -> set[str]:
         """Return the tables that a run copied."""
@@ -283,10 +310,13 @@ class StateStore:
         self._write("INSERT OR REPLACE INTO builds VALUES (?, ?, ?)", model, logic, inputs)
 
     def _one(self, sql: str, *values: Any) -> Any:
-        return self._connection.execute(sql, values).fetchone()
+        with self._lock:
+            return self._connection.execute(sql, values).fetchone()
 
     def _all(self, sql: str, *values: Any) -> list[Any]:
-        return self._connection.execute(sql, values).fetchall()
+        with self._lock:
+            return self._connection.execute(sql, values).fetchall()
 
     def _write(self, sql: str, *values: Any) -> None:
-        self._connection.execute(sql, values)
+        with self._lock:
+            self._connection.execute(sql, values)

@@ -1,0 +1,119 @@
+"""What one run was asked to do, whoever asked: the command line, a plan, or a node of the whole graph."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rocky_local import state
+from rocky_local.discovery import Shadow
+from rocky_local.errors import EngineError
+
+if TYPE_CHECKING:
+    from rocky_local.args import Arguments
+
+
+@dataclass(frozen=True)
+class PartitionSelection:
+    """Which partitions of a time_interval model to build; nothing set means the current one."""
+
+    key: str | None = None
+    first: str | None = None
+    last: str | None = None
+    missing: bool = False
+    lookback: int | None = None
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The options of a run.
+
+    Attributes:
+        models_dir: A models folder to build after a replication, or instead of the pipeline's own.
+        run_all: Build the models after a replication.
+        run_id: An id that was made beforehand, for example by `apply`.
+        state_file: Where the state is.
+    """
+
+    config: str = "rocky.toml"
+    state_file: Path = field(default_factory=lambda: Path(state.LEGACY_NAME))
+    pipeline: str | None = None
+    filter: str | None = None
+    model: str | None = None
+    models_dir: str | None = None
+    run_all: bool = False
+    partition: PartitionSelection = PartitionSelection()
+    shadow: Shadow | None = None
+    idempotency_key: str | None = None
+    resume: str | None = None
+    resume_latest: bool = False
+    variables: dict[str, str] = field(default_factory=dict)
+    skip_unchanged: bool = False
+    force_rebuild: bool = False
+    parallel: int | None = None
+    run_id: str | None = None
+
+    @classmethod
+    def from_args(cls, args: Arguments) -> RunOptions:
+        """Return the options of a parsed command line.
+
+        Raises:
+            EngineError: A value cannot be used.
+        """
+        if args.has("branch"):
+            raise EngineError(
+                f"branch '{args.get('branch')}' not found; create it with `rocky branch create`"
+            )
+        check_governance_override(args.get("governance-override"))
+        return cls(
+            config=args.config,
+            state_file=state.locate(args.get("state-path"), args.get("state-namespace")),
+            pipeline=args.get("pipeline"),
+            filter=args.get("filter"),
+            model=args.get("model"),
+            models_dir=args.get("models"),
+            run_all=args.has("all"),
+            partition=PartitionSelection(
+                key=args.get("partition"),
+                first=args.get("from"),
+                last=args.get("to"),
+                missing=args.has("missing"),
+                lookback=args.number("lookback"),
+            ),
+            shadow=shadow_from(args),
+            idempotency_key=args.get("idempotency-key") or os.environ.get("ROCKY_IDEMPOTENCY_KEY"),
+            resume=args.get("resume"),
+            resume_latest=args.has("resume-latest"),
+            variables=args.variables(),
+            skip_unchanged=args.has("skip-unchanged"),
+            force_rebuild=args.has("force-rebuild"),
+            parallel=args.number("parallel"),
+        )
+
+
+def shadow_from(args: Arguments) -> Shadow | None:
+    """Return where a shadow run writes, or None for a real one. A schema wins over a suffix."""
+    if not args.has("shadow"):
+        return None
+    return Shadow(args.get("shadow-suffix") or Shadow.suffix, args.get("shadow-schema"))
+
+
+def check_governance_override(text: str | None) -> None:
+    """Accept a governance override; DuckDB has no grants that it could change.
+
+    Raises:
+        EngineError: It is not a JSON object.
+    """
+    if text is None:
+        return
+    failed = "failed to parse governance override JSON"
+    try:
+        value: Any = json.loads(text)
+    except json.JSONDecodeError as error:
+        reason = "key must be a string" if "property name" in error.msg else error.msg.lower()
+        raise EngineError(failed, f"{reason} at line {error.lineno} column {error.colno}") from error
+    if not isinstance(value, dict):
+        raise EngineError(failed, "invalid type: expected a map at line 1 column 1")

@@ -1,0 +1,104 @@
+"""Leaving out models that provably would come out the same."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from rocky_local import tracing
+from rocky_local.context import RUN_TARGET, RunContext
+from rocky_local.errors import DatabaseError
+from rocky_local.hashing import sql_hash
+
+if TYPE_CHECKING:
+    from rocky_local.compiler import Compiled
+    from rocky_local.models import Model
+
+_UNSTABLE = re.compile(
+    r"\b(now|random|uuid|gen_random_uuid|current_timestamp|current_date|current_time|today|nextval)\b", re.I
+)
+_NO_KEY = ""
+
+
+class SkipGate:
+    """Decides for each model whether to build it, and remembers what each build was made of.
+
+    A prior build is found by the model's name but kept under its table's name, so a model whose table is called
+    otherwise never has one; the real engine does the same.
+    """
+
+    def __init__(self, context: RunContext, compiled: Compiled) -> None:
+        settings: dict[str, Any] = context.config.raw.get("run", {})
+        wanted = context.options.skip_unchanged or settings.get("skip_unchanged", False)
+        self._active = wanted and not context.options.force_rebuild
+        self._counts_rows = settings.get("skip_rowcount_fallback", False)
+        self._context = context
+        self._compiled = compiled
+        self._rebuilt: set[str] = set()
+        self._decisions: dict[str, dict[str, str]] = {}
+
+    def skips(self, model: Model) -> bool:
+        """Return whether a model is left out, and note why or why not."""
+        if not self._active:
+            return False
+        reason, skip = self._decide(model)
+        decision = "skip" if skip else "build"
+        self._decisions[model.name] = {"model": model.name, "decision": decision, "reason": reason}
+        if skip:
+            tracing.info(
+                RUN_TARGET, "skip-unchanged: model is unchanged — not built", model=model.name, reason=reason
+            )
+        return skip
+
+    def built(self, model: Model) -> None:
+        """Note that a model was built just now."""
+        self._rebuilt.add(model.target)
+        logic, inputs = (self._logic(model), self._inputs(model)) if self._active else (_NO_KEY, _NO_KEY)
+        self._context.state.set_build(model.table, logic, inputs)
+
+    def report(self) -> None:
+        """Put the decisions into the result: layer by layer, partitioned models last in each."""
+        layers = self._compiled.layers
+        depth = {name: number for number, layer in enumerate(layers) for name in layer}
+        kinds = {model.name: model.kind for model in self._compiled.order}
+        names = sorted(self._decisions, key=lambda name: (depth[name], kinds[name] == "time_interval"))
+        self._context.result.model_decisions += [self._decisions[name] for name in names]
+
+    def _decide(self, model: Model) -> tuple[str, bool]:
+        if model.kind == "time_interval":
+            return "time_interval: built (not skip-eligible)", False
+        if model.skip.get("eligible") is False:
+            return "not skip-eligible: [skip] eligible = false", False
+        if not model.skip.get("deterministic", not _UNSTABLE.search(model.sql)):
+            return "not skip-eligible: the query is not deterministic", False
+        prior = self._context.state.build(model.name)
+        if prior is None:
+            return "no prior successful build to compare against", False
+        logic, inputs = prior
+        if logic == _NO_KEY:
+            return "no comparable logic key", False
+        if logic != self._logic(model):
+            return "model logic changed since last build", False
+        current = self._inputs(model)
+        if not current or inputs != current or not self._target_exists(model):
+            return "upstream data may have changed since last build", False
+        return "logic and upstream row counts unchanged since last build", True
+
+    def _logic(self, model: Model) -> str:
+        return sql_hash([model.kind, model.target, model.rendered(self._context.options.variables)])
+
+    def _inputs(self, model: Model) -> str:
+        """Return the row counts of what a model reads, or nothing when they prove nothing."""
+        if not self._counts_rows:
+            return _NO_KEY
+        counts = []
+        for table in self._compiled.lineage[model.name].tables:
+            try:
+                rows = self._context.adapter.query(f"SELECT COUNT(*) FROM {table}")
+            except DatabaseError:
+                return _NO_KEY
+            counts.append(f"{table}={rows[0][0]}")
+        return ";".join(counts)
+
+    def _target_exists(self, model: Model) -> bool:
+        return bool(self._context.adapter.columns(model.target))

@@ -1,0 +1,113 @@
+"""The kinds of replication: what SQL brings a source table to its target."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from rocky_local import clock
+from rocky_local.errors import EngineError
+
+if TYPE_CHECKING:
+    from rocky_local.adapter import Column
+    from rocky_local.discovery import TableCopy
+
+
+class CopyStrategy:
+    """One kind of copy.
+
+    Attributes:
+        name: As results show it.
+        appends: Whether a copy cut off half-way leaves rows that a watermark must account for.
+    """
+
+    name = ""
+    appends = False
+
+    def sql(self, copy: TableCopy, target: str, columns: list[Column], watermark: datetime) -> str:
+        """Return the statement.
+
+        Args:
+            target: The table to write, in the form that the statement should use.
+            columns: The source's columns.
+            watermark: Where the last copy ended.
+        """
+        raise NotImplementedError
+
+
+class FullRefreshCopy(CopyStrategy):
+    """Replace the copy by everything in the source."""
+
+    name = "full_refresh"
+
+    def sql(self, copy: TableCopy, target: str, columns: list[Column], watermark: datetime) -> str:
+        """Return the statement."""
+        return f"CREATE OR REPLACE TABLE {target} AS\nSELECT {copy.select_list()}\nFROM {copy.source_name}"
+
+
+class IncrementalCopy(CopyStrategy):
+    """Append the rows after the watermark; later arrivals with older timestamps are never seen."""
+
+    name = "incremental"
+    appends = True
+
+    def sql(self, copy: TableCopy, target: str, columns: list[Column], watermark: datetime) -> str:
+        """Return the statement."""
+        after = f"{copy.timestamp_column} > TIMESTAMP '{sql_timestamp(watermark)}'"
+        return f"INSERT INTO {target}\nSELECT {copy.select_list()}\nFROM {copy.source_name}\nWHERE {after}"
+
+
+class MergeCopy(CopyStrategy):
+    """Bring every row of the source in, updating those whose keys are there."""
+
+    name = "merge"
+
+    def sql(self, copy: TableCopy, target: str, columns: list[Column], watermark: datetime) -> str:
+        """Return the statement.
+
+        Raises:
+            EngineError: No keys are configured.
+        """
+        if not copy.merge_keys:
+            raise EngineError(f"merge strategy for '{target}' needs merge_keys; set them on the override")
+        keys = {key.lower() for key in copy.merge_keys}
+        others = [column.name for column in columns if column.name.lower() not in keys]
+        source = f"SELECT {copy.select_list()}\nFROM {copy.source_name}"
+        return merge_sql(target, source, copy.merge_keys, others)
+
+
+class ViewCopy(CopyStrategy):
+    """A view on the source. The first run makes a table, on which this then fails, as in the real engine."""
+
+    name = "view"
+
+    def sql(self, copy: TableCopy, target: str, columns: list[Column], watermark: datetime) -> str:
+        """Return the statement."""
+        return f"CREATE OR REPLACE VIEW {target} AS\nSELECT {copy.select_list()}\nFROM {copy.source_name}"
+
+
+COPY_STRATEGIES: dict[str, CopyStrategy] = {
+    kind.name: kind for kind in (FullRefreshCopy(), IncrementalCopy(), MergeCopy(), ViewCopy())
+}
+EPOCH = clock.utc(0)
+
+
+def sql_timestamp(value: datetime) -> str:
+    """Return a time as a SQL literal has it, without a zone.
+
+    Example:
+        >>> sql_timestamp(datetime(2026, 3, 2, 9))
+        '2026-03-02 09:00:00'
+    """
+    return value.strftime("%Y-%m-%d %H:%M:%S") + (f".{value.microsecond:06d}" if value.microsecond else "")
+
+
+def merge_sql(target: str, source: str, keys: tuple[str, ...], updated: list[str]) -> str:
+    """Return a MERGE of a query into a table."""
+    matching = " AND ".join(f"t.{key} = s.{key}" for key in keys)
+    assignments = ", ".join(f"{name} = s.{name}" for name in updated)
+    when_matched = f"WHEN MATCHED THEN UPDATE SET {assignments}\n" if assignments else ""
+    return (
+        f"MERGE INTO {target} AS t\nUSING (\n{source}\n) AS s\nON {matching}\n"
+        f"{when_matched}WHEN NOT MATCHED THEN INSERT *"
+    )
