@@ -388,16 +388,14 @@ class _Step:
 
 
 def _with_facts(event: Built, invocation: RockyInvocation) -> Built:
-    """A hook's event, completed with what the log lines told by then."""
-    if event.source != "hook":
-        return event if event.run_id else replace(event, run_id=invocation.facts.run_id)
-    metadata = dict(event.metadata)
-    if event.name.count(".") == 2:
-        metadata["target_table_full_name"] = event.name
-        strategy = invocation.facts.strategies.get(event.name)
-        if strategy:
-            metadata["strategy"] = strategy
-    return replace(event, run_id=event.run_id or invocation.facts.run_id, metadata=metadata)
+    """What is certain by now: a hook names the target; the run id of other news comes from the log lines.
+
+    A hook's news gets nothing from the log, which buffered mode has not read yet: the modes would differ.
+    """
+    if event.source == "hook":
+        is_target = event.name.count(".") == 2
+        return replace(event, metadata={"target_table_full_name": event.name}) if is_target else event
+    return event if event.run_id else replace(event, run_id=invocation.facts.run_id)
 
 
 def _describe(

@@ -7,9 +7,9 @@ import sys
 
 import dagster as dg
 from dagster._utils.interrupts import capture_interrupts
-from support.stand_in import run_step, table_asset
 
 from dagster_rocky.resource import RockyResource
+from support.stand_in import run_step, table_asset
 
 
 def main() -> None:

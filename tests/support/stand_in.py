@@ -13,7 +13,7 @@ from dagster_rocky.step import StepOptions, execute_plan
 
 MODES = ("buffered", "streaming", "pipes")
 
-PREAMBLE = '''
+PREAMBLE = """
 import base64, json, os, signal, sys, time
 def log(message, level="INFO", **fields):
     record = {"timestamp": "2026-01-01T00:00:00Z", "level": level, "fields": {"message": message, **fields},
@@ -42,7 +42,7 @@ def hook(name, duration_ms=5):
         with open(path, "a") as f:
             f.write(json.dumps({"event": "on_after_materialize", "run_id": "run-1", "pipeline": "p",
                                 "table": "wh.kept__x." + name, "duration_ms": duration_ms}) + "\\n")
-'''
+"""
 
 
 def table_asset(name: str, checks: Sequence[str] = ()) -> EngineAsset:
@@ -81,7 +81,10 @@ class StepRun:
     @property
     def observed(self) -> list[tuple[str, dict[str, object]]]:
         return [
-            (e.asset_key.path[-1], {k: v.value for k, v in e.asset_observation_data.asset_observation.metadata.items()})
+            (
+                e.asset_key.path[-1],
+                {k: v.value for k, v in e.asset_observation_data.asset_observation.metadata.items()},
+            )
             for e in self.result.all_events
             if e.event_type_value == "ASSET_OBSERVATION" and e.asset_key
         ]
@@ -129,9 +132,7 @@ def run_step(
 
     @dg.multi_asset(
         specs=[dg.AssetSpec(a.asset_key, skippable=True) for a in assets],
-        check_specs=[
-            dg.AssetCheckSpec(c.name, asset=a.asset_key) for a in assets for c in a.checks.values()
-        ],
+        check_specs=[dg.AssetCheckSpec(c.name, asset=a.asset_key) for a in assets for c in a.checks.values()],
         name="step",
         can_subset=True,
         retry_policy=retry,

@@ -23,7 +23,8 @@ class RockyFailure(dg.Failure):
     """An engine run that gave no usable result.
 
     Attributes:
-        kind: Which row of the failure table: `hard`, `no_json`, `timeout`, `binary`, `usage`, `in_flight`, `killed`.
+        kind: Which row of the failure table: `hard`, `no_json`, `timeout`, `binary`, `usage`, `in_flight`, `killed`,
+            `locked` (another run held its files) or `spool` (its output could not be kept).
     """
 
     def __init__(

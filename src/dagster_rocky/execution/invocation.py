@@ -64,8 +64,7 @@ class RockyInvocation:
         bare: Whether the arguments are the whole command line, without config and output flags.
 
     Raises:
-        RockyFailure: When the engine cannot be started.
-        dagster.Failure: When a lock or the spool cannot be had.
+        RockyFailure: When the engine cannot be started, or a lock or the spool cannot be had.
 
     Example:
         ```python

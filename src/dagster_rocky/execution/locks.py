@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import dagster as dg
 import filelock
 
+from dagster_rocky.execution.errors import RockyFailure
 from dagster_rocky.execution.log_forwarding import EventLogger
 
 _POLL_SECONDS = 0.05
@@ -33,7 +33,7 @@ def engine_locks(
         logger: Told once when there is waiting to do, and then every minute.
 
     Raises:
-        dagster.Failure: When the wait is over and another run still holds a lock.
+        RockyFailure: When the wait is over and another run still holds a lock.
     """
     started = time.monotonic()
     with contextlib.ExitStack() as held:
@@ -65,7 +65,8 @@ def _acquire(
                 logging.INFO, f"rocky: waiting for another run that uses {path.name} ({waited:.0f} s so far)"
             )
         if timeout_seconds is not None and waited >= timeout_seconds:
-            raise dg.Failure(
+            raise RockyFailure(
+                "locked",
                 f"Another run held {path} for the whole timeout of {timeout_seconds:g} s. The engine allows one "
                 "run at a time on it: wait for that run, raise timeout_seconds, or give this component a "
                 "state_namespace and a warehouse of its own.",

@@ -32,12 +32,10 @@ class RunFacts:
     Attributes:
         run_id: From the span `run`; the JSON on stdout has none.
         failed_tables: Bare table names and errors of tables whose retry failed too, at most a thousand.
-        strategies: The strategy by dotted target, from `copying data`, at most fifty thousand.
     """
 
     run_id: str | None = None
     failed_tables: list[tuple[str, str]] = field(default_factory=list)
-    strategies: dict[str, str] = field(default_factory=dict)
 
 
 class LogLineDecoder:
@@ -87,9 +85,7 @@ class LogLineDecoder:
                 if isinstance(span, dict) and isinstance(span.get("run_id"), str):
                     self.facts.run_id = span["run_id"]
                     break
-        if message == "copying data" and len(self.facts.strategies) < 50_000:
-            self.facts.strategies[str(fields.get("table"))] = str(fields.get("strategy", ""))
-        elif message == "retry also failed" and len(self.facts.failed_tables) < 1_000:
+        if message == "retry also failed" and len(self.facts.failed_tables) < 1_000:
             self.facts.failed_tables.append((str(fields.get("table", "")), str(fields.get("error", ""))))
 
     def _progress(self, message: str, fields: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-import dagster as dg
+from dagster_rocky.execution.errors import RockyFailure
 
 _PREFIX = "dagster-rocky-"
 LOW_DISK_BYTES = 1024 * 1024
@@ -23,7 +23,7 @@ class Spool:
     after this process, which the next invocation removes when the process died.
 
     Raises:
-        dagster.Failure: When the temporary folder cannot be written.
+        RockyFailure: When the temporary folder cannot be written.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,8 @@ class Spool:
             self.stdout = _open_nameless(base)
             self.stderr = _open_nameless(base)
         except OSError as error:
-            raise dg.Failure(
+            raise RockyFailure(
+                "spool",
                 f"Cannot spool the engine's output in {base}: {error.strerror or error}. "
                 "Free some space there, or point TMPDIR at a folder that can be written.",
                 metadata={"rocky/spool": str(base)},
@@ -45,7 +46,7 @@ class Spool:
         """An empty file, readable by its owner only, that the engine or its hooks append to.
 
         Raises:
-            dagster.Failure: When it cannot be made.
+            RockyFailure: When it cannot be made.
         """
         try:
             if self._folder is None:
@@ -53,7 +54,8 @@ class Spool:
             path = self._folder / name
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except OSError as error:
-            raise dg.Failure(
+            raise RockyFailure(
+                "spool",
                 f"Cannot make the file {name} in {self._base}: {error.strerror or error}. "
                 "Free some space there, or point TMPDIR at a folder that can be written.",
                 metadata={"rocky/spool": str(self._base)},

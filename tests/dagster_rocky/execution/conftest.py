@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.stand_in import MODES, PREAMBLE
 
 from dagster_rocky.resource import RockyResource
+from support.stand_in import MODES, PREAMBLE
 
 
 @pytest.fixture(params=MODES)

@@ -45,13 +45,23 @@ GRACEFUL = """
 
 
 @contextmanager
-def started(resource: RockyResource, mode: str, home: Path, grace: float) -> Iterator[subprocess.Popen[bytes]]:
+def started(
+    resource: RockyResource, mode: str, home: Path, grace: float
+) -> Iterator[subprocess.Popen[bytes]]:
     """The run in a process of its own, from the moment when the engine works."""
     home.mkdir()
     (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
     pids = Path(resource.config_path).parent / "pids"
     driver = subprocess.Popen(
-        [sys.executable, "-m", "support.cancel_driver", resource.binary_path, resource.config_path, mode, str(grace)],
+        [
+            sys.executable,
+            "-m",
+            "support.cancel_driver",
+            resource.binary_path,
+            resource.config_path,
+            mode,
+            str(grace),
+        ],
         env={**os.environ, "DAGSTER_HOME": str(home), "PYTHONPATH": str(TESTS)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -132,7 +142,9 @@ def test_graceful_stop_emits_what_its_json_lists(make_engine: Make, mode: str, t
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the parent-death signal is Linux's")
-def test_the_engine_does_not_outlive_a_step_that_is_killed_hard(make_engine: Make, mode: str, tmp_path: Path) -> None:
+def test_the_engine_does_not_outlive_a_step_that_is_killed_hard(
+    make_engine: Make, mode: str, tmp_path: Path
+) -> None:
     resource = make_engine(IGNORES.replace('["sh", "-c", "trap : TERM; sleep 60; sleep 60"]', '["true"]'))
     with started(resource, mode, tmp_path / "home", 5.0) as driver:
         pids = engine_pids(resource)[:1]
@@ -140,7 +152,9 @@ def test_the_engine_does_not_outlive_a_step_that_is_killed_hard(make_engine: Mak
         wait_until_gone(pids, 5)
 
 
-def test_spool_of_a_killed_step_is_swept_by_the_next_run(make_engine: Make, tmp_path: Path, monkeypatch) -> None:  # noqa: ANN001
+def test_spool_of_a_killed_step_is_swept_by_the_next_run(
+    make_engine: Make, tmp_path: Path, monkeypatch
+) -> None:
     spools = tmp_path / "tmp"
     spools.mkdir()
     monkeypatch.setenv("TMPDIR", str(spools))

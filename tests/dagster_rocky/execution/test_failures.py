@@ -5,19 +5,21 @@ from collections.abc import Callable
 import dagster as dg
 import psutil
 import pytest
-from support.stand_in import run_step, table_asset
 
 from dagster_rocky.execution.request import RunRequest
 from dagster_rocky.planning import PlannedRun
 from dagster_rocky.resource import RockyResource
 from dagster_rocky.step import StepOptions
+from support.stand_in import run_step, table_asset
 
 Make = Callable[..., RockyResource]
 A, B, C = table_asset("a"), table_asset("b"), table_asset("c")
 
 
 def test_success_materializes_what_was_reported(make_engine: Make, mode: str) -> None:
-    run = run_step(make_engine('log("copying data", table="wh.kept__x.a")\nsay(result(["a", "b"]))'), mode, [A, B])
+    run = run_step(
+        make_engine('log("copying data", table="wh.kept__x.a")\nsay(result(["a", "b"]))'), mode, [A, B]
+    )
 
     assert run.success
     assert set(run.materialized) == {"a", "b"}
@@ -72,7 +74,7 @@ def test_hard_failure_leads_with_the_engines_own_error(make_engine: Make, mode: 
     [
         ("pass", "it is empty"),
         ("print('hello')", "no line that is exactly `{`"),
-        ("print('{\\n  \"version\": \"1.71.0\", \"comm')", "cut off or garbled"),
+        ('print(\'{\\n  "version": "1.71.0", "comm\')', "cut off or garbled"),
         ("sys.stdout.buffer.write(b'\\xff\\xfe{\\n' * 3)", "no result"),
         ("os.close(1)", "it is empty"),
     ],
@@ -96,7 +98,9 @@ def test_text_before_the_json_is_passed_over(make_engine: Make, mode: str) -> No
 
 @pytest.mark.parametrize("code", [1, 2])
 def test_exit_code_with_json_keeps_what_is_reported(make_engine: Make, mode: str, code: int) -> None:
-    run = run_step(make_engine(f'say(result(["a"], status="PartialFailure"))\nsys.exit({code})'), mode, [A, B])
+    run = run_step(
+        make_engine(f'say(result(["a"], status="PartialFailure"))\nsys.exit({code})'), mode, [A, B]
+    )
 
     assert not run.success
     assert set(run.materialized) == {"a"}
@@ -123,7 +127,7 @@ def test_engine_that_is_too_old_says_so(make_engine: Make, mode: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["missing", "folder", "not-executable"])
-def test_binary_that_cannot_start_tells_how_to_install(tmp_path, mode: str, kind: str) -> None:  # noqa: ANN001
+def test_binary_that_cannot_start_tells_how_to_install(tmp_path, mode: str, kind: str) -> None:
     binary = tmp_path / "engine"
     if kind == "folder":
         binary.mkdir()
@@ -164,7 +168,9 @@ def test_timeout_kills_the_group_and_is_not_retried(make_engine: Make, mode: str
     assert not [e for e in run.result.all_events if e.is_step_up_for_retry]
     pids = [int(part.split("=")[1]) for line in run.logs if "pids" in line for part in line.split()[-2:]]
     assert len(pids) == 2
-    assert not [p for p in pids if psutil.pid_exists(p) and psutil.Process(p).status() != psutil.STATUS_ZOMBIE]
+    assert not [
+        p for p in pids if psutil.pid_exists(p) and psutil.Process(p).status() != psutil.STATUS_ZOMBIE
+    ]
 
 
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM"])
@@ -176,14 +182,16 @@ def test_killed_from_outside_names_the_signal(make_engine: Make, mode: str, name
 
 
 def test_key_in_flight_is_not_green(make_engine: Make, mode: str) -> None:
-    engine = make_engine('say(result(status="SkippedInFlight", skipped_by_run_id="run-9", idempotency_key="k"))')
+    engine = make_engine(
+        'say(result(status="SkippedInFlight", skipped_by_run_id="run-9", idempotency_key="k"))'
+    )
     run = run_step(engine, mode, [A])
 
     assert not run.success
     assert run.failure and "'k' is held by run-9" in str(run.failure.description)
 
 
-def test_cooldown_asks_dagster_to_wait(make_engine: Make, mode: str, tmp_path) -> None:  # noqa: ANN001
+def test_cooldown_asks_dagster_to_wait(make_engine: Make, mode: str, tmp_path) -> None:
     marker = tmp_path / "tried"
     engine = make_engine(f"""
         if os.path.exists({str(marker)!r}):
