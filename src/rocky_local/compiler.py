@@ -66,6 +66,16 @@ class Compiled:
         """The findings that keep a model from being built."""
         return [finding for finding in self.diagnostics if finding.severity == "Error"]
 
+    def log(self) -> None:
+        """Write the lines of a compilation."""
+        project = self.project
+        if project.rocky_models:
+            count, shown = project.rocky_models, tracing.Display(project.directory)
+            tracing.info("rocky_compiler::project", "loaded .rocky models", count=count, dir=shown)
+        tracing.info(
+            "rocky::compile::timings", "compile finished", **self.timings, models=len(project.models)
+        )
+
     def listed(self) -> list[Model]:
         """Return the models in dependency order, taking by name among those that are ready."""
         models, dependents = self.project.by_name(), self.project.dependents()
@@ -115,8 +125,9 @@ def compile_project(
     ended = time.monotonic_ns()
     spent = {"project_load": loaded - started, "total": ended - started}
     timings = {f"{name}_ms": spent.get(name, 0) // 1_000_000 for name in _TIMINGS}
-    tracing.info("rocky::compile::timings", "compile finished", **timings, models=len(project.models))
-    return Compiled(project, project.order(), layers, lineage, found, timings)
+    compiled = Compiled(project, project.order(), layers, lineage, found, timings)
+    compiled.log()
+    return compiled
 
 
 def _analyse_all(project: Project, variables: dict[str, str]) -> dict[str, QueryLineage]:
