@@ -1,0 +1,215 @@
+"""`DagsterRockyTranslator`: what the project says of a table or model, as a Dagster asset spec."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from dagster_rocky.config import MetadataAddon
+from dagster_rocky.engine_assets import AssetKind, EngineKey
+from dagster_rocky.project import Model, Source
+
+_NOT_IN_TAGS = re.compile(r"[^A-Za-z0-9_.\-]+")
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_]+")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_SHORTEST_FRESHNESS = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class RockyAssetProps:
+    """What is known of an asset before it has a spec; `props` in YAML templates.
+
+    Attributes:
+        kind: `table`, `model`, `seed`, `load` or `snapshot`.
+        name: The bare table name, or the model's name.
+        pipeline: The pipeline that builds it; empty for seeds.
+        engine_key: The engine's key, which is the default asset key.
+        target: `catalog.schema.table`; empty when partitions have tables of their own.
+        warehouse: The type of the warehouse, e.g. `duckdb`.
+        components: Of a replicated table: the schema pattern's values.
+        source: Of a replicated table: where it comes from.
+        model: Of a model: what the project says of it.
+    """
+
+    kind: AssetKind
+    name: str
+    pipeline: str
+    engine_key: EngineKey
+    target: str = ""
+    warehouse: str = ""
+    components: Mapping[str, str | list[str]] = field(default_factory=dict)
+    source: Source | None = None
+    model: Model | None = None
+
+
+@dataclass(frozen=True)
+class DagsterRockyTranslator:
+    """Makes asset specs; override a method to change one attribute of all of them.
+
+    Args:
+        project_dir: The folder of `rocky.toml`, for references to code.
+        metadata: Which extras to attach.
+
+    Example:
+        ```python
+        class ByTeam(DagsterRockyTranslator):
+            def get_group_name(self, props: RockyAssetProps) -> str:
+                return props.components.get("system", "marts")
+        ```
+    """
+
+    project_dir: Path = Path()
+    metadata: frozenset[MetadataAddon] = frozenset({"column_schema", "column_lineage", "code_references"})
+
+    def get_asset_key(self, props: RockyAssetProps) -> dg.AssetKey:
+        """The engine's own key."""
+        return dg.AssetKey(list(props.engine_key))
+
+    def get_group_name(self, props: RockyAssetProps) -> str:
+        """The pipeline."""
+        return _NOT_IN_NAMES.sub("_", props.pipeline).strip("_") or "rocky"
+
+    def get_kinds(self, props: RockyAssetProps) -> set[str]:
+        """`rocky`, the warehouse, and whether it is a table or a view."""
+        strategy = props.model.strategy if props.model else ""
+        shape = {"view": "view", "materialized_view": "view", "ephemeral": "ephemeral"}.get(strategy, "table")
+        return {"rocky", props.warehouse or "sql", shape}
+
+    def get_tags(self, props: RockyAssetProps) -> dict[str, str]:
+        """Governance tags of a model, schema components of a table; characters that Dagster refuses are `_`."""
+        tags: dict[str, str] = dict(props.model.tags) if props.model else {}
+        for name, value in props.components.items():
+            tags[name] = "__".join(value) if isinstance(value, list) else value
+        return {_tag(name): _tag(value) for name, value in tags.items() if _tag(name)}
+
+    def get_owners(self, props: RockyAssetProps) -> list[str]:
+        """A model's `owner` tag: an e-mail address, or a team's name."""
+        owner = (props.model.tags.get("owner") or props.model.tags.get("team")) if props.model else None
+        if not owner:
+            return []
+        return [owner if _EMAIL.fullmatch(owner) or owner.startswith("team:") else f"team:{owner}"]
+
+    def get_description(self, props: RockyAssetProps) -> str:
+        """A model's intent and SQL; of a table, where it is copied from."""
+        if props.model is None:
+            return _DESCRIPTIONS[props.kind].format(
+                name=props.name, pipeline=props.pipeline, source=props.source.id if props.source else ""
+            )
+        language = "" if (props.model.path or "").endswith(".rocky") else "sql"
+        sql = f"```{language}\n{props.model.sql.strip()}\n```" if props.model.sql else ""
+        return "\n\n".join(part for part in (props.model.intent, sql) if part)
+
+    def get_metadata(self, props: RockyAssetProps) -> dict[str, Any]:
+        """The target table, and the extras that are asked for."""
+        metadata: dict[str, Any] = {"rocky/pipeline": props.pipeline} if props.pipeline else {}
+        if props.target:
+            metadata["dagster/table_name"] = props.target
+        if props.source and props.source.unavailable:
+            metadata["rocky/source_unavailable"] = props.source.unavailable
+        model = props.model
+        if model is None:
+            return metadata
+        metadata["rocky/model"] = model.name
+        metadata["rocky/strategy"] = model.strategy
+        for name, value in (("classification", model.classification), ("retention", model.retention)):
+            if value:
+                metadata[f"rocky/{name}"] = value
+        if "column_schema" in self.metadata and model.columns:
+            metadata["dagster/column_schema"] = _column_schema(model)
+        if "code_references" in self.metadata and model.path:
+            metadata["dagster/code_references"] = _code_references(self.project_dir, model)
+        return metadata
+
+    def get_freshness_policy(self, props: RockyAssetProps) -> dg.FreshnessPolicy | None:
+        """A model's own freshness, or the project's."""
+        seconds = props.model.freshness_seconds if props.model else None
+        if not seconds:
+            return None
+        # Dagster refuses windows below a minute.
+        window = timedelta(seconds=max(seconds, _SHORTEST_FRESHNESS))
+        return dg.FreshnessPolicy.time_window(fail_window=window)
+
+    def get_asset_spec(self, props: RockyAssetProps) -> dg.AssetSpec:
+        """The spec without dependencies and partitions, which the graph adds.
+
+        Args:
+            props: What is known of the asset.
+
+        Returns:
+            The spec; the YAML's `translation` is applied to it afterwards.
+        """
+        return dg.AssetSpec(
+            key=self.get_asset_key(props),
+            group_name=self.get_group_name(props),
+            kinds=self.get_kinds(props),
+            tags=self.get_tags(props),
+            owners=self.get_owners(props),
+            description=self.get_description(props),
+            metadata=self.get_metadata(props),
+            code_version=props.model.code_version if props.model else None,
+            freshness_policy=self.get_freshness_policy(props),
+        )
+
+
+_DESCRIPTIONS: dict[AssetKind, str] = {
+    "table": "`{name}` of source `{source}`, copied by pipeline `{pipeline}`.",
+    "seed": "Seed `{name}`: `rocky seed` loads it.",
+    "load": "`{name}`, loaded from files by pipeline `{pipeline}`.",
+    "snapshot": "The history of its source's rows, kept by pipeline `{pipeline}`.",
+}
+
+
+def _tag(text: str) -> str:
+    return _NOT_IN_TAGS.sub("_", text)[:63].strip("_.-")
+
+
+def _column_schema(model: Model) -> dg.TableSchema:
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=column.name,
+                type=column.type or "unknown",
+                description=column.description,
+                constraints=dg.TableColumnConstraints(nullable=column.nullable is not False),
+                tags={"classification": _tag(kind)}
+                if (kind := model.classification.get(column.name))
+                else None,
+            )
+            for column in model.columns
+        ]
+    )
+
+
+def _code_references(project_dir: Path, model: Model) -> dg.CodeReferencesMetadataValue:
+    path = project_dir / str(model.path)
+    files = {"model": path, "sidecar": path.with_suffix(".toml")}
+    return dg.CodeReferencesMetadataValue(
+        code_references=[
+            dg.LocalFileCodeReference(file_path=str(file), line_number=1, label=label)
+            for label, file in files.items()
+            if label == "model" or file.exists()
+        ]
+    )
+
+
+def column_lineage(model: Model, keys: Mapping[str, dg.AssetKey]) -> dg.TableColumnLineage | None:
+    """A model's column lineage in terms of assets.
+
+    Args:
+        model: With the physical tables that its columns come from.
+        keys: Asset keys by `catalog.schema.table`.
+
+    Returns:
+        The lineage, or `None` when nothing is known.
+    """
+    found: dict[str, list[dg.TableColumnDep]] = {}
+    for source in model.lineage:
+        key = keys.get(source.table) or dg.AssetKey(source.table.split("."))
+        found.setdefault(source.column, []).append(
+            dg.TableColumnDep(asset_key=key, column_name=source.source_column)
+        )
+    return dg.TableColumnLineage(deps_by_column=found) if found else None
