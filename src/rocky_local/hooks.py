@@ -50,16 +50,21 @@ class Hooks:
 def _call(hook: dict[str, Any], payload: bytes) -> None:
     command = hook.get("command", "")
     seconds = hook["timeout_ms"] / 1000 if "timeout_ms" in hook else DEFAULT_TIMEOUT_SECONDS
+    # The payload is in the pipe before the hook starts: one that does not read it cannot end the run by SIGPIPE.
+    stdin, writer = os.pipe()
+    os.write(writer, payload)
+    os.close(writer)
     process = subprocess.Popen(
         command,
         shell=True,
-        stdin=subprocess.PIPE,
+        stdin=stdin,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
+    os.close(stdin)
     try:
-        _, complaint = process.communicate(payload, timeout=seconds)
+        _, complaint = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
