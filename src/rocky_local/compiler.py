@@ -109,10 +109,6 @@ def compile_project(
     project = load_project(directory)
     if not project.models:
         raise CompileError(f"no models found in {directory}")
-    if project.rocky_models:
-        tracing.info(
-            "rocky_compiler::project", "loaded .rocky models", count=project.rocky_models, dir=directory
-        )
     lineage = _analyse_all(project, variables or {})
     layers = project.layers()
     loaded = time.monotonic_ns()
