@@ -27,7 +27,7 @@ from dagster_rocky.results import RunResult
 
 StepEvent = dg.MaterializeResult[Any] | dg.AssetMaterialization | dg.AssetCheckResult | dg.AssetObservation
 
-PIPES_HOLD_SECONDS = 0.12
+PIPES_HOLD_SECONDS = 0.08
 """The real engine sends its messages in one burst right before it ends; held so long, they are completed first."""
 _PROGRESS_PER_SECOND = 4.0
 _COOLDOWN_RETRIES = 5

@@ -16,6 +16,7 @@ from dagster_rocky.execution.masking import SecretMasker
 TAIL_LINES = 20
 _TAIL_LINE_CHARACTERS = 2_000
 _BURST_EVENTS = 12
+_PUMP_SECONDS = 0.05
 _EVENTS_PER_SECOND = 30.0
 _MAX_EVENT_LINES = 2_000
 _MAX_EVENT_CHARACTERS = 512 * 1024
@@ -87,7 +88,8 @@ class LogForwarder:
         self._tokens = float(_BURST_EVENTS)
         self._refilled = clock()
         self._last_lines: deque[str] = deque(maxlen=TAIL_LINES)
-        self._last_error: list[str] | None = None
+        self._last_error: list[str] = []
+        self._error_goes_on = False
 
     @property
     def facts_decoder(self) -> LogLineDecoder:
@@ -100,14 +102,17 @@ class LogForwarder:
 
     def engine_error(self) -> str | None:
         """The engine's own last word: the text from its last `Error:` or `error:` line on, at most twenty lines."""
-        return "\n".join(self._last_error).strip() if self._last_error else None
+        return "\n".join(self._last_error).strip() or None
 
     def pump(self) -> None:
         """Forwards what has come; in buffered mode nothing before the end."""
-        if self._live:
-            lines = self._tail.read_lines()
-            if lines:
-                self._take(lines)
+        if not self._live:
+            return
+        until = self._clock() + _PUMP_SECONDS
+        for lines in self._tail.drain():
+            self._take(lines)
+            if self._clock() > until:
+                return
 
     def finish(self) -> None:
         """Forwards everything that is left, however long that takes."""
@@ -122,21 +127,22 @@ class LogForwarder:
         if self._raw:
             _to_compute_log(masked)
         decoded = [self._decoder.decode(line) for line in masked]
-        for raw, line in zip(masked, decoded, strict=True):
-            self._remember(raw, line)
+        self._remember(masked, decoded)
         if self._logger is not None:
             minimum = _LOGGING_LEVELS[self._options.minimum]
-            shown = [line for line in decoded if _LOGGING_LEVELS[line.level] >= minimum]
-            self._send(shown)
+            self._send([line for line in decoded if _LOGGING_LEVELS[line.level] >= minimum])
 
-    def _remember(self, raw: str, line: LogLine) -> None:
-        if not raw.strip():
-            return
-        self._last_lines.append(line.text[:_TAIL_LINE_CHARACTERS])
-        if raw.startswith(("Error: ", "error: ")):
-            self._last_error = [raw[:_TAIL_LINE_CHARACTERS]]
-        elif self._last_error is not None and len(self._last_error) < TAIL_LINES and not line.message:
-            self._last_error.append(raw[:_TAIL_LINE_CHARACTERS])
+    def _remember(self, raw_lines: Sequence[str], lines: Sequence[LogLine]) -> None:
+        """Keeps the tail, and the engine's own error text: from its last `Error:` line to the next tracing line."""
+        for raw, line in zip(raw_lines, lines, strict=True):
+            if line.message:
+                self._error_goes_on = False
+            elif raw.startswith(("Error: ", "error: ")):
+                self._last_error, self._error_goes_on = [raw[:_TAIL_LINE_CHARACTERS]], True
+            elif self._error_goes_on and len(self._last_error) < TAIL_LINES:
+                self._last_error.append(raw[:_TAIL_LINE_CHARACTERS])
+        shown = [line.text for line in lines[-10 * TAIL_LINES :] if line.text.strip()]
+        self._last_lines.extend(text[:_TAIL_LINE_CHARACTERS] for text in shown[-TAIL_LINES:])
 
     def _send(self, lines: Sequence[LogLine]) -> None:
         start = 0

@@ -1,15 +1,19 @@
 """The engine's stderr as people read it: tracing JSON to one readable line, with progress (contract, section 9)."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
+
+from pydantic_core import from_json
 
 PREFIX = "rocky: "
+_TOTALS = {"processing tables": "tables", "compile finished": "models", "executing partitions": "partitions"}
+_STARTS = frozenset({"copying data", "executing model", "executing partition"})
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(NamedTuple):
     """One line of stderr, decoded.
 
     Attributes:
@@ -22,7 +26,7 @@ class LogLine:
     level: str
     text: str
     message: str = ""
-    fields: dict[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = {}
 
 
 @dataclass
@@ -63,7 +67,11 @@ class LogLineDecoder:
         if not raw.startswith("{"):
             return LogLine("INFO", raw)
         try:
-            record = json.loads(raw, object_pairs_hook=_keep_both if raw.count('"message":') > 1 else None)
+            record = (
+                from_json(raw)
+                if raw.count('"message":') == 1
+                else json.loads(raw, object_pairs_hook=_keep_both)
+            )
             fields = dict(record["fields"])
             level = str(record.get("level", "INFO")).upper()
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -90,17 +98,13 @@ class LogLineDecoder:
 
     def _progress(self, message: str, fields: dict[str, Any]) -> str:
         """`[3/12] ` on lines that start a table, model or partition of a known number."""
-        total_field = {
-            "processing tables": "tables",
-            "compile finished": "models",
-            "executing partitions": "partitions",
-        }.get(message)
+        total_field = _TOTALS.get(message)
         if total_field and not (self._single_model and total_field == "models"):
             total = fields.get(total_field)
             if isinstance(total, int):
                 self._total, self._started = total, 0
             return ""
-        if message in ("copying data", "executing model", "executing partition"):
+        if message in _STARTS:
             self._started += 1
             if 0 < self._started <= self._total:
                 return f"[{self._started}/{self._total}] "
@@ -108,9 +112,10 @@ class LogLineDecoder:
 
 
 def _show(value: Any) -> str:
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False) if (" " in value or "\n" in value) else value
-    return json.dumps(value, ensure_ascii=False)
+    kind = type(value)
+    if kind is str and " " not in value and "\n" not in value:
+        return str(value)
+    return str(value) if kind is int else json.dumps(value, ensure_ascii=False)
 
 
 def _keep_both(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

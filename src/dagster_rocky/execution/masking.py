@@ -25,7 +25,7 @@ _HARMLESS_KEY = re.compile(
 _FLAG = re.compile(r"(?i)(--[\w-]{0,80}(?:password|secret|token|key)[\w-]{0,80}[ =])(?!-)(\S+)")
 _URL_CREDENTIALS = re.compile(r"(\b[a-zA-Z][\w+.-]{0,20}://[^\s:/@]*:)([^\s/@]+)(@)")
 _BEARER = re.compile(r"(?i)\b(bearer|basic)[ \t]+([A-Za-z0-9._~+/=-]{8,})")
-_TRIGGER = re.compile(r"(?i)passw|passphrase|secret|token|key|credential|://|bearer|basic")
+_TRIGGERS = ("passw", "passphrase", "secret", "token", "key", "credential", "://", "bearer", "basic")
 
 
 class SecretMasker:
@@ -51,7 +51,8 @@ class SecretMasker:
         """The text with its secrets replaced; text without any comes back unchanged."""
         if self._values is not None:
             text = self._values.sub(MASK, text)
-        if not _TRIGGER.search(text):
+        lowered = text.lower()
+        if not any(trigger in lowered for trigger in _TRIGGERS):
             return text
         text = _URL_CREDENTIALS.sub(rf"\1{MASK}\3", text)
         text = _BEARER.sub(rf"\1 {MASK}", text)
