@@ -1,0 +1,141 @@
+"""What one Dagster step selected, as a plan of engine runs."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import dagster as dg
+
+from dagster_rocky.config import RunOptions
+from dagster_rocky.engine_assets import EngineAsset
+from dagster_rocky.execution.request import RunRequest
+from dagster_rocky.graph import Node, RockyGraph
+from dagster_rocky.planning import PlannedRun, plan_runs
+
+Done = set[tuple[dg.AssetKey, str | None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepSelection:
+    """What a step has to build, and what an earlier attempt of it has built already.
+
+    Attributes:
+        nodes: The selected assets.
+        partition_keys: Dagster keys of the selected partitions; empty for assets without partitions.
+        done: Assets and partitions that are built.
+    """
+
+    nodes: tuple[Node, ...]
+    partition_keys: tuple[str, ...] = ()
+    done: frozenset[tuple[dg.AssetKey, str | None]] = frozenset()
+
+    def finished(self) -> Iterator[Node]:
+        """Selected assets of which nothing is left to build."""
+        for node in self.nodes:
+            if all((node.spec.key, partition) in self.done for partition in self.partition_keys or (None,)):
+                yield node
+
+
+def read_selection(context: dg.AssetExecutionContext, graph: RockyGraph, done: Done) -> StepSelection:
+    """What a step's context selects.
+
+    Args:
+        context: The step's.
+        graph: The component's.
+        done: What an earlier attempt built, from `already_materialized`.
+
+    Returns:
+        The selection.
+
+    Raises:
+        dagster.Failure: When partitioned assets are run without a partition.
+    """
+    selected = context.selected_asset_keys
+    nodes = tuple(node for key, node in graph.nodes.items() if key in selected)
+    if not nodes or nodes[0].spec.partitions_def is None:
+        return StepSelection(nodes=nodes, done=frozenset(done))
+    if not (context.has_partition_key or context.has_partition_key_range):
+        raise dg.Failure(
+            description=(
+                f"{nodes[0].spec.key.to_user_string()} has partitions and the run has none: launch it with "
+                "`--partition` or `--partition-range`, or choose partitions in the launchpad."
+            ),
+            allow_retries=False,
+        )
+    return StepSelection(nodes=nodes, partition_keys=tuple(context.partition_keys), done=frozenset(done))
+
+
+def plan_selection(
+    selection: StepSelection,
+    graph: RockyGraph,
+    *,
+    lookback: int | Literal["model"] | None = None,
+    parallel: int | None = None,
+    run: RunOptions | None = None,
+) -> list[PlannedRun]:
+    """The fewest engine runs that build what is left of a selection.
+
+    Args:
+        selection: What the step selected.
+        graph: The component's graph, whose universe the filters are checked against.
+        lookback: See `plan_runs`.
+        parallel: The engine's `--parallel`.
+        run: What every request is given.
+
+    Returns:
+        The plan; empty when everything is built.
+
+    Raises:
+        dagster.Failure: When a partition stands for a source that is not there.
+        ValueError: When a partition key has not the grain's format.
+    """
+    batches: dict[tuple[str, ...], list[EngineAsset]] = defaultdict(list)
+    for node in selection.nodes:
+        if node.assets[0].partition_key is not None:
+            for asset in _tables_of_partitions(node, selection):
+                batches[selection.partition_keys].append(asset)
+            continue
+        keys = tuple(key for key in selection.partition_keys if (node.spec.key, key) not in selection.done)
+        is_done = (node.spec.key, None) in selection.done if not selection.partition_keys else not keys
+        if not is_done:
+            batches[keys].append(node.assets[0])
+    plan: list[PlannedRun] = []
+    for keys, assets in batches.items():
+        plan += plan_runs(assets, graph.universe, partition_keys=keys, lookback=lookback, parallel=parallel)
+    return [replace(planned, request=with_options(planned.request, run)) for planned in plan] if run else plan
+
+
+def _tables_of_partitions(node: Node, selection: StepSelection) -> Sequence[EngineAsset]:
+    """The tables behind the selected component values, without those that are built."""
+    tables = {asset.partition_key: asset for asset in node.assets}
+    missing = [key for key in selection.partition_keys if key not in tables]
+    if missing:
+        raise dg.Failure(
+            description=(
+                f"{node.spec.key.to_user_string()} has no source for the partitions {', '.join(missing)}; it has "
+                f"{', '.join(str(key) for key in tables)}. Refresh the state, or run other partitions."
+            ),
+            allow_retries=False,
+        )
+    return [tables[key] for key in selection.partition_keys if (node.spec.key, key) not in selection.done]
+
+
+def with_options(request: RunRequest, run: RunOptions) -> RunRequest:
+    """A request with what the component gives every run.
+
+    Args:
+        request: What the plan asks.
+        run: The component's run options.
+
+    Returns:
+        Both.
+    """
+    return replace(
+        request,
+        env=run.env,
+        vars=run.vars,
+        governance_override=run.governance_override,
+        shadow_suffix=run.shadow_suffix,
+        timeout_seconds=run.timeout_seconds,
+    )
