@@ -122,6 +122,11 @@ def detached() -> Iterator[None]:
         _spans.stack = kept
 
 
+def silence() -> None:
+    """Write no more lines, whatever is still going on in other threads."""
+    _settings.directives = (("", _LEVELS["OFF"]),)
+
+
 def plain(text: str) -> None:
     """Write a line to stderr that is no tracing line, such as the final error."""
     _emit(f"{text}\n".encode())
