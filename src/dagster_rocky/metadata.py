@@ -9,6 +9,7 @@ from dagster_rocky.execution.engine_events import Built, Checked
 TABLE_NAME = "dagster/table_name"
 ROW_COUNT = "dagster/row_count"
 PARTITION_ROW_COUNT = "dagster/partition_row_count"
+ROWS_COPIED = "rocky/rows_copied"
 STRATEGY = "rocky/strategy"
 DURATION = "rocky/duration_seconds"
 WATERMARK = "rocky/watermark"
@@ -32,7 +33,8 @@ _FROM_ENGINE = {
 def built_metadata(event: Built) -> dict[str, Any]:
     """A materialization's metadata: plain values under this package's keys and Dagster's own.
 
-    A row count is there only when the engine counted: on DuckDB it does not (contract, section 13).
+    A row count is there only when the engine counted: while it copied (not on DuckDB: contract, section 13), or in
+    a `row_count` check.
     """
     metadata: dict[str, Any] = {}
     if event.duration_ms is not None:
@@ -47,9 +49,13 @@ def built_metadata(event: Built) -> dict[str, Any]:
     watermark = event.metadata.get("watermark")
     if watermark is not None:
         metadata[WATERMARK] = str(watermark).replace("+00:00", "Z")
-    rows = event.metadata.get("rows_copied")
-    if isinstance(rows, int) and not isinstance(rows, bool):
-        metadata[PARTITION_ROW_COUNT if event.partition else ROW_COUNT] = rows
+    copied, counted = event.metadata.get("rows_copied"), event.metadata.get("row_count")
+    if counted is not None:
+        metadata[ROW_COUNT] = counted
+    elif copied is not None and event.metadata.get("strategy") == "incremental":
+        metadata[ROWS_COPIED] = copied
+    elif copied is not None:
+        metadata[PARTITION_ROW_COUNT if event.partition else ROW_COUNT] = copied
     return metadata
 
 

@@ -130,6 +130,8 @@ class PipesReport:
 class _NoReader(dg.PipesMessageReader):
     """The handler wants a reader; events are handed to the handler directly."""
 
+    expected_writer_count = 1
+
     def read_messages(self, handler: dg.PipesMessageHandler) -> Any:
         raise NotImplementedError("messages are handed over, not read")
 

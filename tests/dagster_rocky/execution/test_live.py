@@ -195,3 +195,17 @@ def test_unchanged_keeps_its_data_version(make_engine: Make, mode: str) -> None:
         return event.materialization.tags["dagster/data_version"]
 
     assert version(skipped) == version(built)
+
+
+def test_row_count_is_what_was_counted(make_engine: Make, mode: str) -> None:
+    engine = make_engine("""
+        check = {"name": "row_count", "passed": True, "severity": "error", "source_count": 7, "target_count": 7}
+        say(result(["a", table("b", rows_copied=3), table("c", rows_copied=2, metadata={"strategy": "incremental"})],
+                   check_results=[{"asset_key": ["duckdb", "x", "a"], "checks": [check]}]))
+    """)
+    facts = run_step(engine, mode, [A, B, table_asset("c")]).materialized
+
+    assert facts["a"]["dagster/row_count"] == 7
+    assert facts["b"]["dagster/row_count"] == 3
+    assert "dagster/row_count" not in facts["c"]
+    assert facts["c"]["rocky/rows_copied"] == 2
