@@ -45,7 +45,7 @@ def build_assets(
         tags: Of the op.
         pool: The op's pool.
         retry_policy: Of the op.
-        backfill_policy: For groups with partitions.
+        backfill_policy: For groups with partitions. Others run once, whatever the range of the run.
 
     Returns:
         One definition per group, and the seeds as external assets.
@@ -69,7 +69,7 @@ def build_assets(
             op_tags=dict(tags or {}),
             pool=pool,
             retry_policy=retry_policy,
-            backfill_policy=backfill_policy if group.partitions_def else None,
+            backfill_policy=backfill_policy if group.partitions_def else dg.BackfillPolicy.single_run(),
             partitions_def=group.partitions_def,
         )
         def run_group(context: dg.AssetExecutionContext) -> Iterator[Any]:
