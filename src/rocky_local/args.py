@@ -280,8 +280,9 @@ def _usage(command: str, flags: list[str] | None = None) -> str:
 
 
 def _unexpected(command: str, token: str, accepted: dict[str, bool]) -> UsageError:
-    near = max(accepted, key=lambda flag: _jaro(token[2:], flag[2:]))
-    if _jaro(token[2:], near[2:]) <= 0.7:
+    own = [flag for flag in accepted if flag not in _accepted(None)[1]]
+    near = max(own, key=lambda flag: _jaro(token, flag), default="")
+    if _jaro(token, near) <= 0.7:
         return UsageError(f"unexpected argument '{token}' found", _usage(command))
     tip = ("", f"  tip: a similar argument exists: '{near}'")
     return UsageError(f"unexpected argument '{token}' found", _usage(command, [near]), details=tip)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from rocky_local.errors import ConfigError
 
 _WIDTH = 80
+_FRAME = 6
 _SYNTAX_HELP = "Check the TOML syntax — common mistakes include missing quotes around strings, unclosed brackets, or duplicate keys"
 _MISSING_HELP = (
     "Run `rocky init` to create a new project, or use `--config <path>` to specify a config file.\n"
@@ -21,7 +22,7 @@ def config_report(error: ConfigError) -> str:
     """Return the report of a configuration error with its place in the file and what to do."""
     if not error.causes[1:]:
         guidance = _MISSING_HELP if error.reason.startswith("No rocky.toml") else None
-        return "\n".join(["", *_framed(error.reason), *_help(guidance), ""])
+        return "\n".join([*_framed(error.reason), *_help(guidance), ""])
     lines = _framed(f"invalid TOML syntax: {error.causes[1]}")
     if error.syntax:
         lines += _excerpt(error.path, *error.syntax)
@@ -32,7 +33,7 @@ def _framed(text: str) -> list[str]:
     first, *rest = (
         piece
         for line in text.split("\n")
-        for piece in (textwrap.wrap(line, _WIDTH - 4, drop_whitespace=False) or [""])
+        for piece in (textwrap.wrap(line, _WIDTH - _FRAME, drop_whitespace=False) or [""])
     )
     return [f"  × {first}", *(f"  │ {line}".rstrip(" ") if line else "  │ " for line in rest)]
 

@@ -65,7 +65,7 @@ def run_replication(context: RunContext, pipeline: Pipeline) -> None:
     tracing.info(
         RUN_TARGET, "processing tables", tables=len(copies), concurrency=pipeline.execution.concurrency
     )
-    if pipeline.execution.adaptive and copies:
+    if pipeline.execution.adaptive:
         tracing.info(
             RUN_TARGET,
             "adaptive concurrency enabled (AIMD throttle)",
@@ -78,6 +78,7 @@ def run_replication(context: RunContext, pipeline: Pipeline) -> None:
         context.result.interrupted = True
         context.result.status = "Success"
         return
+    failed.sort(key=lambda failure: copies.index(failure.copy))
     failed = _retry(context, pipeline, failed, copied)
     context.result.attempted = len(copied) + len(failed)
     context.result.failed_copies = len(failed)

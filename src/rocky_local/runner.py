@@ -169,9 +169,7 @@ def _claim(options: RunOptions, run_id: str, started: int) -> Finished | None:
         idempotency_key=key,
         with_cost=False,
     )
-    return Finished(
-        result.as_json(), 0, None, f"Skipped: idempotency key '{key}' is held by run {claim.run_id}"
-    )
+    return Finished(result.as_json(), 0, None, "")
 
 
 def _settle_claim(options: RunOptions, run_id: str, *, succeeded: bool) -> None:
@@ -196,6 +194,8 @@ def _settle(context: RunContext, *, succeeded: bool) -> None:
 
 def _sweep(path: Path) -> None:
     """Say that the state file could not be tidied because another process holds it."""
+    if not path.exists():
+        return
     try:
         state.open_for_writing(path).close()
     except EngineError as error:

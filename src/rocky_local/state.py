@@ -108,7 +108,8 @@ def open_for_writing(path: Path, purpose: str = "") -> StateStore:
         return StateStore(path, lock)
     except EngineError as error:
         os.close(lock)
-        raise EngineError(failed, error.message, *error.causes) from error
+        below = [_INVALID.partition(": ")[2]] if error.message == _INVALID else []
+        raise EngineError(failed, error.message, *below) from error
 
 
 def open_for_reading(path: Path) -> StateStore | None:
@@ -175,7 +176,7 @@ class StateStore:
             found = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
         except sqlite3.DatabaseError as error:
             connection.close()
-            raise EngineError(_INVALID, _INVALID.partition(": ")[2]) from error
+            raise EngineError(_INVALID) from error
         if int(found[0]) > SCHEMA_VERSION:
             connection.close()
             raise EngineError(

@@ -101,11 +101,15 @@ def error(target: str, message: str, /, **fields: Any) -> None:
 
 @contextmanager
 def span(name: str, target: str = "rocky_cli", **fields: Any) -> Iterator[None]:
-    """Put a named span around the lines that are written inside; keys are written as given."""
+    """Put a named span around the lines that are written inside.
+
+    Human lines show texts in `fields` without quotes, except a `run_id`.
+    """
     if not enabled("INFO", target):
         yield
         return
-    _spans.stack = [*_spans.stack, {**fields, "name": name}]
+    shown = {key: value if key == "run_id" else Display(value) for key, value in fields.items()}
+    _spans.stack = [*_spans.stack, {**shown, "name": name}]
     try:
         yield
     finally:

@@ -11,6 +11,8 @@ from rocky_local.config import load_config
 from rocky_local.discovery import SOURCE_TYPE, Source, discover_sources
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rocky_local.args import Arguments
     from rocky_local.config import Pipeline
 
@@ -19,6 +21,7 @@ _TARGET = "rocky_cli::commands::discover"
 
 def run(args: Arguments) -> int:
     """Discover and print."""
+    state_file = state.locate(args.get("state-path"), args.get("state-namespace"))
     config = load_config(args.config)
     pipeline = config.select_replication(args.get("pipeline"))
     adapter = DuckDBAdapter(config.duckdb_path(pipeline.source_adapter), pipeline.source_adapter)
@@ -30,7 +33,7 @@ def run(args: Arguments) -> int:
             _TARGET,
             "discover --with-schemas: source.catalog not configured — cannot key cache entries, skipping",
         )
-    new = _new_sources(args, pipeline, sources) if pipeline.report_new_sources else []
+    new = _new_sources(state_file, pipeline, sources) if pipeline.report_new_sources else []
     if not args.json:
         output.print_text("\n".join(_line(source) for source in sources) or "No sources found.")
         return 0
@@ -62,9 +65,9 @@ def _line(source: Source) -> str:
     return f"{source.id} | {shown} | {len(source.tables)} tables"
 
 
-def _new_sources(args: Arguments, pipeline: Pipeline, sources: list[Source]) -> list[str]:
+def _new_sources(state_file: Path, pipeline: Pipeline, sources: list[Source]) -> list[str]:
     """Return the ids seen for the first time; the first discovery only takes note."""
-    store = state.open_for_writing(state.locate(args.get("state-path"), args.get("state-namespace")))
+    store = state.open_for_writing(state_file)
     known = store.sources(pipeline.name)
     ids = [source.id for source in sources]
     store.add_sources(pipeline.name, ids)
@@ -83,17 +86,23 @@ def _checks(pipeline: Pipeline, sources: list[Source]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if "freshness" in config:
         found["freshness"] = {"threshold_seconds": config["freshness"]["threshold_seconds"]}
-    tables = sorted({table for source in sources for table in source.tables})
-    configured = {table: _configured(config, table) for table in tables}
+    discovered = {table for source in sources for table in source.tables}
+    asserted = {rule["table"] for rule in config.get("assertions", ()) if "table" in rule}
+    configured = {
+        table: _configured(config, table, found=table in discovered)
+        for table in sorted(discovered | asserted)
+    }
     found["configured_checks"] = {table: checks for table, checks in configured.items() if checks}
     return found
 
 
-def _configured(config: dict[str, Any], table: str) -> list[dict[str, str]]:
-    named = [(rule["name"], "custom") for rule in config.get("custom", ())]
-    named += [
-        (f"null_rate:{column}", "null_rate") for column in config.get("null_rate", {}).get("columns", ())
-    ]
+def _configured(config: dict[str, Any], table: str, *, found: bool) -> list[dict[str, str]]:
+    """Return the checks of a table; one that is not there has only the assertions that name it."""
+    named: list[tuple[str, str]] = []
+    if found:
+        named += [(rule["name"], "custom") for rule in config.get("custom", ())]
+        columns = config.get("null_rate", {}).get("columns", ())
+        named += [(f"null_rate:{column}", "null_rate") for column in columns]
     named += [
         (assertion_name(rule), "assertion")
         for rule in config.get("assertions", ())

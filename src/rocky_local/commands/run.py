@@ -27,7 +27,7 @@ def report(finished: Finished, *, as_json: bool) -> int:
     """Print how a run ended and return its exit code."""
     if as_json:
         output.print_json(finished.result)
-    else:
+    elif finished.text:
         output.print_text(finished.text)
     if finished.closing:
         tracing.plain(finished.closing)
