@@ -1,4 +1,4 @@
-"""Groups of assets as Dagster definitions: multi-assets, check-only ops, external assets."""
+"""Groups of assets as Dagster definitions: multi-assets and check-only ops."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,7 +33,7 @@ def build_assets(
     pool: str | None = None,
     retry_policy: dg.RetryPolicy | None = None,
     backfill_policy: dg.BackfillPolicy | None = None,
-) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+) -> list[dg.AssetsDefinition]:
     """Makes the multi-assets of a graph, every one of which can be subset.
 
     Args:
@@ -48,14 +48,13 @@ def build_assets(
         backfill_policy: For groups with partitions. Others run once, whatever the range of the run.
 
     Returns:
-        One definition per group, and the seeds as external assets.
+        One definition per group.
 
     Raises:
         ValueError: When the dependencies form a cycle.
     """
     groups = group_nodes(graph)
-    seeds = [node.spec for node in graph.nodes.values() if node.assets[0].kind == "seed"]
-    definitions: list[dg.AssetsDefinition | dg.AssetSpec] = list(seeds)
+    definitions: list[dg.AssetsDefinition] = []
     for number, group in enumerate(groups, start=1):
         chosen = name and (name if len(groups) == 1 else f"{name}_{number}")
 
@@ -64,8 +63,7 @@ def build_assets(
             specs=[node.spec for node in group.nodes],
             check_specs=_check_specs(group),
             can_subset=True,
-            description=description
-            or f"Runs rocky pipeline `{group.nodes[0].pipeline}` for the selected assets.",
+            description=description or f"Runs rocky for the selected assets of `{group.nodes[0].pipeline}`.",
             op_tags=dict(tags or {}),
             pool=pool,
             retry_policy=retry_policy,

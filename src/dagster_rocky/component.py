@@ -13,6 +13,7 @@ from dagster.components.utils.defs_state import DefsStateConfig, DefsStateConfig
 from dagster.components.utils.project_paths import get_local_state_path
 from dagster.components.utils.translation import TranslationFn, TranslationFnResolver
 from dagster_shared.serdes.objects.models.defs_state_info import DefsStateManagementType
+from dagster_shared.utils.warnings import disable_dagster_warnings
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from dagster_rocky.assets import backfill_policy, build_assets, build_check_ops, build_partition_sensors
@@ -465,4 +466,5 @@ def build_rocky_definitions(component: RockyComponent) -> dg.Definitions:
         is_fit = False
     if not is_fit:
         snapshot = write_state(component.resource, path, component.defs_state_config.key)
-    return component.build_defs_from_snapshot(snapshot)
+    with disable_dagster_warnings():
+        return component.build_defs_from_snapshot(snapshot)

@@ -10,7 +10,7 @@ from dagster_rocky.config import ChecksOptions, PartitionsOptions
 from dagster_rocky.engine_assets import CheckDeclaration, EngineAsset, EngineKey
 from dagster_rocky.ownership import Ownership, SelectionError
 from dagster_rocky.partitions import time_partitions
-from dagster_rocky.project import Model, Pipeline, ProjectSnapshot, Source
+from dagster_rocky.project import Model, Pipeline, ProjectSnapshot, Seed, Source
 from dagster_rocky.translator import RockyAssetProps
 
 
@@ -78,8 +78,7 @@ class Drafter:
                 drafts += self._written(pipeline)
             elif pipeline.type == "snapshot":
                 late += self._written(pipeline)
-        if self.ownership.pipelines is None:
-            drafts += [self._seed(name=seed.name, target=seed.target) for seed in self.snapshot.seeds]
+        drafts += [self._seed(seed) for seed in self.snapshot.seeds]
         self._refuse_unknown_component()
         return [*drafts, *(self._model(model) for model in self.snapshot.models), *late]
 
@@ -187,13 +186,17 @@ class Drafter:
             drafts.append(self._plain(props, owned=self.ownership.owns_pipeline(pipeline.name)))
         return drafts
 
-    def _seed(self, name: str, target: str) -> Draft:
-        warehouse = next((pipeline.warehouse for pipeline in self.snapshot.pipelines), "")
-        key = tuple(target.split("."))
+    def _seed(self, seed: Seed) -> Draft:
+        pipeline = self.snapshot.pipeline(seed.pipeline or "")
         props = RockyAssetProps(
-            kind="seed", name=name, pipeline="", engine_key=key, target=target, warehouse=warehouse
+            kind="seed",
+            name=seed.name,
+            pipeline=seed.pipeline or "",
+            engine_key=tuple(seed.target.split(".")),
+            target=seed.target,
+            warehouse=pipeline.warehouse if pipeline else "",
         )
-        return self._plain(props, owned=True)
+        return self._plain(props, owned=self.ownership.owns_pipeline(seed.pipeline))
 
     def _model(self, model: Model) -> Draft:
         pipeline = self.snapshot.pipeline(model.pipeline or "")

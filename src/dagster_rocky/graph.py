@@ -36,8 +36,9 @@ class Node:
 
     @property
     def pipeline(self) -> str:
-        """The pipeline that builds it."""
-        return self.assets[0].pipeline or "seeds"
+        """The pipeline that builds it, or `seeds`."""
+        asset = self.assets[0]
+        return "seeds" if asset.kind == "seed" else asset.pipeline or ""
 
     @property
     def checks(self) -> Mapping[str, CheckDeclaration]:

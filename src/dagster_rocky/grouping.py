@@ -1,7 +1,7 @@
 """Which assets share a multi-asset: those that one engine run can build, with no cycle between groups."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
@@ -43,8 +43,8 @@ def group_nodes(graph: RockyGraph) -> list[AssetGroup]:
     Raises:
         ValueError: When the dependencies of assets form a cycle.
     """
-    nodes = {key: node for key, node in graph.nodes.items() if node.assets[0].kind != "seed"}
-    stages = _stages(nodes.items())
+    nodes = graph.nodes
+    stages = _stages(nodes)
     members: dict[tuple[str, dg.PartitionsDefinition | None, int], list[Node]] = defaultdict(list)
     for key, node in nodes.items():
         members[node.pipeline, node.spec.partitions_def, stages[key]].append(node)
@@ -59,9 +59,8 @@ def group_nodes(graph: RockyGraph) -> list[AssetGroup]:
     return groups
 
 
-def _stages(nodes: Iterable[tuple[dg.AssetKey, Node]]) -> dict[dg.AssetKey, int]:
+def _stages(known: Mapping[dg.AssetKey, Node]) -> dict[dg.AssetKey, int]:
     """The number of times that the longest path to an asset changes groups: groups by stage have no cycle."""
-    known = dict(nodes)
     upstream = {
         key: [dep.asset_key for dep in node.spec.deps if dep.asset_key in known and dep.asset_key != key]
         for key, node in known.items()

@@ -110,7 +110,9 @@ def read_models(
         model = _model(node, targets[node.label], details.get(node.label), file, facts)
         catalog = model.target.split(".", 1)[0]
         declared = [_source_name(row) for row in file.sidecar.get("sources", [])] if file else []
-        reads = [names.resolve(name, catalog) for name in [*facts.tables, *declared]]
+        # A name without a schema is no table that the project builds; the engine does not resolve model names.
+        written = [name for name in [*facts.tables, *declared] if "." in name]
+        reads = [names.resolve(name, catalog) for name in written]
         if file is None or not facts.tables:
             reads += [source.table for source in lineage.get(node.label, [])]
         own = {targets[name] for name in model.depends_on if name in targets} | {model.target}

@@ -205,7 +205,7 @@ def _explain_nameless(
     retried = dict(facts.failed_tables)
     tables = [unit for unit in units if unit.asset.kind == "table"]
     certain = len(nameless) >= len(tables)
-    first = result.errors[0].error if result.errors else ""
+    first = result.errors[0].error.split("\n", 1)[0] if result.errors else ""
     for unit in units:
         error = _error_of_table(unit.asset, nameless, retried) if unit.asset.kind == "table" else None
         if error is None and nameless and certain and unit.asset.kind == "table":

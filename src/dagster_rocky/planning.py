@@ -80,7 +80,8 @@ def plan_runs(
             )
         else:
             extras = tuple(asset for asset in known if asset.engine_key not in chosen)
-            request = RunRequest(pipeline=pipeline, parallel=parallel)
+            command: Literal["run", "seed"] = "seed" if kind == "seed" else "run"
+            request = RunRequest(command=command, pipeline=pipeline, parallel=parallel)
             plan.append(PlannedRun(request=request, assets=tuple(mine), extras=extras))
     return plan
 

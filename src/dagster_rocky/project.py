@@ -137,10 +137,11 @@ class Model(_Part):
 
 
 class Seed(_Part):
-    """A seed file and the table that it becomes."""
+    """A seed file and the table that it becomes; `pipeline` lends its adapter to `rocky seed`."""
 
     name: str
     target: str
+    pipeline: str | None = None
 
 
 class ProjectSnapshot(_Part):

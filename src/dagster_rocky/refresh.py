@@ -43,6 +43,7 @@ def refresh(resource: RockyResource, previous: ProjectSnapshot | None = None) ->
     """
     project_dir = Path(resource.config_path).absolute().parent
     engine_version = resource.version()
+    _refuse_invalid(resource)
     listed = resource.list_pipelines().pipelines
     config = _read_config(Path(resource.config_path))
     problems: list[str] = []
@@ -84,12 +85,32 @@ def refresh(resource: RockyResource, previous: ProjectSnapshot | None = None) ->
         pipelines=pipelines,
         models=models,
         seeds=[
-            Seed(name=node.label, target=node.target.name)
+            Seed(name=node.label, target=node.target.name, pipeline=_seeding_pipeline(pipelines))
             for node in dag.nodes
             if node.kind == "seed" and node.target
         ],
         problems=problems,
     )
+
+
+def _refuse_invalid(resource: RockyResource) -> None:
+    """Says all that is wrong with the configuration at once."""
+    validated = resource.validate()
+    if not validated.valid:
+        found = "\n".join(f"- [{message.code}] {message.message}" for message in validated.errors)
+        raise dg.Failure(
+            description=(
+                f"{Path(resource.config_path).absolute()} is not valid:\n{found}\n"
+                "Correct it; `rocky validate` in its folder says whether it is right."
+            ),
+            allow_retries=False,
+        )
+
+
+def _seeding_pipeline(pipelines: Sequence[Pipeline]) -> str | None:
+    """`rocky seed` takes its adapter from a pipeline: the models', since they read the seeds, or the first."""
+    order = sorted(pipelines, key=lambda pipeline: pipeline.type != "transformation")
+    return order[0].name if order else None
 
 
 def _first_partition(known: Sequence[str], previous: ProjectSnapshot | None) -> str:
@@ -208,11 +229,14 @@ def _dag(resource: RockyResource, folders: Sequence[Path], problems: list[str]) 
     try:
         return resource.dag(column_lineage=True)
     except dg.Failure as failure:
-        if not folders or any(folder.is_dir() for folder in folders):
-            raise
-        text = (failure.description or "").strip().splitlines()
-        problems.append(f"the project has no models yet: {text[0] if text else 'the engine found none'}")
-        return DagResult()
+        text = (failure.description or "the engine found none").strip().splitlines()[0]
+        if folders and not any(folder.is_dir() for folder in folders):
+            problems.append(f"the project has no models yet: {text}")
+            return DagResult()
+    # SQL that cannot be parsed has no lineage, and still a place in the graph.
+    dag = resource.dag()
+    problems.append(f"the lineage of columns is not known: {text}")
+    return dag
 
 
 def _compile(

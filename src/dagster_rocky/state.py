@@ -43,10 +43,9 @@ def write_state(resource: RockyResource, path: Path, key: str) -> ProjectSnapsho
         try:
             snapshot = refresh(resource, previous)
         except dg.Failure as failure:
+            kept = "the last good one is kept" if previous else "there is no earlier one"
             raise RefreshFailed(
-                description=(
-                    f"The state {key!r} could not be refreshed; the last good one is kept.\n{failure.description}"
-                ),
+                description=f"The state {key!r} could not be refreshed; {kept}.\n{failure.description}",
                 metadata=failure.metadata,
                 allow_retries=False,
             ) from failure

@@ -411,4 +411,5 @@ def _describe(
     if len(failed) > 10:
         shown.append(f"- and {len(failed) - 10} more, in the metadata `rocky/outcomes`")
     lead = failures[0].description.split("\n", 1)[0] + "\n" if failures and failures[0].description else ""
-    return f"{lead}{len(failed)} selected assets were not built ({counts}):\n" + "\n".join(shown)
+    subject = "1 selected asset was" if len(failed) == 1 else f"{len(failed)} selected assets were"
+    return f"{lead}{subject} not built ({counts}):\n" + "\n".join(shown)

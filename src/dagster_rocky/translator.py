@@ -26,7 +26,7 @@ class RockyAssetProps:
     Attributes:
         kind: `table`, `model`, `seed`, `load` or `snapshot`.
         name: The bare table name, or the model's name.
-        pipeline: The pipeline that builds it; empty for seeds.
+        pipeline: The pipeline that builds it; of a seed, the one whose adapter it uses.
         engine_key: The engine's key, which is the default asset key.
         target: `catalog.schema.table`; empty when partitions have tables of their own.
         warehouse: The type of the warehouse, e.g. `duckdb`.
@@ -70,7 +70,9 @@ class DagsterRockyTranslator:
         return dg.AssetKey(list(props.engine_key))
 
     def get_group_name(self, props: RockyAssetProps) -> str:
-        """The pipeline."""
+        """The pipeline, or `seeds`."""
+        if props.kind == "seed":
+            return "seeds"
         return _NOT_IN_NAMES.sub("_", props.pipeline).strip("_") or "rocky"
 
     def get_kinds(self, props: RockyAssetProps) -> set[str]:
@@ -157,7 +159,7 @@ class DagsterRockyTranslator:
 
 _DESCRIPTIONS: dict[AssetKind, str] = {
     "table": "`{name}` of source `{source}`, copied by pipeline `{pipeline}`.",
-    "seed": "Seed `{name}`: `rocky seed` loads it.",
+    "seed": "Seed file `{name}`, loaded by `rocky seed`.",
     "load": "`{name}`, loaded from files by pipeline `{pipeline}`.",
     "snapshot": "The history of its source's rows, kept by pipeline `{pipeline}`.",
 }

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,6 +13,7 @@ class RunRequest:
     The fields are the engine's own flags (contract, section 5); a field that is unset leaves its flag out.
 
     Attributes:
+        command: `seed` loads every seed file; of the other fields it takes `pipeline` alone.
         filter: `key=value`; the key is `id`, `table`, or a component of the schema pattern. Replication only.
         pipeline: The pipeline to run; needed when the project has several.
         run_models: After a replication, build the models too (`--all`, and `--models` with `models_dir`).
@@ -38,6 +39,7 @@ class RunRequest:
         ```
     """
 
+    command: Literal["run", "seed"] = "run"
     filter: str | None = None
     pipeline: str | None = None
     run_models: bool = False
@@ -84,6 +86,8 @@ class RunRequest:
 
     def to_args(self) -> Sequence[str]:
         """The subcommand and its flags, without the global ones (`-c`, `-o`, `--state-path`)."""
+        if self.command == "seed":
+            return ["seed", *(["--pipeline", self.pipeline] if self.pipeline else [])]
         args = ["run"]
         valued = {
             "--pipeline": self.pipeline,

@@ -1,9 +1,9 @@
 """The outputs of what changes the warehouse: `run`, `apply`, `load` and `seed`."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dagster_rocky.results.base import EngineObject, EngineOutput
 
@@ -225,6 +225,29 @@ class RunResult(EngineOutput):
     budget_breaches: list[BudgetBreach] = Field(default_factory=list)
     scheduling_warnings: list[Any] = Field(default_factory=list)
     override_warnings: list[OverrideWarning] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _tell_files_and_seeds(self) -> Self:
+        """A load pipeline and `seed` print files and tables; they are told as materializations and errors too."""
+        extra = self.model_extra or {}
+        done = [*extra.get("files", []), *extra.get("tables", [])] if self.command in {"load", "seed"} else []
+        for row in done:
+            key = str(row.get("target") or row.get("file") or row.get("name") or "").split(".")
+            if row.get("error"):
+                self.errors.append(RunError(asset_key=key, error=str(row["error"])))
+                continue
+            facts = MaterializationMetadata(strategy=self.command, target_table_full_name=row.get("target"))
+            self.materializations.append(
+                Materialization(
+                    asset_key=key,
+                    rows_copied=row.get("rows_loaded", row.get("rows")),
+                    duration_ms=row.get("duration_ms"),
+                    metadata=facts,
+                )
+            )
+        if done and not self.status:
+            self.status = "PartialFailure" if self.errors else "Success"
+        return self
 
     @property
     def skipped_idempotent(self) -> bool:
