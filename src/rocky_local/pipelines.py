@@ -105,7 +105,7 @@ class Transformation(Work):
         pipeline = _pipeline(context)
         context.messages.log("rocky run starting (transformation pipeline)")
         open_connections(context, pipeline.adapter)
-        directory = context.options.models_dir or context.config.models_dir(pipeline)
+        directory = context.config.models_dir(pipeline)
         with tracing.span("run_transformation"):
             if not Path(directory).is_dir():
                 tracing.warn(

@@ -34,7 +34,7 @@ def run(args: Arguments) -> int:
     found = f"v{on_disk}" if on_disk else "none"
     lines = [f"schema version: binary supports v{SCHEMA_VERSION}, on disk {found}"]
     for table, ns in marks:
-        stamp = clock.rfc3339(ns, " UTC").replace("T", " ")
+        stamp = clock.rfc3339(ns, " UTC").replace("T", " ", 1)
         lines.append(f"{table} | {stamp} | {stamp}")
     output.print_text("\n".join(lines))
     return 0

@@ -205,4 +205,4 @@ def _lint_models(project: Project | None) -> list[Message]:
 def _human(result: dict[str, Any]) -> str:
     lines = [f"{_MARKS[entry['severity']]:>4} {entry['message']}" for entry in result["messages"]]
     ending = "Validation complete." if result["valid"] else "Validation failed."
-    return "\n".join([*lines, "", ending, ""])
+    return "\n".join([*lines, "", ending])

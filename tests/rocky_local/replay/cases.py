@@ -29,7 +29,7 @@ class Case:
     """One recorded command.
 
     `before` lists what was done to the project since the previous case; `recorded` is None when the
-    case only belongs to the sequence and its outputs were not kept.
+    case only belongs to the sequence and its outputs were not kept: then only the exit code is known.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Case:
     env: dict[str, str]
     before: list[dict[str, Any]]
     extra: dict[str, Any]
+    exit_code: int
     recorded: Outcome | None
 
     @property
@@ -72,21 +73,25 @@ def _read_outcome(folder: Path) -> Outcome | None:
     )
 
 
+@cache
+def _exit_codes() -> dict[str, int]:
+    lines = (RECORDINGS / "INDEX.tsv").read_text().splitlines()[1:]
+    return {fields[0]: int(fields[3]) for fields in (line.split("\t") for line in lines)}
+
+
 def _read_case(path: Path) -> tuple[str, int, Case]:
     raw = json.loads(path.read_text())
     name = path.parent.relative_to(RECORDINGS).as_posix()
     project = name.rsplit("/", 1)[0]
     extra = {k: raw[k] for k in ("signal", "run_from_subdirectory", "stdout", "pipes") if k in raw}
-    case = Case(name, raw["argv"], raw["env"], raw["before"], extra, _read_outcome(path.parent))
+    code = _exit_codes()[name]
+    case = Case(name, raw["argv"], raw["env"], raw["before"], extra, code, _read_outcome(path.parent))
     return project, raw["seq"], case
 
 
 @cache
 def read_sequences() -> dict[str, Sequence]:
-    """Read all sequences, by name.
-
-    Cases after the last one with outputs are left out: nothing compares what they do.
-    """
+    """Read all sequences, by name."""
     found = sorted(
         (_read_case(path) for path in RECORDINGS.glob("**/argv.json")), key=lambda entry: (entry[0], entry[1])
     )
@@ -98,7 +103,4 @@ def read_sequences() -> dict[str, Sequence]:
             number = sum(s.project == project for s in sequences) + 1
             sequences.append(Sequence(f"{project}-{number}", project))
         sequences[-1].cases.append(case)
-    for sequence in sequences:
-        while sequence.cases and sequence.cases[-1].recorded is None:
-            sequence.cases.pop()
-    return {s.name: s for s in sequences if s.cases}
+    return {s.name: s for s in sequences}

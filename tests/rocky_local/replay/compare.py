@@ -15,7 +15,15 @@ from .masking import Mask, Pairs
 _NUMBER = re.compile(r": -?\d[\d.e+-]*")
 RECORDED_ON = date(2026, 11, 23)
 # Lists whose order depends on which table finished first.
-_CONCURRENT_LISTS = {"materializations", "check_results", "errors", "anomalies", "actions_taken", "nodes"}
+_CONCURRENT_LISTS = {
+    "materializations",
+    "check_results",
+    "errors",
+    "anomalies",
+    "actions_taken",
+    "nodes",
+    "per_model",
+}
 # Lines that concurrent tasks write: their order among themselves says nothing.
 _CONCURRENT_LINES = {
     "copying data",
@@ -76,7 +84,8 @@ def _order_concurrent(value: Any, key: str = "") -> Any:
         return Pairs((k, _order_concurrent(v, k)) for k, v in value)
     if isinstance(value, list):
         items = [_order_concurrent(item, key) for item in value]
-        return sorted(items, key=_render) if key in _CONCURRENT_LISTS else items
+        executed = key == "models" and all(isinstance(item, Pairs) and item.get("status") for item in items)
+        return sorted(items, key=_render) if executed or key in _CONCURRENT_LISTS else items
     return value
 
 

@@ -200,7 +200,8 @@ def _environment(case: Case, work: Path) -> tuple[dict[str, str], Path]:
     messages = work / "pipes-messages"
     pipes = case.extra.get("pipes")
     if pipes:
-        context = (RECORDINGS / case.name / "pipes_context.json").read_text()
+        recorded = RECORDINGS / case.name / "pipes_context.json"
+        context = recorded.read_text() if recorded.exists() else "{}"
         params = pipes["messages_decoded"]
         if "path" in params:
             params = {**params, "path": str(messages)}
