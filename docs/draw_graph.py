@@ -54,7 +54,9 @@ def read_graph() -> dict[str, Node]:
     if done.returncode != 0:
         sys.exit(f"docs: `dg list defs` failed in {PROJECT}; run `make seed` first.\n{done.stderr}")
     listed = json.loads(done.stdout[done.stdout.index("{") :])["assets"]
-    nodes = {a["key"]: Node(a["key"], tuple(a["deps"]), a["group"]) for a in listed}
+    nodes = {
+        a["asset_key"]: Node(a["asset_key"], tuple(a["dependency_keys"]), a["group_name"]) for a in listed
+    }
     return {
         key: Node(key, tuple(d for d in node.deps if d in nodes), node.group) for key, node in nodes.items()
     }

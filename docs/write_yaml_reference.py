@@ -18,7 +18,8 @@ REFERENCE = ROOT / "docs" / "yaml.md"
 OPENING = """# The YAML of a `RockyComponent`
 
 `make docs` writes this page from the component's schema. Paths are relative to the `defs.yaml`, and `{{ env.NAME }}`
-stands for an environment variable everywhere. An attribute that is not here is refused, with its place in the file.
+stands for an environment variable in every value. An attribute that is not here is refused, with its place in the
+file. What is below `translation`, `op` and `defs_state` is Dagster's own.
 
 """
 
@@ -56,7 +57,10 @@ def type_of(field: Schema, definitions: Schema) -> str:
             names.append("mapping")
         elif branch.get("type") not in (None, "null"):
             names.append({"object": "mapping"}.get(branch["type"], branch["type"]))
-    return ", ".join(dict.fromkeys(names)) or "any"
+    names = list(dict.fromkeys(names))
+    if len(names) > 1 and names[-1] == "string":
+        names.pop()  # a template is accepted everywhere
+    return ", ".join(names) or "any"
 
 
 def cell(text: str) -> str:

@@ -160,8 +160,6 @@ def main() -> None:
         sys.exit(f"demo: no `dg` beside {sys.executable}. Run `make demo` in the repository; it installs it.")
     console.print("[bold]==> the data: flights from New York, 2013[/]")
     seed()
-    console.print("[bold]==> the graph: asking the engine what the project holds[/]")
-    subprocess.run(["dg", "utils", "refresh-defs-state"], cwd=PROJECT, check=True)
     outcomes: dict[str, Outcome] = {}
     console.print("[bold]==> the runs[/]")
     for what in LAUNCHES:

@@ -26,6 +26,7 @@ from dagster_rocky.config import (
     RetryOptions,
     RunOptions,
 )
+from dagster_rocky.described import DescribedModel
 from dagster_rocky.engine_assets import EngineAsset
 from dagster_rocky.graph import RockyGraph, build_graph
 from dagster_rocky.ownership import Ownership
@@ -54,7 +55,7 @@ def _resolve_binary(context: dg.ResolutionContext, value: str) -> str:
 
 
 @dg.scaffold_with(RockyComponentScaffolder)
-class RockyComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
+class RockyComponent(dg.StateBackedComponent, DescribedModel):
     """Turns a rocky project's tables and models into one graph of assets, and runs exactly what is selected.
 
     Example:

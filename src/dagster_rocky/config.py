@@ -6,10 +6,11 @@ from typing import Any, Literal, Self
 import dagster as dg
 from pydantic import Field, field_validator, model_validator
 
+from dagster_rocky.described import DescribedModel
 from dagster_rocky.execution.strategies import Mode
 
 
-class RunOptions(dg.Model, dg.Resolvable):
+class RunOptions(DescribedModel):
     """What every engine run of the component is given, and how it is watched.
 
     Example:
@@ -81,7 +82,7 @@ class RunOptions(dg.Model, dg.Resolvable):
     )
 
 
-class RetryOptions(dg.Model, dg.Resolvable):
+class RetryOptions(DescribedModel):
     """Dagster's retry policy for the component's steps; a retry asks the engine only for what is missing.
 
     Example:
@@ -120,7 +121,7 @@ class RetryOptions(dg.Model, dg.Resolvable):
         )
 
 
-class ModelsOptions(dg.Model, dg.Resolvable):
+class ModelsOptions(DescribedModel):
     """Which models the component owns, and where they are.
 
     A pattern is a glob over model names; `tag:KEY` and `tag:KEY=VALUE` choose by tag.
@@ -156,7 +157,7 @@ class ModelsOptions(dg.Model, dg.Resolvable):
     )
 
 
-class PartitionsOptions(dg.Model, dg.Resolvable):
+class PartitionsOptions(DescribedModel):
     """What partitions have beyond the models' own grain and first partition.
 
     Example:
@@ -177,7 +178,7 @@ class PartitionsOptions(dg.Model, dg.Resolvable):
     )
     every: Literal["hour", "day", "month", "year"] | None = Field(
         default=None,
-        description="Replicated tables are partitioned by time too; with `by`, as a multi-partition.",
+        description="Replicated tables are partitioned by time; with `by`, by both.",
         examples=["day"],
     )
     start: str | None = Field(
@@ -238,7 +239,7 @@ class PartitionsOptions(dg.Model, dg.Resolvable):
         return self
 
 
-class CheckOverride(dg.Model, dg.Resolvable):
+class CheckOverride(DescribedModel):
     """How one check is declared, against what the project says."""
 
     enabled: bool = Field(default=True, description="`false` leaves the check out.", examples=[False])
@@ -252,7 +253,7 @@ class CheckOverride(dg.Model, dg.Resolvable):
     )
 
 
-class ChecksOptions(dg.Model, dg.Resolvable):
+class ChecksOptions(DescribedModel):
     """Which of the project's checks are declared, and how.
 
     Example:

@@ -29,11 +29,11 @@ def materialized() -> list[tuple[str, str | None]]:
 
 def test_the_graph_is_one(dg_command: Callable[..., str]):
     listed = json.loads(dg_command("list", "defs", "--json"))
-    assets = {asset["key"]: asset for asset in listed["assets"]}
+    assets = {asset["asset_key"]: asset for asset in listed["assets"]}
     assert len(assets) == 17
     neighbours: dict[str, set[str]] = {key: set() for key in assets}
     for key, asset in assets.items():
-        for dep in asset["deps"]:
+        for dep in asset["dependency_keys"]:
             if dep in assets:
                 neighbours[key].add(dep)
                 neighbours[dep].add(key)
@@ -42,11 +42,11 @@ def test_the_graph_is_one(dg_command: Callable[..., str]):
         reached |= edge
         edge = set().union(*(neighbours[key] for key in edge)) - reached
     assert reached == set(assets)
-    assert set(assets["flights/staging/stg_flights"]["deps"]) == {
+    assert set(assets["flights/staging/stg_flights"]["dependency_keys"]) == {
         "duckdb/ewr/ops/flights", "duckdb/jfk/ops/flights", "duckdb/lga/ops/flights"
     }  # fmt: skip
-    assert assets["flights/marts/monthly_flights"]["deps"] == ["flights/marts/daily_flights"]
-    assert {asset["group"] for asset in assets.values()} == {"landing", "marts", "daily"}
+    assert assets["flights/marts/monthly_flights"]["dependency_keys"] == ["flights/marts/daily_flights"]
+    assert {asset["group_name"] for asset in assets.values()} == {"landing", "marts", "daily"}
     checks = {f"{check['asset_key']}:{check['name']}" for check in listed["asset_checks"]}
     assert len([name for name in checks if name.endswith(":row_count")]) == 9
     assert "duckdb/all/ref/planes:year_built_known" in checks
