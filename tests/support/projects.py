@@ -1,6 +1,7 @@
 """Recorded projects, made anew with their data, and components on them that run the embedded engine."""
 
 import shutil
+import sys
 import tomllib
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import duckdb
 from dagster_rocky import RockyComponent, build_rocky_definitions
 
 PROJECTS = Path(__file__).parents[1] / "recordings" / "projects"
+ROCKY_LOCAL = Path(sys.executable).parent / "rocky-local"
 WRAPPER = """#!/bin/sh
 printf '%s\\n' "$*" >> "{calls}"
-exec rocky-local "$@"
+exec "{engine}" "$@"
 """
 
 
@@ -33,7 +35,7 @@ def make_project(name: str, folder: Path) -> Path:
 def recording_engine(folder: Path) -> tuple[Path, Path]:
     """An engine that is rocky-local and writes down its command lines; returns it and the file of the calls."""
     calls, binary = folder / "calls", folder / "engine"
-    binary.write_text(WRAPPER.format(calls=calls))
+    binary.write_text(WRAPPER.format(calls=calls, engine=ROCKY_LOCAL))
     binary.chmod(0o755)
     return binary, calls
 

@@ -1,0 +1,69 @@
+"""A retry of a step asks the engine only for what is missing."""
+
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from support.projects import ROCKY_LOCAL, definitions, engine_runs, make_project, recording_engine
+
+
+@pytest.mark.parametrize("mode", ["buffered", "streaming", "pipes"])
+def test_a_retry_asks_only_for_what_is_missing(tmp_path: Path, mode: str) -> None:
+    config = make_project("broken/copy_partial", tmp_path)
+    binary, calls = recording_engine(tmp_path)
+    defs = definitions(config, binary, mode=mode, retry={"max_retries": 1})
+    calls.unlink(missing_ok=True)
+
+    result = defs.resolve_implicit_global_asset_job_def().execute_in_process(raise_on_error=False)
+
+    assert not result.success
+    first, second = engine_runs(calls)
+    assert "--filter" not in first
+    assert second.split("--filter ")[1] in ("table=names", "id=raw__is__peaks")
+    built = [e.asset_key.path[-1] for e in result.get_asset_materialization_events()]
+    assert sorted(set(built)) == ["heights"]
+
+
+HEALS = """#!{python}
+import os, pathlib, sys
+if "run" in sys.argv:
+    if os.path.exists({marker!r}):
+        import duckdb
+        with duckdb.connect({warehouse!r}) as connection:
+            for (view,) in connection.sql(
+                "select schema_name || '.' || view_name from duckdb_views() where view_name = 'names'"
+            ).fetchall():
+                connection.execute("drop view " + view)
+    pathlib.Path({marker!r}).touch()
+os.execv({engine!r}, [{engine!r}, *sys.argv[1:]])
+"""
+
+
+@pytest.mark.parametrize("mode", ["buffered", "streaming", "pipes"])
+def test_a_retry_that_succeeds_lets_downstream_assets_run(tmp_path: Path, mode: str) -> None:
+    config = make_project("broken/copy_partial", tmp_path)
+    binary = tmp_path / "engine"
+    warehouse = next((tmp_path / "project").glob("*.duckdb"))
+    binary.write_text(
+        HEALS.format(
+            python=sys.executable,
+            marker=str(tmp_path / "ran"),
+            warehouse=str(warehouse),
+            engine=str(ROCKY_LOCAL),
+        )
+    )
+    binary.chmod(0o755)
+    defs = definitions(config, binary, mode=mode, retry={"max_retries": 1})
+
+    @dg.asset(deps=list(defs.resolve_asset_graph().get_all_asset_keys()))
+    def downstream() -> None:
+        """Runs when everything before it is there."""
+
+    merged = dg.Definitions.merge(defs, dg.Definitions(assets=[downstream]))
+    result = merged.resolve_implicit_global_asset_job_def().execute_in_process(raise_on_error=False)
+
+    assert result.success
+    built = {e.asset_key.path[-1] for e in result.get_asset_materialization_events()}
+    assert built == {"heights", "names", "downstream"}
