@@ -45,7 +45,7 @@ def build_assets(
         tags: Of the op.
         pool: The op's pool.
         retry_policy: Of the op.
-        backfill_policy: For groups with partitions. Others run once, whatever the range of the run.
+        backfill_policy: For groups with partitions in one dimension.
 
     Returns:
         One definition per group.
@@ -67,7 +67,7 @@ def build_assets(
             op_tags=dict(tags or {}),
             pool=pool,
             retry_policy=retry_policy,
-            backfill_policy=backfill_policy if group.partitions_def else dg.BackfillPolicy.single_run(),
+            backfill_policy=_backfill_policy(group, backfill_policy),
             partitions_def=group.partitions_def,
         )
         def run_group(context: dg.AssetExecutionContext) -> Iterator[Any]:
@@ -75,6 +75,15 @@ def build_assets(
 
         definitions.append(run_group)
     return definitions
+
+
+def _backfill_policy(group: AssetGroup, chosen: dg.BackfillPolicy | None) -> dg.BackfillPolicy | None:
+    """Without partitions a group runs once, whatever the range; a range has no meaning in two dimensions."""
+    if group.partitions_def is None:
+        return dg.BackfillPolicy.single_run()
+    if isinstance(group.partitions_def, dg.MultiPartitionsDefinition):
+        return dg.BackfillPolicy.multi_run(1)
+    return chosen
 
 
 def _check_specs(group: AssetGroup) -> list[dg.AssetCheckSpec]:

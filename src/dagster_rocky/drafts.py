@@ -7,11 +7,14 @@ import dagster as dg
 
 from dagster_rocky.checks import CONTRACT, checks_of_model, checks_of_table, declare
 from dagster_rocky.config import ChecksOptions, PartitionsOptions
-from dagster_rocky.engine_assets import CheckDeclaration, EngineAsset, EngineKey
+from dagster_rocky.engine_assets import CheckDeclaration, EngineAsset, EngineKey, Granularity
 from dagster_rocky.ownership import Ownership, SelectionError
 from dagster_rocky.partitions import time_partitions
 from dagster_rocky.project import Model, Pipeline, ProjectSnapshot, Seed, Source
 from dagster_rocky.translator import RockyAssetProps
+
+TIME_DIMENSION = "time"
+"""The dimension beside the schema component in a multi-partition."""
 
 
 @dataclass
@@ -141,8 +144,8 @@ class Drafter:
                     )
                 )
         for draft in drafts.values():
-            if draft.engine[0].partition_key is not None:
-                draft.partitions_def = self._component_partitions(pipeline, draft.engine)
+            if draft.owned:
+                draft.partitions_def = self._table_partitions(pipeline, draft.engine)
         return list(drafts.values())
 
     def _partition_value(self, source: Source) -> str | None:
@@ -152,18 +155,36 @@ class Drafter:
                 f"partitions.by is {self.partitions.by!r}, which has several values in source {source.id!r}: "
                 "only a component with one value can be the partition"
             )
+        if value is not None and self.partitions.every and self.partitions.by == TIME_DIMENSION:
+            raise SelectionError(
+                "partitions.by is 'time', which is the name of the other dimension: leave `every` out"
+            )
         return value
 
     def _key_without(self, source: Source, table: str) -> EngineKey:
         rest = {name: value for name, value in source.components.items() if name != self.partitions.by}
         return source.model_copy(update={"components": rest}).engine_key(table)
 
-    def _component_partitions(
+    def _table_partitions(
         self, pipeline: Pipeline, engine: Sequence[EngineAsset]
-    ) -> dg.PartitionsDefinition:
-        if self.partitions.dynamic:
-            return dg.DynamicPartitionsDefinition(name=dynamic_name(pipeline.name, self.partitions.by or ""))
-        return dg.StaticPartitionsDefinition(sorted({asset.partition_key or "" for asset in engine}))
+    ) -> dg.PartitionsDefinition | None:
+        """By component value, by time, or both."""
+        options = self.partitions
+        in_time = self._time_partitions(options.every, options.start or "") if options.every else None
+        if engine[0].partition_key is None:
+            return in_time
+        if options.dynamic:
+            return dg.DynamicPartitionsDefinition(name=dynamic_name(pipeline.name, options.by or ""))
+        values = dg.StaticPartitionsDefinition(sorted({asset.partition_key or "" for asset in engine}))
+        if in_time is None:
+            return values
+        return dg.MultiPartitionsDefinition({options.by or "": values, TIME_DIMENSION: in_time})
+
+    def _time_partitions(self, granularity: Granularity, first: str) -> dg.TimeWindowPartitionsDefinition:
+        options = self.partitions
+        return time_partitions(
+            granularity, first, end=options.end, end_offset=options.end_offset, timezone=options.timezone
+        )
 
     def _table_checks(self, pipeline: Pipeline, table: str) -> Mapping[str, CheckDeclaration]:
         key = (pipeline.name, table)
@@ -216,13 +237,7 @@ class Drafter:
         draft.contract = declare(checks_of_model(model), self.checks).get(CONTRACT)
         if model.granularity:
             first = model.first_partition or self.partitions.start or self.snapshot.first_partition
-            draft.partitions_def = time_partitions(
-                model.granularity,
-                first,
-                end=self.partitions.end,
-                end_offset=self.partitions.end_offset,
-                timezone=self.partitions.timezone,
-            )
+            draft.partitions_def = self._time_partitions(model.granularity, first)
         return draft
 
     def _plain(self, props: RockyAssetProps, *, owned: bool) -> Draft:

@@ -56,5 +56,5 @@ class EngineNames:
         if asset is None:
             return None
         if engine_partition is None or asset.granularity is None:
-            return asset, None
+            return asset, asset.partition_key
         return asset, to_dagster_key(asset.granularity, engine_partition)

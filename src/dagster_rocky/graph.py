@@ -7,7 +7,7 @@ import dagster as dg
 
 from dagster_rocky.checks import CONTRACT
 from dagster_rocky.config import ChecksOptions, PartitionsOptions
-from dagster_rocky.drafts import Draft, Drafter
+from dagster_rocky.drafts import TIME_DIMENSION, Draft, Drafter
 from dagster_rocky.engine_assets import CheckDeclaration, EngineAsset
 from dagster_rocky.ownership import Ownership
 from dagster_rocky.project import ProjectSnapshot
@@ -177,15 +177,16 @@ def _dependencies(
 
 def _partition_mapping(draft: Draft, other: Draft, values: set[str]) -> dg.PartitionMapping | None:
     """Which upstream partitions a partition needs; `None` is Dagster's own choice."""
-    if other.partitions_def is None:
+    upstream, downstream = other.partitions_def, draft.partitions_def
+    if upstream is None or (downstream is None and not values):
         return None
+    in_time = isinstance(downstream, dg.TimeWindowPartitionsDefinition)
+    if isinstance(upstream, dg.MultiPartitionsDefinition):
+        return (
+            dg.MultiToSingleDimensionPartitionMapping(TIME_DIMENSION) if in_time else dg.AllPartitionMapping()
+        )
     if values:
         return dg.SpecificPartitionsPartitionMapping(sorted(values))
-    if draft.partitions_def is None:
-        return None
-    both_in_time = all(
-        isinstance(side.partitions_def, dg.TimeWindowPartitionsDefinition) for side in (draft, other)
-    )
-    if both_in_time:
+    if in_time and isinstance(upstream, dg.TimeWindowPartitionsDefinition):
         return dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
     return dg.AllPartitionMapping()

@@ -70,11 +70,8 @@ def units_of(run: PlannedRun) -> list[Unit]:
 
 
 def _component_partition(asset: EngineAsset, keys: Sequence[str]) -> str | None:
-    """Which of the partition keys is a component value of this table."""
-    values: set[str] = set()
-    for value in asset.components.values():
-        values.update((value,) if isinstance(value, str) else value)
-    return next((key for key in keys if key in values), None)
+    """Which of the partition keys is the component value of this table."""
+    return asset.partition_key if asset.partition_key in keys else None
 
 
 class OutcomeLedger:

@@ -8,6 +8,7 @@ from typing import Literal
 import dagster as dg
 
 from dagster_rocky.config import RunOptions
+from dagster_rocky.drafts import TIME_DIMENSION
 from dagster_rocky.engine_assets import EngineAsset
 from dagster_rocky.execution.request import RunRequest
 from dagster_rocky.graph import Node, RockyGraph
@@ -103,13 +104,24 @@ def plan_selection(
     plan: list[PlannedRun] = []
     for keys, assets in batches.items():
         plan += plan_runs(assets, graph.universe, partition_keys=keys, lookback=lookback, parallel=parallel)
+    if len(selection.partition_keys) == 1:
+        plan = [_in_partition(planned, selection.partition_keys[0]) for planned in plan]
     return [replace(planned, request=with_options(planned.request, run)) for planned in plan] if run else plan
+
+
+def _in_partition(planned: PlannedRun, key: str) -> PlannedRun:
+    """Tables that are copied besides belong to the same partition as those that were selected."""
+    extras = tuple(
+        replace(extra, partition_key=key) if extra.kind == "table" else extra for extra in planned.extras
+    )
+    return replace(planned, extras=extras)
 
 
 def _tables_of_partitions(node: Node, selection: StepSelection) -> Sequence[EngineAsset]:
     """The tables behind the selected component values, without those that are built."""
     tables = {asset.partition_key: asset for asset in node.assets}
-    missing = [key for key in selection.partition_keys if key not in tables]
+    values = {key: _component_value(node.spec.partitions_def, key) for key in selection.partition_keys}
+    missing = sorted({value for value in values.values() if value not in tables})
     if missing:
         raise dg.Failure(
             description=(
@@ -118,7 +130,16 @@ def _tables_of_partitions(node: Node, selection: StepSelection) -> Sequence[Engi
             ),
             allow_retries=False,
         )
-    return [tables[key] for key in selection.partition_keys if (node.spec.key, key) not in selection.done]
+    wanted = {value for key, value in values.items() if (node.spec.key, key) not in selection.done}
+    return [asset for value, asset in tables.items() if value in wanted]
+
+
+def _component_value(partitions_def: dg.PartitionsDefinition | None, key: str) -> str:
+    """The component's part of a partition key."""
+    if not isinstance(partitions_def, dg.MultiPartitionsDefinition):
+        return key
+    parts = partitions_def.get_partition_key_from_str(key).keys_by_dimension
+    return next(value for name, value in parts.items() if name != TIME_DIMENSION)
 
 
 def with_options(request: RunRequest, run: RunOptions) -> RunRequest:
