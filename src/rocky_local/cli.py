@@ -14,7 +14,37 @@ from rocky_local.errors import ConfigError, EngineError, Unsupported, UsageError
 if TYPE_CHECKING:
     from rocky_local.args import Arguments
 
-_COMMANDS = ["apply", "ci", "compile", "compliance", "cost", "dag", "discover", "doctor", "history", "lineage", "list", "load", "metrics", "optimize", "plan", "retention-status", "run", "seed", "snapshot", "state", "test", "validate", "catalog", "compare", "emit-sql", "estimate", "profile", "trace", "branch"]
+_COMMANDS = [
+    "apply",
+    "ci",
+    "compile",
+    "compliance",
+    "cost",
+    "dag",
+    "discover",
+    "doctor",
+    "history",
+    "lineage",
+    "list",
+    "load",
+    "metrics",
+    "optimize",
+    "plan",
+    "retention-status",
+    "run",
+    "seed",
+    "snapshot",
+    "state",
+    "test",
+    "validate",
+    "catalog",
+    "compare",
+    "emit-sql",
+    "estimate",
+    "profile",
+    "trace",
+    "branch",
+]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -32,13 +62,15 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from rocky_local import args, tracing  # noqa: PLC0415
+    from rocky_local import args, state, tracing  # noqa: PLC0415
 
     as_json = True
     try:
         parsed = args.parse(arguments)
         as_json = parsed.json
         tracing.configure(as_json=as_json)
+        if not (parsed.has("state-path") or parsed.has("state-namespace")):
+            state.warn_of_legacy_place()
         return _dispatch(parsed)
     except UsageError as error:
         tracing.plain(error.report())

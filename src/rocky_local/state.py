@@ -61,13 +61,14 @@ def locate(state_path: str | None, namespace: str | None) -> Path:
     if namespace:
         return Path("models", ".rocky-state", f"{namespace}.redb")
     if Path(LEGACY_NAME).exists():
-        if Path("models").is_dir():
-            _warn_legacy()
         return Path(LEGACY_NAME)
     return Path("models", LEGACY_NAME) if Path("models").is_dir() else Path(LEGACY_NAME)
 
 
-def _warn_legacy() -> None:
+def warn_of_legacy_place() -> None:
+    """Log that the state file is beside a models folder and not in it; every command says so."""
+    if not (Path(LEGACY_NAME).exists() and Path("models").is_dir()):
+        return
     tracing.warn(
         "rocky::state_path",
         f"using legacy state file `{LEGACY_NAME}` in the current directory. The canonical location is "
@@ -129,7 +130,10 @@ def open_for_reading(path: Path) -> StateStore | None:
             )
     finally:
         os.close(probe)
-    return StateStore(path, None)
+    try:
+        return StateStore(path, None)
+    except EngineError as error:
+        raise EngineError(error.message) from error
 
 
 def _acquire(handle: int, kind: int) -> bool:

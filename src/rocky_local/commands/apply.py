@@ -14,6 +14,7 @@ from rocky_local.commands.run import report
 from rocky_local.compiler import compile_project, models_below
 from rocky_local.config import load_config
 from rocky_local.errors import EngineError
+from rocky_local.messages import open_messages
 from rocky_local.options import RunOptions
 from rocky_local.runner import run as run_once
 
@@ -30,15 +31,15 @@ def run(args: Arguments) -> int:
     options: Mapping[str, Any] = plan["options"]
     pipeline = load_config(args.config).select(options.get("pipeline"))
     models = str(options.get("models", "models"))
-    builds = plan["plan_kind"] == "run"
-    if builds and models_below(models):
+    if plan["plan_kind"] == "run" and models_below(models):
         compile_project(models, variables=plan["variables"])
     if "model" in options:
+        open_messages().log("rocky run starting")
         raise EngineError(
             f"rocky apply run plan '{plan_id}' failed",
             f"pipeline '{pipeline.name}' is {pipeline.type}, not transformation (required for --model)",
         )
-    values = {**options, **args.values, **({"models": models, "all": True} if builds else {})}
+    values = {**options, **args.values}
     repeated = {"var": [f"{name}={value}" for name, value in plan["variables"].items()]}
     run_options = RunOptions.from_args(Arguments("run", values, repeated))
     finished = run_once(_with_id(run_options))

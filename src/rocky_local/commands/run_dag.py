@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _DAG = "rocky_cli::commands::run_dag_exec"
 _EXECUTOR = "rocky_core::dag_executor"
-_RUN = "rocky_cli::commands::run"
 
 
 @dataclass
@@ -87,7 +86,7 @@ class Dag:
             finished = run_once(options, self.shutdown)
         except EngineError as error:
             return error.chain()
-        self._tell(node, finished, run_id)
+        self._tell(node, finished)
         return _failure(finished, run_id)
 
     def _seed(self, node: Node) -> str | None:
@@ -105,17 +104,15 @@ class Dag:
             adapter.close()
         return next((entry["error"] for entry in found["tables"] if "error" in entry), None)
 
-    def _tell(self, node: Node, finished: Finished, run_id: str) -> None:
-        """Write the lines for people that come between the log lines."""
+    def _tell(self, node: Node, finished: Finished) -> None:
+        """Write the lines for people that come between the log lines; those of a load go to stdout."""
+        if node.kind == "transformation":
+            return
         kind = self.config.pipelines[node.pipeline].type if node.pipeline else ""
-        if kind == "load" and self.as_json:
+        if kind == "load" or not self.as_json:
             output.print_text(finished.text)
-        elif kind in ("replication", "quality", "snapshot", "load"):
+        elif kind in ("replication", "quality", "snapshot"):
             tracing.plain(finished.text)
-        if kind == "replication":
-            with tracing.span("run", run_id=tracing.Display(run_id)):
-                for error in finished.result.get("errors", []):
-                    tracing.warn(_RUN, "table error", error=tracing.Display(error["error"]))
 
 
 def run(args: Arguments) -> int:
@@ -141,7 +138,7 @@ def run(args: Arguments) -> int:
     else:
         counts = ", ".join(f"{result[name]} {name}" for name in ("completed", "failed", "skipped"))
         size = f"{result['total_nodes']} nodes across {result['total_layers']} layers"
-        tracing.plain(f"DAG run: {size} ({counts}) in {result['duration_ms']}ms")
+        output.print_text(f"DAG run: {size} ({counts}) in {result['duration_ms']}ms")
     if result["failed"]:
         raise EngineError(f"DAG execution had {result['failed']} failed node(s)")
     return 0

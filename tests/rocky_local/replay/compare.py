@@ -14,6 +14,8 @@ from .masking import Mask, Pairs
 
 _NUMBER = re.compile(r": -?\d[\d.e+-]*")
 RECORDED_ON = date(2026, 11, 23)
+_LAYER = '["message", "executing DAG layer"]'
+_STEP = re.compile(r'\["(?:rocky\.model\.fqn|node)", "([^"]+)"\]')
 # Lists whose order depends on which table finished first.
 _CONCURRENT_LISTS = {
     "materializations",
@@ -23,6 +25,7 @@ _CONCURRENT_LISTS = {
     "actions_taken",
     "nodes",
     "per_model",
+    "runs",
 }
 # Lines that concurrent tasks write: their order among themselves says nothing.
 _CONCURRENT_LINES = {
@@ -126,10 +129,27 @@ def _stderr(text: str, mask: Mask) -> list[str]:
         else:
             lines.append((parsed[1] in _CONCURRENT_LINES, parsed[0]))
     result: list[str] = []
+    lines = _order_steps(lines)
     for concurrent, group in groupby(lines, key=lambda entry: entry[0]):
         shown = [line for _, line in group]
         result += sorted(shown) if concurrent else shown
     return result
+
+
+def _order_steps(lines: list[tuple[bool, str]]) -> list[tuple[bool, str]]:
+    """Put the steps of one layer of a graph, which run side by side, in the order of their names."""
+    ordered: list[tuple[bool, str]] = []
+    layer: list[tuple[str, tuple[bool, str]]] = []
+    for line in [*lines, (False, "")]:
+        found = _STEP.search(line[1])
+        ends = _LAYER in line[1] or line[1].startswith(("Error:", "DAG run:")) or not line[1]
+        if ends:
+            ordered += [entry for _, entry in sorted(layer, key=lambda entry: entry[0])]
+            ordered.append(line)
+            layer = []
+        else:
+            layer.append((found[1] if found else layer[-1][0] if layer else "", line))
+    return ordered[:-1]
 
 
 def _messages(lines: list[str], mask: Mask) -> list[str]:
