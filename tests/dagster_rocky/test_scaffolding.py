@@ -203,10 +203,21 @@ def test_the_templates_are_where_the_wheel_puts_them():
     assert {path.name for path in templates_folder().iterdir()} >= {"defs.yaml.jinja", "component.py.jinja"}
 
 
-def test_dg_scaffold_help_names_the_options(project: Path):
-    said = dg_command(project, "scaffold", "defs", "dagster_rocky.RockyComponent", "--help")
-    for option in ("--config-path", "--binary-path", "--mode", "--filter"):
-        assert option in said
+def test_dg_scaffold_takes_the_four_options(project: Path):
+    said = dg_command(
+        project, "scaffold", "defs", "dagster_rocky.RockyComponent", "hello",
+        "--config-path", "wh/rocky.toml", "--binary-path", "rocky-local", "--mode", "buffered",
+        "--filter", "region=eu", "--filter", "region=us",
+    )  # fmt: skip
+    assert "writing a starter project" in said
+    written = yaml.safe_load((project / "fresh" / "defs" / "hello" / "defs.yaml").read_text())
+    assert written["attributes"] == {
+        "config_path": "../../../wh/rocky.toml",
+        "binary_path": "rocky-local",
+        "mode": "buffered",
+        "filters": ["region=eu", "region=us"],
+    }
+    assert (project / "wh" / "models" / "hello.sql").is_file()
 
 
 @pytest.mark.parametrize("scaffold_format", ["yaml", "python"])
