@@ -14,6 +14,8 @@ from .masking import Mask, Pairs
 
 _NUMBER = re.compile(r": -?\d[\d.e+-]*")
 RECORDED_ON = date(2026, 11, 23)
+_HUMAN = re.compile(r"(\x1b\[2m)?\d{4}-\d\d-\d\dT")
+_WRAPPED = re.compile(r"failed|skipping")
 _LAYER = '["message", "executing DAG layer"]'
 _STEP = re.compile(r'\["(?:rocky\.model\.fqn|node)", "([^"]+)"\]')
 # Lists whose order depends on which table finished first.
@@ -120,12 +122,27 @@ def _tracing_line(text: str, mask: Mask) -> tuple[str, str] | None:
     return json.dumps(mask.value(record), ensure_ascii=False), str(message)
 
 
+def _entries(text: str) -> list[str]:
+    """Split stderr into lines; what follows a log line for people on further lines belongs to it."""
+    found: list[str] = []
+    for line in text.splitlines():
+        continues = (
+            found and _HUMAN.match(found[-1]) and not _HUMAN.match(line) and _WRAPPED.search(found[-1])
+        )
+        if continues:
+            found[-1] += "\n" + line
+        else:
+            found.append(line)
+    return found
+
+
 def _stderr(text: str, mask: Mask) -> list[str]:
     lines: list[tuple[bool, str]] = []
-    for raw in text.splitlines():
+    for raw in _entries(text):
         parsed = _tracing_line(raw, mask)
         if parsed is None:
-            lines.append((False, " ".join(mask.text(raw).split())))
+            beside = _HUMAN.match(raw) and any(message in raw for message in _CONCURRENT_LINES)
+            lines.append((bool(beside), " ".join(mask.text(raw).split())))
         else:
             lines.append((parsed[1] in _CONCURRENT_LINES, parsed[0]))
     result: list[str] = []
