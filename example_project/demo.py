@@ -153,7 +153,7 @@ def summary(outcomes: dict[str, Outcome]) -> Table:
 
 def main() -> None:
     """Seed, launch the three components in turn, and print the table."""
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     begun = time.monotonic()
     prepare_home()
     if shutil.which("dg") is None:
