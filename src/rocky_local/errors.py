@@ -75,6 +75,10 @@ class DatabaseError(EngineError):
         super().__init__(self.brief, text, "Error code 1: Unknown error code")
 
 
+class BootstrapError(EngineError):
+    """The table of a model could not be made before its first build."""
+
+
 class Unsupported(EngineError):
     """Something the embedded engine leaves to the real one."""
 

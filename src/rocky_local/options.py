@@ -35,6 +35,7 @@ class RunOptions:
         models_dir: A models folder to build after a replication, or instead of the pipeline's own.
         run_all: Build the models after a replication.
         run_id: An id that was made beforehand, for example by `apply`.
+        for_people: Whether the result is printed as text rather than as JSON.
         state_file: Where the state is.
     """
 
@@ -55,6 +56,7 @@ class RunOptions:
     force_rebuild: bool = False
     parallel: int | None = None
     run_id: str | None = None
+    for_people: bool = False
 
     @classmethod
     def from_args(cls, args: Arguments) -> RunOptions:
@@ -91,6 +93,7 @@ class RunOptions:
             skip_unchanged=args.has("skip-unchanged"),
             force_rebuild=args.has("force-rebuild"),
             parallel=args.number("parallel"),
+            for_people=not args.json,
         )
 
 

@@ -153,13 +153,14 @@ def _claim(options: RunOptions, run_id: str, started: int) -> Finished | None:
     finally:
         store.close()
     done = claim.state == "succeeded"
-    tracing.info(
-        RUN_TARGET,
-        "idempotency key already claimed — skipping run",
-        idempotency_key=key,
-        prior_run_id=claim.run_id,
-        status="skipped_idempotent" if done else "skipped_in_flight",
-    )
+    if options.for_people:
+        tracing.info(
+            RUN_TARGET,
+            "idempotency key already claimed — skipping run",
+            idempotency_key=key,
+            prior_run_id=claim.run_id,
+            status="skipped_idempotent" if done else "skipped_in_flight",
+        )
     result = RunResult(
         "replication",
         started,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rocky_local import clock, compiler, tracing
 from rocky_local.context import RUN_TARGET, RunContext
-from rocky_local.errors import CompileError, DatabaseError, EngineError
+from rocky_local.errors import BootstrapError, CompileError, DatabaseError, EngineError
 from rocky_local.hashing import sql_hash
 from rocky_local.interval_models import build_partitions
 from rocky_local.result import materialization
@@ -133,9 +133,8 @@ def _build_all(context: RunContext, compiled: Compiled, models: list[Model], sco
             _build(context, model)
         except EngineError as error:
             keyed = scope.contained or scope.only is not None
-            context.result.add_error(
-                [model.name] if keyed else [_RUNTIME], f"model '{model.name}' failed: {error.chain()}"
-            )
+            prefix = "" if isinstance(error, BootstrapError) else f"model '{model.name}' failed: "
+            context.result.add_error([model.name] if keyed else [_RUNTIME], prefix + error.chain())
             unbuilt.add(model.name)
             if not scope.contained:
                 return False
@@ -205,7 +204,11 @@ def _bootstrap(context: RunContext, strategy: BuildStrategy, model: Model, sql: 
         statements=1,
         bootstrap_is_the_load=first.is_the_load,
     )
-    context.adapter.execute(first.sql)
+    try:
+        context.adapter.execute(first.sql)
+    except DatabaseError as error:
+        failed = f"bootstrap of '{model.target}' for model '{model.name}' failed"
+        raise BootstrapError(failed, error.message, *error.causes) from error
     return first.is_the_load
 
 

@@ -155,4 +155,4 @@ def within(sql: str, start: str, end: str) -> str:
 
 def empty_table(sql: str, target: str) -> str:
     """Return the statement that makes a table with a query's columns and no rows."""
-    return f"CREATE TABLE IF NOT EXISTS {target} AS\nSELECT * FROM (\n{sql}\n) AS model_schema WHERE FALSE"
+    return f"CREATE TABLE IF NOT EXISTS {target} AS SELECT * FROM (\n{sql}\n) AS model_schema WHERE FALSE"
