@@ -9,7 +9,7 @@ from typing import Annotated, Self
 
 import dagster as dg
 from dagster.components.resolved.core_models import OpSpec
-from dagster.components.utils.defs_state import DefsStateConfig, DefsStateConfigArgs, ResolvedDefsStateConfig
+from dagster.components.utils.defs_state import DefsStateConfig, DefsStateConfigArgs
 from dagster.components.utils.project_paths import get_local_state_path
 from dagster.components.utils.translation import TranslationFn, TranslationFnResolver
 from dagster_shared.serdes.objects.models.defs_state_info import DefsStateManagementType
@@ -159,11 +159,13 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
     retry: RetryOptions | None = Field(
         default=None, description="Dagster's retry policy of the steps.", examples=[{"max_retries": 2}]
     )
-    defs_state: ResolvedDefsStateConfig = Field(
-        default_factory=DefsStateConfigArgs.local_filesystem,
-        description="Where the snapshot of the project is kept, and under which key.",
-        examples=[{"management_type": "LOCAL_FILESYSTEM", "key": "rocky-landing"}],
-    )
+    defs_state: Annotated[
+        DefsStateConfigArgs,
+        dg.Resolver.default(
+            description="Where the snapshot of the project is kept, and under which key.",
+            examples=[{"management_type": "LOCAL_FILESYSTEM", "key": "rocky-landing"}],
+        ),
+    ] = Field(default_factory=DefsStateConfigArgs.local_filesystem)
 
     _location: str | None = PrivateAttr(default=None)
     _graph: RockyGraph | None = PrivateAttr(default=None)
@@ -197,6 +199,10 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
         """Loads the component and remembers where it is, which makes its state key unique."""
         loaded = super(dg.StateBackedComponent, cls).load(attributes, context)
         loaded._location = _location_of(context)
+        if not Path(loaded.config_path).is_absolute():
+            # The default has not been through the resolver, which makes what the YAML says absolute.
+            folder = context.path if context.path.is_dir() else context.path.parent
+            loaded.config_path = str(folder / loaded.config_path)
         context.component_tree.mark_component_defs_state_key(
             defs_state_key=loaded.defs_state_config.key, loc=context.component_loc
         )
@@ -334,9 +340,7 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
 
         def spec_of(props: RockyAssetProps) -> dg.AssetSpec:
             spec = self.get_asset_spec(props)
-            if note:
-                spec = spec.merge_attributes(metadata={"rocky/state": note})
-            return self.translation(spec, props) if self.translation else spec
+            return spec.merge_attributes(metadata={"rocky/state": note}) if note else spec
 
         ownership = Ownership(
             pipelines=tuple(self.pipelines) if self.pipelines is not None else None,
@@ -348,6 +352,7 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
             snapshot,
             ownership,
             spec_of,
+            translate=self.translation or (lambda spec, props: spec),
             partitions=self.partitions,
             checks=self.checks,
             with_lineage="column_lineage" in self.metadata,

@@ -28,7 +28,8 @@ class Draft:
         partitions_def: Its partitions.
         checks: Its declared checks, without the contract's.
         contract: The contract's.
-        spec: Made by the component, if owned.
+        base: Its spec before translation, if owned.
+        spec: Its spec, if owned.
     """
 
     props: RockyAssetProps
@@ -37,6 +38,7 @@ class Draft:
     partitions_def: dg.PartitionsDefinition | None = None
     checks: Mapping[str, CheckDeclaration] = field(default_factory=dict)
     contract: CheckDeclaration | None = None
+    base: dg.AssetSpec | None = None
     spec: dg.AssetSpec | None = None
 
     @property

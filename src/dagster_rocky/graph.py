@@ -14,6 +14,7 @@ from dagster_rocky.project import ProjectSnapshot
 from dagster_rocky.translator import RockyAssetProps, column_lineage
 
 SpecMaker = Callable[[RockyAssetProps], dg.AssetSpec]
+Translation = Callable[[dg.AssetSpec, RockyAssetProps], dg.AssetSpec]
 
 
 class DuplicateAssetKey(ValueError):
@@ -67,6 +68,7 @@ def build_graph(
     ownership: Ownership,
     get_spec: SpecMaker,
     *,
+    translate: Translation = lambda spec, props: spec,
     partitions: PartitionsOptions | None = None,
     checks: ChecksOptions | None = None,
     with_lineage: bool = True,
@@ -76,7 +78,8 @@ def build_graph(
     Args:
         snapshot: The project.
         ownership: The part that becomes assets; the rest is still named by dependencies.
-        get_spec: Makes a spec from what is known of an asset, translation included.
+        get_spec: Makes a spec from what is known of an asset.
+        translate: Changes it last, when it has its dependencies; it may change its key.
         partitions: The component's partition options.
         checks: The component's check options.
         with_lineage: Whether to attach column lineage.
@@ -94,11 +97,17 @@ def build_graph(
     drafts = drafter.drafts()
     for draft in drafts:
         if draft.owned:
-            draft.spec = get_spec(draft.props)
-    return _finish(drafts, snapshot, with_lineage)
+            draft.base = get_spec(draft.props)
+            if draft.partitions_def and not draft.base.partitions_def:
+                draft.base = draft.base.replace_attributes(partitions_def=draft.partitions_def)
+            draft.spec = translate(draft.base, draft.props)
+            draft.partitions_def = draft.spec.partitions_def
+    return _finish(drafts, snapshot, translate, with_lineage)
 
 
-def _finish(drafts: Sequence[Draft], snapshot: ProjectSnapshot, with_lineage: bool) -> RockyGraph:
+def _finish(
+    drafts: Sequence[Draft], snapshot: ProjectSnapshot, translate: Translation, with_lineage: bool
+) -> RockyGraph:
     """Dependencies, partition mappings and lineage, now that every key is known."""
     writers = {asset.target: draft for draft in drafts for asset in draft.engine if asset.target}
     by_model = {draft.props.name: draft for draft in drafts if draft.props.model}
@@ -112,21 +121,23 @@ def _finish(drafts: Sequence[Draft], snapshot: ProjectSnapshot, with_lineage: bo
     nodes: dict[dg.AssetKey, Node] = {}
     universe: list[EngineAsset] = []
     for draft in drafts:
-        if draft.spec is None:
+        if draft.spec is None or draft.base is None:
             universe += draft.engine
             continue
         model = draft.props.model
         upstream = [by_model[name] for name in model.depends_on if name in by_model] if model else []
         tables = model.reads if model else reads.get(draft.props.target, [])
         deps = _dependencies(draft, upstream, tables, writers)
-        own = {dep.asset_key for dep in draft.spec.deps}
-        spec = draft.spec.replace_attributes(
-            deps=[*draft.spec.deps, *(dep for dep in deps if dep.asset_key not in own)],
-            partitions_def=draft.spec.partitions_def or draft.partitions_def,
-        )
         lineage = column_lineage(model, keys) if model and with_lineage else None
-        if lineage:
-            spec = spec.merge_attributes(metadata={"dagster/column_lineage": lineage})
+        spec = draft.spec
+        if deps or lineage:
+            own = {dep.asset_key for dep in draft.base.deps}
+            whole = draft.base.replace_attributes(
+                deps=[*draft.base.deps, *(dep for dep in deps if dep.asset_key not in own)]
+            )
+            if lineage:
+                whole = whole.merge_attributes(metadata={"dagster/column_lineage": lineage})
+            spec = translate(whole, draft.props)
         if spec.key in nodes:
             raise _duplicate(nodes[spec.key], draft)
         engine = tuple(replace(asset, asset_key=spec.key, checks=draft.checks) for asset in draft.engine)
