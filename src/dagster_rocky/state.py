@@ -2,7 +2,9 @@
 
 import logging
 import threading
+import time
 from collections import defaultdict
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,6 +17,17 @@ from dagster_rocky.resource import RockyResource
 
 _LOG = logging.getLogger("dagster_rocky")
 _REFRESHING: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+_SHARED_SECONDS = 10.0
+_ANSWERS: dict[str, "_Answer"] = {}
+
+
+@dataclass
+class _Answer:
+    """What the engine said of a project, for the components of it that are refreshed together."""
+
+    snapshot: ProjectSnapshot
+    given: float
+    keys: set[str]
 
 
 class RefreshFailed(dg.Failure):
@@ -25,7 +38,7 @@ def write_state(resource: RockyResource, path: Path, key: str) -> ProjectSnapsho
     """Refreshes a state file.
 
     Components of one project are refreshed one after the other: the engine lets one process at a time into a DuckDB
-    file.
+    file. Those that are refreshed within seconds share one answer of the engine; each gets it once.
 
     Args:
         resource: The engine and its project.
@@ -41,7 +54,7 @@ def write_state(resource: RockyResource, path: Path, key: str) -> ProjectSnapsho
     previous = _previous(path, key)
     with _REFRESHING[str(Path(resource.config_path).absolute())]:
         try:
-            snapshot = refresh(resource, previous)
+            snapshot = _ask(resource, previous, key)
         except dg.Failure as failure:
             kept = "the last good one is kept" if previous else "there is no earlier one"
             raise RefreshFailed(
@@ -51,6 +64,25 @@ def write_state(resource: RockyResource, path: Path, key: str) -> ProjectSnapsho
             ) from failure
     path.parent.mkdir(parents=True, exist_ok=True)
     snapshot.write(path)
+    return snapshot
+
+
+def _ask(resource: RockyResource, previous: ProjectSnapshot | None, key: str) -> ProjectSnapshot:
+    """Another component's answer, when it is fresh, complete and not yet used for this key; else a new one."""
+    project = resource.model_dump_json()
+    answer = _ANSWERS.get(project)
+    if (
+        answer is not None
+        and key not in answer.keys
+        and time.monotonic() - answer.given < _SHARED_SECONDS
+        and not answer.snapshot.problems
+        and (previous is None or previous.first_partition == answer.snapshot.first_partition)
+        and describe_staleness(answer.snapshot, Path(resource.config_path).absolute().parent) is None
+    ):
+        answer.keys.add(key)
+        return answer.snapshot
+    snapshot = refresh(resource, previous)
+    _ANSWERS[project] = _Answer(snapshot, time.monotonic(), {key})
     return snapshot
 
 

@@ -1,6 +1,7 @@
 """The `dg` command line on the example project: list, check, and launch an asset, a partition and a range."""
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,8 +65,8 @@ def test_launch_of_an_asset_a_partition_and_a_range(dg_command: Callable[..., st
         copied = connection.execute("SELECT schema_name FROM duckdb_tables() WHERE schema_name LIKE 'lake%'")
         assert copied.fetchall() == [("lake__jfk__wx",)]
 
-    dg_command("launch", "--assets", "group:landing")
-    dg_command("launch", "--assets", "key:flights/staging/stg_flights")
+    for engine_run in (["--pipeline", "landing", "--filter", "table=flights"], ["--model", "stg_flights"]):
+        subprocess.run(["rocky-local", "run", *engine_run], cwd=example, capture_output=True, check=True)
     before = len(materialized())
     dg_command("launch", "--assets", DAILY, "--partition", "2013-07-04")
     assert materialized()[before:] == [("flights/marts/daily_flights", "2013-07-04")]
