@@ -76,6 +76,7 @@ def run_replication(context: RunContext, pipeline: Pipeline) -> None:
     copied, failed = _copy_all(context, pipeline, copies)
     if context.shutdown.requested:
         context.result.interrupted = True
+        context.result.schemas_created = 0
         context.result.status = "Success"
         return
     failed.sort(key=lambda failure: copies.index(failure.copy))

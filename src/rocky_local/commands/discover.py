@@ -92,8 +92,8 @@ def _checks(pipeline: Pipeline, sources: list[Source]) -> dict[str, Any]:
         table: _configured(config, table, found=table in discovered)
         for table in sorted(discovered | asserted)
     }
-    found["configured_checks"] = {table: checks for table, checks in configured.items() if checks}
-    return found
+    named = {table: checks for table, checks in configured.items() if checks}
+    return {**found, "configured_checks": named} if found or named else {}
 
 
 def _configured(config: dict[str, Any], table: str, *, found: bool) -> list[dict[str, str]]:
