@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from rocky_local import __version__
+from rocky_local.errors import EngineError
 
 
 def head(command: str) -> dict[str, Any]:
@@ -30,7 +31,15 @@ def print_text(text: str) -> None:
 
 
 def write(text: str) -> None:
-    """Write text to stdout at once; a reader that has gone away ends the process by SIGPIPE."""
+    """Write text to stdout at once; a reader that has gone away ends the process by SIGPIPE.
+
+    Raises:
+        EngineError: Stdout cannot be written to, for instance because the disk is full.
+    """
     data = text.encode()
     while data:
-        data = data[os.write(1, data) :]
+        try:
+            data = data[os.write(1, data) :]
+        except OSError as error:
+            reason = f"{error.strerror} (os error {error.errno})"
+            raise EngineError("failed to write the result to stdout", reason) from error
