@@ -135,6 +135,12 @@ class _Step:
                 reason = "not run, because an earlier engine run of this step failed"
                 self._ledger.close(units_of(run), Status.NOT_REPORTED, reason)
                 continue
+            blockers = self._blockers(run)
+            if blockers:
+                self._ledger.close(
+                    units_of(run), Status.BLOCKED, f"not run, because {blockers} was not built"
+                )
+                continue
             if len(self._plan) > 1:
                 self._context.log.info(f"rocky: engine run {number} of {len(self._plan)}")
             yield from self._execute_run(run)
@@ -146,6 +152,17 @@ class _Step:
         if any(failure.kind == "binary" for failure in self._failures):
             return True
         return self._options.fail_fast and bool(self._ledger.failures())
+
+    def _blockers(self, run: PlannedRun) -> str:
+        """Selected assets that this run reads and that were not built: what they hold is not what was asked for."""
+        failed = {unit.asset.asset_key for unit, _, _ in self._ledger.failures()}
+        if not failed:
+            return ""
+        keys = {asset.asset_key for asset in run.assets}
+        read = {
+            dep.asset_key for spec in self._context.assets_def.specs if spec.key in keys for dep in spec.deps
+        }
+        return ", ".join(sorted(key.to_user_string() for key in (read & failed) - keys))
 
     def _execute_run(self, run: PlannedRun) -> Iterator[StepEvent]:
         names = EngineNames(run, units_of(run))

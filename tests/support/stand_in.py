@@ -1,6 +1,6 @@
 """A step around a stand-in engine: small scripts that behave in one way, in each of the three modes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -125,13 +125,16 @@ def run_step(
     instance: dg.DagsterInstance | None = None,
     selection: Sequence[str] | None = None,
     retry: dg.RetryPolicy | None = None,
+    deps: Mapping[dg.AssetKey, Sequence[dg.AssetKey]] | None = None,
 ) -> StepRun:
     """Executes a plan in a real step; by default one engine run for all of the assets."""
     runs = plan or [PlannedRun(request=RunRequest(), assets=tuple(assets))]
     chosen = options or StepOptions(mode=mode)
 
     @dg.multi_asset(
-        specs=[dg.AssetSpec(a.asset_key, skippable=True) for a in assets],
+        specs=[
+            dg.AssetSpec(a.asset_key, skippable=True, deps=(deps or {}).get(a.asset_key, [])) for a in assets
+        ],
         check_specs=[dg.AssetCheckSpec(c.name, asset=a.asset_key) for a in assets for c in a.checks.values()],
         name="step",
         can_subset=True,

@@ -1,6 +1,7 @@
 """The failure table, row by row, in all three modes."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import dagster as dg
 import psutil
@@ -242,3 +243,22 @@ def test_switched_off_table_is_excluded_and_not_a_failure(make_engine: Make, mod
     assert run.success
     assert set(run.materialized) == {"a"}
     assert [(n, m["rocky/outcome"]) for n, m in run.observed] == [("b", "excluded")]
+
+
+def test_what_reads_a_failed_asset_is_blocked(make_engine: Make, mode: str) -> None:
+    engine = make_engine("""
+        open("calls", "a").write(" ".join(sys.argv[1:]) + "\\n")
+        if "a" in sys.argv:
+            sys.stderr.write("Error: a is broken\\n"); sys.exit(1)
+        say(result([sys.argv[sys.argv.index("--model") + 1]]))
+    """)
+    plan = [PlannedRun(request=RunRequest(model=x.name), assets=(x,)) for x in (A, B, C)]
+    run = run_step(engine, mode, [A, B, C], plan=plan, deps={B.asset_key: [A.asset_key]})
+
+    assert not run.success
+    assert set(run.materialized) == {"c"}
+    assert run.failure and "duckdb/x/b: blocked: not run, because duckdb/x/a was not built" in str(
+        run.failure.description
+    )
+    calls = (Path(engine.config_path).parent / "calls").read_text()
+    assert [line.split("--model ")[1].split()[0] for line in calls.splitlines()] == ["a", "c"]
