@@ -12,6 +12,7 @@ def detect(table: str, counts: list[int], threshold_pct: float) -> dict[str, Any
     """Return the anomaly of the last of some row counts, or None.
 
     Args:
+        table: The full name of the table.
         counts: Oldest first; the last one is the current run's, and is part of the baseline.
         threshold_pct: How many percent of the baseline count as normal.
 

@@ -54,7 +54,8 @@ _FLAGS = {
     "metrics": "--alerts --trend",
     "plan": "--all --dag --latest --missing --shadow --skip-unchanged --force-rebuild --no-prune",
     "retention-status": "--drift",
-    "run": "--all --dag --latest --missing --shadow --skip-unchanged --force-rebuild --no-prune --resume-latest --watch",
+    "run": "--all --dag --latest --missing --shadow --skip-unchanged --force-rebuild --no-prune "
+    "--resume-latest --watch",
     "snapshot": "--dry-run",
     "test": "--declarative",
 }
@@ -252,7 +253,8 @@ def _take_option(
 def _check_together(result: Arguments) -> None:
     for first, second in _EXCLUSIVE.get(result.command, ()):
         if result.has(first[2:]) and result.has(second[2:]):
-            message = f"the argument '{_shown(result.command, first)}' cannot be used with '{_shown(result.command, second)}'"
+            shown = [_shown(result.command, flag) for flag in (first, second)]
+            message = f"the argument '{shown[0]}' cannot be used with '{shown[1]}'"
             raise UsageError(message, _usage(result.command, [first, *_given_output(result)]))
     for given, needed in _TOGETHER.get(result.command, ()):
         if result.has(given[2:]) and not result.has(needed[2:]):

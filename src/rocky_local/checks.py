@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +14,6 @@ if TYPE_CHECKING:
 
 _RUN = "rocky_cli::commands::run"
 _RUN_LOCAL = "rocky_cli::commands::run_local"
-ASSERTIONS = (
-    "not_null",
-    "unique",
-    "accepted_values",
-    "in_range",
-    "row_count_range",
-    "expression",
-    "relationships",
-    "regex_match",
-)
 
 
 def column_match(source: list[Column], before: list[Column]) -> dict[str, Any]:
@@ -54,6 +45,7 @@ def freshness(latest: datetime, config: dict[str, Any]) -> dict[str, Any]:
     """Say how old the latest row is.
 
     Args:
+        latest: The latest row's time; one without a zone counts as UTC.
         config: `threshold_seconds` and perhaps `severity`.
     """
     lag = max(0, (clock.now_ns() - clock.from_datetime(latest)) // 1_000_000_000)
@@ -82,32 +74,42 @@ def assertion_sql(assertion: dict[str, Any], table: str) -> str:
 
     Raises:
         Unsupported: A type that only the real engine knows.
+
+    Example:
+        >>> assertion_sql({"type": "not_null", "column": "a"}, "s.t")
+        'SELECT COUNT(*) FROM s.t WHERE a IS NULL'
     """
     kind, column = assertion["type"], assertion.get("column", "")
-    if kind == "not_null":
-        return f"SELECT COUNT(*) FROM {table} WHERE {column} IS NULL"
     if kind == "unique":
         return f"SELECT {column}, COUNT(*) FROM {table} GROUP BY {column} HAVING COUNT(*) > 1"
     if kind == "accepted_values":
         values = ", ".join(_literal(value) for value in assertion.get("values", ()))
         return f"SELECT DISTINCT {column} FROM {table} WHERE {column} NOT IN ({values})"
-    if kind == "in_range":
-        bounds = [f"{column} < {assertion['min']}"] if "min" in assertion else []
-        bounds += [f"{column} > {assertion['max']}"] if "max" in assertion else []
-        return f"SELECT COUNT(*) FROM {table} WHERE ({' OR '.join(bounds) or 'FALSE'})"
     if kind == "row_count_range":
         return f"SELECT COUNT(*) FROM {table}"
-    if kind == "expression":
-        return f"SELECT COUNT(*) FROM {table} WHERE NOT ({assertion['expression']})"
-    if kind == "relationships":
-        other, key = assertion["to_table"], assertion["to_column"]
-        return (
-            f"SELECT COUNT(*) FROM {table} WHERE {column} IS NOT NULL "
-            f"AND {column} NOT IN (SELECT {key} FROM {other} WHERE {key} IS NOT NULL)"
-        )
-    if kind == "regex_match":
-        return f"SELECT COUNT(*) FROM {table} WHERE NOT regexp_matches({column}, {_literal(assertion['pattern'])})"
-    raise Unsupported(f"the assertion type '{kind}'")
+    if kind not in _FAILING_ROWS:
+        raise Unsupported(f"the assertion type '{kind}'")
+    return f"SELECT COUNT(*) FROM {table} WHERE {_FAILING_ROWS[kind](assertion, column)}"
+
+
+def _out_of_range(assertion: dict[str, Any], column: str) -> str:
+    bounds = [f"{column} < {assertion['min']}"] if "min" in assertion else []
+    bounds += [f"{column} > {assertion['max']}"] if "max" in assertion else []
+    return f"({' OR '.join(bounds) or 'FALSE'})"
+
+
+def _without_partner(assertion: dict[str, Any], column: str) -> str:
+    other, key = assertion["to_table"], assertion["to_column"]
+    return f"{column} IS NOT NULL AND {column} NOT IN (SELECT {key} FROM {other} WHERE {key} IS NOT NULL)"
+
+
+_FAILING_ROWS: dict[str, Callable[[dict[str, Any], str], str]] = {
+    "not_null": lambda _, column: f"{column} IS NULL",
+    "in_range": _out_of_range,
+    "expression": lambda rule, _: f"NOT ({rule['expression']})",
+    "relationships": _without_partner,
+    "regex_match": lambda rule, column: f"NOT regexp_matches({column}, {_literal(rule['pattern'])})",
+}
 
 
 def failing_rows(assertion: dict[str, Any], rows: list[tuple[Any, ...]]) -> int:

@@ -11,9 +11,13 @@ from typing import Any
 from rocky_local import toml
 from rocky_local.errors import ConfigError, EngineError, Unsupported
 
-TOP_LEVEL = tuple(
-    ["state", "adapter", "adapters", "pipeline", "pipelines", "hook", "hooks", "cost", "budget", "schema_evolution", "retry", "portability", "cache", "mask", "classifications", "role", "roles", "ai", "branch", "freshness", "schedule", "imports", "run", "reuse", "gc", "policy", "fulfill", "resilience"]
+# fmt: off
+TOP_LEVEL = (
+    "state", "adapter", "adapters", "pipeline", "pipelines", "hook", "hooks", "cost", "budget", "schema_evolution",
+    "retry", "portability", "cache", "mask", "classifications", "role", "roles", "ai", "branch", "freshness",
+    "schedule", "imports", "run", "reuse", "gc", "policy", "fulfill", "resilience",
 )
+# fmt: on
 PIPELINE_TYPES = ("replication", "transformation", "quality", "snapshot", "load")
 ADAPTER_TYPES = (
     "databricks",
@@ -208,7 +212,8 @@ class Config:
         pipeline = self.select(name)
         if pipeline.type != "replication":
             raise EngineError(
-                f"pipeline '{pipeline.name}' is type '{pipeline.type}', but this command only supports replication pipelines"
+                f"pipeline '{pipeline.name}' is type '{pipeline.type}', "
+                "but this command only supports replication pipelines"
             )
         return pipeline
 

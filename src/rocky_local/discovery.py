@@ -126,6 +126,8 @@ def discover_sources(adapter: DuckDBAdapter, pipeline: Pipeline, *, warn: bool =
     """Return the sources of a replication pipeline, sorted by schema name.
 
     Args:
+        adapter: Where the source schemas are.
+        pipeline: Whose pattern they must fit.
         warn: Log the schemas that the prefix finds but the pattern does not fit.
     """
     sources = []
@@ -166,6 +168,8 @@ def plan_copies(
     """Decide which tables are copied where.
 
     Args:
+        pipeline: The replication.
+        sources: What was discovered.
         wanted: A filter as key and value: `id`, `table` or a component.
         shadow: Where to write instead of the real targets.
 
@@ -186,7 +190,7 @@ def plan_copies(
             if override is not None and not override.enabled:
                 excluded.append(Exclusion(source, table))
             else:
-                copies.append(_copy(pipeline, source, table, schema, override, shadow))
+                copies.append(_copy(pipeline, source, table, schema, override=override, shadow=shadow))
     _reject_collisions(copies)
     unmatched = tuple(rule for rule in pipeline.overrides if rule.index not in matched)
     return CopyPlan(tuple(copies), tuple(excluded), tuple(schemas), unmatched)
@@ -220,6 +224,7 @@ def _copy(
     source: Source,
     table: str,
     schema: str,
+    *,
     override: TableOverride | None,
     shadow: Shadow | None,
 ) -> TableCopy:

@@ -35,6 +35,8 @@ def detect(source: list[Column], target: list[Column], table: str) -> Drift | No
     A dropped source column is no drift: the copy keeps it and the next append fails on it.
 
     Args:
+        source: The source's columns.
+        target: The copy's columns.
         table: The full name of the copy.
     """
     existing = {column.name.lower(): column for column in target}

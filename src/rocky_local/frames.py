@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 _WIDTH = 80
 _FRAME = 6
-_SYNTAX_HELP = "Check the TOML syntax — common mistakes include missing quotes around strings, unclosed brackets, or duplicate keys"
+_SYNTAX_HELP = (
+    "Check the TOML syntax — common mistakes include missing quotes around strings, "
+    "unclosed brackets, or duplicate keys"
+)
 _MISSING_HELP = (
     "Run `rocky init` to create a new project, or use `--config <path>` to specify a config file.\n"
     "Run `rocky playground` to try Rocky with a sample DuckDB project."
@@ -35,7 +38,10 @@ def _framed(text: str) -> list[str]:
         for line in text.split("\n")
         for piece in (textwrap.wrap(line, _WIDTH - _FRAME, drop_whitespace=False) or [""])
     )
-    return [f"  × {first}", *(f"  │ {line}".rstrip(" ") if line else "  │ " for line in rest)]
+    return [
+        f"  \N{MULTIPLICATION SIGN} {first}",
+        *(f"  │ {line}".rstrip(" ") if line else "  │ " for line in rest),
+    ]
 
 
 def _help(text: str | None) -> list[str]:

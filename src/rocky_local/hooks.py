@@ -34,7 +34,10 @@ class Hooks:
         """Tell the hooks that a table is complete.
 
         Args:
+            run_id: The run that made it.
+            pipeline: The pipeline of the run; None for a single model.
             table: The full target, `catalog.schema.table`.
+            duration_ms: How long it took.
         """
         for hook in self._after_materialize:
             payload = {

@@ -104,24 +104,21 @@ def open_messages() -> Messages:
     if encoded is None or "DAGSTER_PIPES_CONTEXT" not in os.environ:
         return Messages()
     try:
-        raw = base64.b64decode(encoded, validate=True)
+        params = _decoded(base64.b64decode(encoded, validate=True))
     except binascii.Error as error:
         return _fall_back("failed to base64-decode DAGSTER_PIPES_MESSAGES", str(error))
-    try:
-        params = _decoded(raw)
     except ValueError as error:
         return _fall_back("failed to JSON-parse DAGSTER_PIPES_MESSAGES", str(error))
+    return _channel(params)
+
+
+def _channel(params: dict[str, Any]) -> Messages:
     if isinstance(params.get("path"), str):
         return Messages(params["path"])
+    if params.get("stdio") == "stdout":
+        return _fall_back("Pipes channel requested stdout, but rocky-cli reserves stdout for JSON output")
     if params.get("stdio") == "stderr":
         return Messages(stderr=True)
-    if params.get("stdio") == "stdout":
-        tracing.warn(
-            _TARGET,
-            "Pipes channel requested stdout, but rocky-cli reserves stdout for JSON output; "
-            "falling back to non-Pipes mode",
-        )
-        return Messages()
     return _fall_back("unsupported DAGSTER_PIPES_MESSAGES", f"neither path nor stdio in {sorted(params)}")
 
 
@@ -138,6 +135,7 @@ def _decoded(raw: bytes) -> dict[str, Any]:
     return params
 
 
-def _fall_back(message: str, reason: str) -> Messages:
-    tracing.warn(_TARGET, f"{message}; falling back to non-Pipes mode", error=tracing.Display(reason))
+def _fall_back(message: str, reason: str | None = None) -> Messages:
+    fields = {} if reason is None else {"error": tracing.Display(reason)}
+    tracing.warn(_TARGET, f"{message}; falling back to non-Pipes mode", **fields)
     return Messages()

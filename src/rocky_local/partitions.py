@@ -112,6 +112,8 @@ def plan_partitions(model: Model, selection: PartitionSelection, computed: set[s
     """Return the partitions that a run builds, oldest first.
 
     Args:
+        model: A time_interval model.
+        selection: What was asked for.
         computed: The keys that state says are there; only `--missing` looks at them.
 
     Raises:

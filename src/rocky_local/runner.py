@@ -46,6 +46,7 @@ def run(options: RunOptions, shutdown: Shutdown | None = None) -> Finished:
     """Do what the options ask for, inside a span that carries the run's id.
 
     Args:
+        options: What to do.
         shutdown: A stop request that somebody else watches for; signals are left alone then.
 
     Raises:
@@ -62,7 +63,9 @@ def run(options: RunOptions, shutdown: Shutdown | None = None) -> Finished:
                 return skipped
         messages.log("rocky run starting")
         try:
-            finished = _run_claimed(config, options, run_id, started, messages, shutdown)
+            finished = _run_claimed(
+                config, options, run_id=run_id, started=started, messages=messages, shutdown=shutdown
+            )
         except BaseException:
             _settle_claim(options, run_id, succeeded=False)
             _sweep(options.state_file)
@@ -73,6 +76,7 @@ def run(options: RunOptions, shutdown: Shutdown | None = None) -> Finished:
 def _run_claimed(
     config: Config,
     options: RunOptions,
+    *,
     run_id: str,
     started: int,
     messages: Messages,

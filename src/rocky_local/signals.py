@@ -39,6 +39,7 @@ def graceful(shutdown: Shutdown, notice: str = _NOTICE) -> Iterator[Shutdown]:
     """Turn SIGTERM and SIGINT into a request for the time of the block; the main thread must enter it.
 
     Args:
+        shutdown: Where the request is noted.
         notice: What to say on stderr when the signal comes.
     """
 

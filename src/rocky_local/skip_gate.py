@@ -65,24 +65,36 @@ class SkipGate:
         self._context.result.model_decisions += [self._decisions[name] for name in names]
 
     def _decide(self, model: Model) -> tuple[str, bool]:
+        obstacle = self._obstacle(model) or self._change(model)
+        if obstacle:
+            return obstacle, False
+        return "logic and upstream row counts unchanged since last build", True
+
+    @staticmethod
+    def _obstacle(model: Model) -> str | None:
+        """Return why a model is never left out, or None."""
         if model.kind == "time_interval":
-            return "time_interval: built (not skip-eligible)", False
+            return "time_interval: built (not skip-eligible)"
         if model.skip.get("eligible") is False:
-            return "not skip-eligible: [skip] eligible = false", False
+            return "not skip-eligible: [skip] eligible = false"
         if not model.skip.get("deterministic", not _UNSTABLE.search(model.sql)):
-            return "not skip-eligible: the query is not deterministic", False
+            return "not skip-eligible: the query is not deterministic"
+        return None
+
+    def _change(self, model: Model) -> str | None:
+        """Return what may have changed since the last build, or None."""
         prior = self._context.state.build(model.name)
         if prior is None:
-            return "no prior successful build to compare against", False
+            return "no prior successful build to compare against"
         logic, inputs = prior
         if logic == _NO_KEY:
-            return "no comparable logic key", False
+            return "no comparable logic key"
         if logic != self._logic(model):
-            return "model logic changed since last build", False
+            return "model logic changed since last build"
         current = self._inputs(model)
         if not current or inputs != current or not self._target_exists(model):
-            return "upstream data may have changed since last build", False
-        return "logic and upstream row counts unchanged since last build", True
+            return "upstream data may have changed since last build"
+        return None
 
     def _logic(self, model: Model) -> str:
         return sql_hash([model.kind, model.target, model.rendered(self._context.options.variables)])

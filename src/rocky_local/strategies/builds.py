@@ -31,6 +31,7 @@ class BuildStrategy:
         """Return the statements of one build.
 
         Args:
+            model: What to build.
             sql: The model's query, ready to run.
             target: The full name of the table.
         """
@@ -110,6 +111,9 @@ class TimeInterval(BuildStrategy):
         """Return the statements of one partition.
 
         Args:
+            model: What to build.
+            sql: The model's query with its placeholders.
+            target: The full name of the table.
             start: The first moment of the partition as SQL text, without quotes.
             end: The first moment after it.
         """

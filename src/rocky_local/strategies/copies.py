@@ -28,6 +28,7 @@ class CopyStrategy:
         """Return the statement.
 
         Args:
+            copy: What to copy.
             target: The table to write, in the form that the statement should use.
             columns: The source's columns.
             watermark: Where the last copy ended.
