@@ -10,26 +10,29 @@ import pytest
 from dagster_rocky import RockyComponent
 from dagster_rocky.project import ProjectSnapshot
 from dagster_rocky.refresh import refresh
+from dagster_rocky.resource import RockyResource
 from support.recorded import ENGINE, Loaded, copy_project, logging_engine
 
 
 @pytest.fixture(scope="session")
-def snapshots(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ProjectSnapshot]:
+def snapshots(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., ProjectSnapshot]:
     """Snapshots of recorded projects, each made once."""
-    made: dict[str, ProjectSnapshot] = {}
+    made: dict[tuple[str, str | None], ProjectSnapshot] = {}
 
-    def snapshot_of(name: str) -> ProjectSnapshot:
-        if name not in made:
+    def snapshot_of(name: str, contracts_dir: str | None = None) -> ProjectSnapshot:
+        if (name, contracts_dir) not in made:
             folder = copy_project(name, tmp_path_factory.mktemp("snapshot") / name)
-            component = RockyComponent(config_path=str(folder / "rocky.toml"), binary_path=str(ENGINE))
-            made[name] = refresh(component.resource)
-        return made[name]
+            resource = RockyResource(
+                config_path=str(folder / "rocky.toml"), binary_path=str(ENGINE), contracts_dir=contracts_dir
+            )
+            made[name, contracts_dir] = refresh(resource)
+        return made[name, contracts_dir]
 
     return snapshot_of
 
 
 @pytest.fixture
-def load(snapshots: Callable[[str], ProjectSnapshot], tmp_path: Path) -> Callable[..., Loaded]:
+def load(snapshots: Callable[..., ProjectSnapshot], tmp_path: Path) -> Callable[..., Loaded]:
     """Loads a recorded project with the attributes of a component."""
 
     def load_project(

@@ -3,6 +3,9 @@
 import dagster as dg
 import pytest
 
+from dagster_rocky.config import ModelsOptions
+from support.recorded import Loaded
+
 
 def test_everything_is_one_run_a_pipeline(load):
     loaded = load("chained")
@@ -199,3 +202,38 @@ def test_a_failing_model_fails_the_step_and_keeps_its_siblings(load):
     assert ("atlas/drawn/a_names", None) in ran.materialized
     assert ("atlas/drawn/b_dates", None) not in ran.materialized
     assert "atlas/drawn/b_dates" in ran.failures[0]
+
+
+def test_a_retry_asks_the_engine_only_for_what_is_missing(load):
+    loaded = load("broken/runtime_contained", retry={"max_retries": 1})
+    engine = loaded.folder / "engine"
+    model = loaded.folder / "models" / "b_dates.sql"
+    # From the second engine run on the failing model is right.
+    engine.write_text(
+        engine.read_text().replace(
+            "exec ",
+            f"[ $(grep -c ' run ' '{loaded.folder / 'calls'}') -ge 2 ]"
+            f" && sed -i 's/CAST(seen AS DATE)/seen/' '{model}'\nexec ",
+        )
+    )
+    ran = loaded.run("*")
+    assert ran.success, ran.failures
+    assert loaded.calls() == [
+        "run --pipeline maps",
+        "run --pipeline maps --model b_dates",
+        "run --pipeline maps --model d_calendar",
+    ]
+    repeated = ran.metadata["atlas/drawn/a_names", None]
+    assert repeated["rocky/reason"] == "built by an earlier attempt of this step"
+    assert ran.metadata["atlas/drawn/b_dates", None]["rocky/outcome"] == "materialized"
+
+
+def test_contracts_apart_from_the_models_are_checks_too(load, snapshots):
+    loaded = load("broken/contract")
+    snapshot = snapshots("broken/contract", contracts_dir="contracts")
+    component = loaded.component.model_copy(update={"models": ModelsOptions(contracts_dir="contracts")})
+    apart = Loaded(component, snapshot, loaded.folder)
+    assert apart.checks() == {"atlas/drawn/heights:contract"}
+    ran = apart.run("*")
+    assert ran.success, ran.failures
+    assert ran.checks == {"atlas/drawn/heights:contract": False}

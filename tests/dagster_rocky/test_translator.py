@@ -44,7 +44,13 @@ def test_metadata_names_table_strategy_retention_and_classification(marts):
 
 def test_columns_are_those_of_the_sql_with_their_descriptions(marts):
     schema = marts["bakery/staging/stg_shops"].metadata["dagster/column_schema"]
-    assert [column.name for column in schema.columns] == ["shop_id", "shop_name", "region", "manager_email"]
+    assert [column.name for column in schema.columns] == [
+        "shop_id",
+        "shop_name",
+        "region",
+        "manager_email",
+        "changed_at",
+    ]
     columns = {column.name: column for column in schema.columns}
     assert columns["shop_name"].description == "Name painted over the door."
     assert columns["manager_email"].tags == {"classification": "pii"}
