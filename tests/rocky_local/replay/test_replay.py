@@ -27,6 +27,8 @@ def _known_differences() -> dict[str, tuple[set[str], str]]:
     }
 
 
+# The first case of a sequence runs the whole sequence.
+pytestmark = pytest.mark.timeout(900)
 KNOWN = _known_differences()
 
 
