@@ -190,11 +190,15 @@ def _settle_claim(options: RunOptions, run_id: str, *, succeeded: bool) -> None:
 
 
 def _settle(context: RunContext, *, succeeded: bool) -> None:
+    """Keep the key of a run that succeeded, let go of any other; a load has opened no state of its own."""
     key = context.options.idempotency_key or ""
+    store = context.state or state.open_for_writing(context.options.state_file)
     if succeeded:
-        context.state.set_claim(key, context.run_id, "succeeded")
+        store.set_claim(key, context.run_id, "succeeded")
     else:
-        context.state.release_claim(key)
+        store.release_claim(key)
+    if store is not context.state:
+        store.close()
 
 
 def _sweep(path: Path) -> None:

@@ -127,3 +127,14 @@ def test_a_quarantine_of_an_unknown_kind_is_refused(project):
 
     assert answer.code == 1
     assert "does not support the quarantine mode 'tag'; use the real `rocky` engine" in answer.stderr
+
+
+def test_a_load_holds_its_idempotency_key(project):
+    project.write({"rocky.toml": LOAD, "in/a.csv": "k\n1\n"})
+
+    first = project.run("run", "--idempotency-key", "once")
+    second = project.run("run", "--idempotency-key", "once")
+
+    assert (first.code, first.json["files_loaded"]) == (0, 1)
+    assert (second.code, second.json["status"]) == (0, "SkippedIdempotent")
+    assert project.sql("SELECT COUNT(*) FROM a") == [(1,)]
