@@ -145,7 +145,7 @@ class OutcomeLedger:
 
 
 def explain_open_units(
-    open_units: Sequence[Unit], result: RunResult, facts: RunFacts
+    open_units: Sequence[Unit], result: RunResult, facts: RunFacts, engine_error: str | None = None
 ) -> Iterator[tuple[Unit, Status, str]]:
     """The outcome of everything that a finished run was asked for and did not build, from what it says.
 
@@ -178,7 +178,7 @@ def explain_open_units(
             found = (Status.FAILED, error)
         del remaining[unit]
         yield unit, *found
-    yield from _explain_nameless(list(remaining), result, facts)
+    yield from _explain_nameless(list(remaining), result, facts, engine_error)
 
 
 def _errors_by_name(errors: Sequence[RunError]) -> dict[str, str]:
@@ -195,7 +195,7 @@ def _errors_by_name(errors: Sequence[RunError]) -> dict[str, str]:
 
 
 def _explain_nameless(
-    units: Sequence[Unit], result: RunResult, facts: RunFacts
+    units: Sequence[Unit], result: RunResult, facts: RunFacts, engine_error: str | None
 ) -> Iterator[tuple[Unit, Status, str]]:
     """Outcomes of what no error names: failed tables, and what the run never came to."""
     nameless = [error.error for error in result.errors if not error.asset_key]
@@ -213,6 +213,8 @@ def _explain_nameless(
             yield unit, Status.FAILED, error
         elif result.interrupted:
             yield unit, Status.NOT_REPORTED, "the run was interrupted before the engine came to it"
+        elif engine_error and not result.errors and result.exit_code:
+            yield unit, Status.FAILED, engine_error
         elif first:
             yield unit, Status.NOT_REPORTED, f"the run ended before the engine came to it, after: {first}"
         else:

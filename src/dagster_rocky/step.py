@@ -213,7 +213,9 @@ class _Step:
         for event in events_of_result(result):
             yield from self._take(event, names, invocation)
         open_units = self._ledger.open_units(units_of(run))
-        for unit, status, reason in explain_open_units(open_units, result, invocation.facts):
+        for unit, status, reason in explain_open_units(
+            open_units, result, invocation.facts, invocation.end().engine_error
+        ):
             self._ledger.note(unit, status, reason)
             if status is Status.UNCHANGED:
                 yield from self._yield_unchanged(unit, reason)

@@ -262,3 +262,13 @@ def test_what_reads_a_failed_asset_is_blocked(make_engine: Make, mode: str) -> N
     )
     calls = (Path(engine.config_path).parent / "calls").read_text()
     assert [line.split("--model ")[1].split()[0] for line in calls.splitlines()] == ["a", "c"]
+
+
+def test_a_failure_that_only_stderr_explains_is_told(make_engine: Make, mode: str) -> None:
+    engine = make_engine("""
+        say(result([]))
+        sys.stderr.write("Error: snapshot failed: syntax error\\n"); sys.exit(1)
+    """)
+    run = run_step(engine, mode, [A])
+
+    assert run.failure and "a: failed: Error: snapshot failed: syntax error" in str(run.failure.description)
