@@ -110,7 +110,7 @@ def build_graph(config: Config, *, models_dir: str | None = None, seeds_dir: str
         EngineError: There is nothing in the project, or a dependency is unknown.
     """
     graph = Graph()
-    for seed in read_seeds(seeds_dir or str(config.directory / "seeds"), config):
+    for seed in read_seeds(seeds_dir or str(config.directory / "seeds")):
         target = {"catalog": seed.catalog, "schema": seed.schema, "table": seed.table}
         graph.nodes.append(Node(f"seed:{seed.name}", "seed", seed.name, None, {"target": target}))
     pipelines = [config.pipelines[name] for name in sorted(config.pipelines)]

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rocky_local import toml
 from rocky_local.errors import EngineError
-
-if TYPE_CHECKING:
-    from rocky_local.config import Config
 
 DEFAULT_CATALOG, DEFAULT_SCHEMA = "main", "seeds"
 
@@ -31,13 +27,12 @@ class Seed:
         return f"{self.catalog}.{self.schema}.{self.table}"
 
 
-def read_seeds(directory: str, config: Config | None = None) -> list[Seed]:
+def read_seeds(directory: str) -> list[Seed]:
     """Return the seeds of a folder, by name; none when the folder does not exist.
 
     Raises:
         EngineError: A sidecar is not TOML.
     """
-    del config
     seeds = []
     for path in sorted(Path(directory).glob("*.csv")):
         sidecar = path.with_suffix(".toml")

@@ -13,6 +13,7 @@ from rocky_local.config import load_config
 from rocky_local.discovery import discover_sources, parse_filter, plan_copies
 from rocky_local.errors import EngineError
 from rocky_local.options import check_governance_override, shadow_from
+from rocky_local.strategies.builds import strategy_of
 from rocky_local.strategies.copies import COPY_STRATEGIES, EPOCH
 
 if TYPE_CHECKING:
@@ -115,18 +116,8 @@ def model_sql(model: Model, variables: dict[str, str]) -> str:
 
     Raises:
         EngineError: The model has partitions, which only a run knows, or builds nothing of its own.
+        Unsupported: A strategy that only the real engine knows.
     """
-    query = model.rendered(variables)
-    if model.kind == "incremental":
-        return f"INSERT INTO {model.target}\n{query}"
-    if model.kind == "merge":
-        keys = model.strategy.get("unique_key", [])
-        same = " AND ".join(f"t.{key} = s.{key}" for key in keys)
-        updates = ", ".join(f"{name} = s.{name}" for name in model.strategy.get("update_columns", []))
-        return (
-            f"MERGE INTO {model.target} AS t\nUSING (\n{query}\n) AS s\nON {same}\n"
-            f"WHEN MATCHED THEN UPDATE SET {updates or '*'}\nWHEN NOT MATCHED THEN INSERT *"
-        )
     if model.kind == "time_interval":
         raise EngineError(
             "cannot render offline: time_interval plan is missing its PartitionWindow — the runtime must populate "
@@ -134,8 +125,7 @@ def model_sql(model: Model, variables: dict[str, str]) -> str:
         )
     if model.kind == "ephemeral":
         raise EngineError("ephemeral — inlined as a CTE")
-    kind = "VIEW" if model.kind == "view" else "TABLE"
-    return f"CREATE OR REPLACE {kind} {model.target} AS\n{query}"
+    return strategy_of(model).statements(model, model.rendered(variables), model.target)[0]
 
 
 def _model_statement(compiled: Compiled | None, name: str) -> Statement:

@@ -84,7 +84,7 @@ class Merge(BuildStrategy):
         if not keys:
             raise EngineError(f"merge model '{model.name}' needs `unique_key` in its [strategy]")
         updated = model.strategy.get("update_columns")
-        return [merge_sql(target, sql, keys, list(updated) if updated else [])]
+        return [merge_sql(target, sql, keys, list(updated) if updated else None)]
 
     def bootstrap(self, model: Model, sql: str, target: str) -> Bootstrap:
         """Return the statement that makes the empty table."""

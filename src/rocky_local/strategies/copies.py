@@ -103,10 +103,17 @@ def sql_timestamp(value: datetime) -> str:
     return value.strftime("%Y-%m-%d %H:%M:%S") + (f".{value.microsecond:06d}" if value.microsecond else "")
 
 
-def merge_sql(target: str, source: str, keys: tuple[str, ...], updated: list[str]) -> str:
-    """Return a MERGE of a query into a table."""
+def merge_sql(target: str, source: str, keys: tuple[str, ...], updated: list[str] | None) -> str:
+    """Return a MERGE of a query into a table.
+
+    Args:
+        target: The table.
+        source: The query.
+        keys: The columns that say which rows are the same.
+        updated: The columns to update; None for all of them.
+    """
     matching = " AND ".join(f"t.{key} = s.{key}" for key in keys)
-    assignments = ", ".join(f"{name} = s.{name}" for name in updated)
+    assignments = "*" if updated is None else ", ".join(f"{name} = s.{name}" for name in updated)
     when_matched = f"WHEN MATCHED THEN UPDATE SET {assignments}\n" if assignments else ""
     return (
         f"MERGE INTO {target} AS t\nUSING (\n{source}\n) AS s\nON {matching}\n"

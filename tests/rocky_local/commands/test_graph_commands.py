@@ -125,3 +125,25 @@ def test_a_plan_keeps_its_filter_and_runs_again_and_again(chain):
         applied = chain.run("apply", plan["plan_id"])
         assert (applied.code, applied.json["filter"], applied.json["tables_copied"]) == (0, "system=a", 1)
     assert chain.run("apply", "0" * 64).stderr.startswith(f"Error: failed to read plan '{'0' * 64}'")
+
+
+def test_a_merge_without_named_columns_updates_them_all(project):
+    project.models(m="SELECT k, v FROM s.t---[strategy]\ntype='merge'\nunique_key=['k']")
+    project.sql("CREATE SCHEMA s; CREATE TABLE s.t AS SELECT 1 AS k, 'old' AS v")
+    project.run("run")
+    project.sql("UPDATE s.t SET v = 'new'; INSERT INTO s.t VALUES (2, 'more')")
+
+    assert project.run("run").code == 0
+    assert project.sql("SELECT k, v FROM out.m ORDER BY k") == [(1, "new"), (2, "more")]
+
+
+def test_the_sql_of_the_models_can_be_read_and_what_has_none_is_named(project):
+    project.models(
+        a="SELECT 1 AS k",
+        b="SELECT k FROM out.a---depends_on=['a']\n[strategy]\ntype='ephemeral'",
+    )
+
+    answer = project.run("emit-sql")
+
+    assert answer.stdout == "-- model: a\nCREATE OR REPLACE TABLE w.out.a AS\nSELECT 1 AS k;\n"
+    assert "emit-sql: 1 model(s) not emitted:\n  - b (ephemeral" in answer.stderr
