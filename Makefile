@@ -26,7 +26,7 @@ demo: setup  ## Build the example project with `dg launch` in all three modes, a
 
 ui: setup  ## Open the example project in a browser (`dg dev`)
 	@mkdir -p example_project/.dagster_home
-	@printf 'telemetry:\n  enabled: false\n' > example_project/.dagster_home/dagster.yaml
+	@printf 'telemetry:\n  enabled: false\nnux:\n  enabled: false\n' > example_project/.dagster_home/dagster.yaml
 	cd example_project && PATH="$(CURDIR)/$(BIN):$$PATH" DAGSTER_HOME="$(CURDIR)/example_project/.dagster_home" dg dev
 
 seed: setup  ## Load the example's data, and nothing else

@@ -27,7 +27,7 @@ from seed import DATABASE, seed
 PROJECT = Path(__file__).resolve().parent
 DAGSTER_HOME = PROJECT / ".dagster_home"
 FULL_LOG = DAGSTER_HOME / "demo.log"
-DAGSTER_YAML = "telemetry:\n  enabled: false\n"
+DAGSTER_YAML = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"
 
 
 @dataclass(frozen=True)
