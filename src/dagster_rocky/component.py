@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Annotated, Self
 
 import dagster as dg
+from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext
+from dagster._core.storage.defs_state.base import DefsStateStorage
 from dagster.components.resolved.core_models import OpSpec
 from dagster.components.utils.defs_state import DefsStateConfig, DefsStateConfigArgs
 from dagster.components.utils.project_paths import get_local_state_path
@@ -286,12 +288,13 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
         try:
             return super().build_defs(context)
         except RefreshFailed as failure:
-            last_good = self._local_state(context.project_root)
-            if last_good is None or not last_good.is_file():
-                raise
-            _LOG.error("rocky: %s", failure.description)
-            self._state_note = f"refresh failed: {failure.description}"
-            return self.build_defs_from_state(context, last_good)
+            config, storage = self.defs_state_config, DefsStateStorage.get()
+            with DefinitionsLoadContext.get().state_path(config, storage, context.project_root) as last_good:
+                if last_good is None:
+                    raise
+                _LOG.error("rocky: %s", failure.description)
+                self._state_note = f"refresh failed: {failure.description}"
+                return self.build_defs_from_state(context, last_good)
 
     def build_defs_from_state(
         self, context: dg.ComponentLoadContext, state_path: Path | None

@@ -43,8 +43,8 @@ class RunOptions(DescribedModel):
     idempotency_key: str | None = Field(
         default=None,
         description=(
-            "The engine runs a key once and skips repeats. `{run_id}` stands for the Dagster run's id; the "
-            "second and later engine runs of a step get their number appended."
+            "The engine runs a key once and skips repeats. `{run_id}` stands for the Dagster run's id; each "
+            "engine run of a step gets a key of its own, made from this one."
         ),
         examples=["dagster-{run_id}"],
     )

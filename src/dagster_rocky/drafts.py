@@ -126,6 +126,7 @@ class Drafter:
                         warehouse=pipeline.warehouse,
                         components=components,
                         source=source,
+                        freshness_seconds=pipeline.freshness_seconds,
                     )
                     draft = drafts[key] = Draft(props=props, owned=owned, checks=checks)
                 draft.engine.append(
@@ -230,6 +231,7 @@ class Drafter:
             engine_key=model.engine_key,
             target=model.target,
             warehouse=pipeline.warehouse if pipeline else "",
+            freshness_seconds=model.freshness_seconds,
             model=model,
         )
         draft = self._plain(props, owned=self.ownership.owns_model(model))

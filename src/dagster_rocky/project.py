@@ -64,7 +64,7 @@ class Pipeline(_Part):
     catalog_template: str = ""
     schema_template: str = ""
     separator: str = "__"
-    freshness_seconds: int | None = None
+    freshness_seconds: int | None = None  # of a freshness check with severity error
     sources: list[Source] = Field(default_factory=list)
     checks_of_all: list[ConfiguredCheck] = Field(default_factory=list)
     checks_by_table: dict[str, list[ConfiguredCheck]] = Field(default_factory=dict)

@@ -179,7 +179,8 @@ def _add_sources(
         )
     pipeline.checks_of_all = rocky_toml.checks_of_all_tables(body)
     if found.checks:
-        if found.checks.freshness:
+        is_error = any(c.kind == "freshness" and c.severity == "error" for c in pipeline.checks_of_all)
+        if found.checks.freshness and is_error:
             pipeline.freshness_seconds = found.checks.freshness.threshold_seconds
         severities = rocky_toml.check_severities(body)
         pipeline.checks_by_table = {

@@ -81,11 +81,12 @@ def run_step(
     selection = read_selection(context, graph, already_materialized(context))
     for node in selection.finished():
         yield _built_earlier(node, context.instance)
-    contracts = _Contracts(context, resource, graph)
+    contracts = _Contracts(context, resource, graph, running.run.vars)
     if not selection.nodes:
         yield from contracts.remaining()
         contracts.refuse_others()
         return
+    yield from contracts.others_are_not_evaluated(selection.nodes)
     plan = plan_selection(
         selection, graph, lookback=running.lookback, parallel=running.parallel, run=running.run
     )
@@ -153,11 +154,13 @@ class _Contracts:
             for key, node in graph.nodes.items()
             if node.contract and dg.AssetCheckKey(key, node.contract.name) in self._selected
         }
-        self._diagnostics = self._compile(resource) if self._open else {}
+        self._diagnostics = self._compile(resource, variables) if self._open else {}
 
-    def _compile(self, resource: RockyResource) -> Mapping[str, list[Any]] | None:
+    def _compile(
+        self, resource: RockyResource, variables: Mapping[str, str]
+    ) -> Mapping[str, list[Any]] | None:
         try:
-            found = resource.compile(vars=None).diagnostics
+            found = resource.compile(vars=variables).diagnostics
         except dg.Failure as failure:
             self._context.log.error(
                 f"rocky: the contracts were not evaluated, because the models do not compile: {failure.description}"
@@ -186,6 +189,20 @@ class _Contracts:
         """The results of contracts whose assets were not built."""
         for key in list(self._open):
             yield from self.of(key)
+
+    def others_are_not_evaluated(self, nodes: Sequence[Node]) -> Iterator[dg.AssetObservation]:
+        """Checks that were selected beside other assets than their own."""
+        built = {node.spec.key for node in nodes}
+        left: dict[dg.AssetKey, list[str]] = {}
+        for key in sorted(self._selected, key=str):
+            if key.name != CONTRACT and key.asset_key not in built:
+                left.setdefault(key.asset_key, []).append(key.name)
+        for asset_key, names in left.items():
+            yield dg.AssetObservation(
+                asset_key=asset_key,
+                description="The engine evaluates these checks only while it builds the asset: select it too.",
+                metadata={"rocky/evaluated": False, "rocky/checks_not_evaluated": names},
+            )
 
     def refuse_others(self) -> None:
         """Checks that were selected alone and that the engine only evaluates while it builds.

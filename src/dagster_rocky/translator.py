@@ -32,6 +32,7 @@ class RockyAssetProps:
         warehouse: The type of the warehouse, e.g. `duckdb`.
         components: Of a replicated table: the schema pattern's values.
         source: Of a replicated table: where it comes from.
+        freshness_seconds: How old its data may be, when the project says.
         model: Of a model: what the project says of it.
     """
 
@@ -43,6 +44,7 @@ class RockyAssetProps:
     warehouse: str = ""
     components: Mapping[str, str | list[str]] = field(default_factory=dict)
     source: Source | None = None
+    freshness_seconds: int | None = None
     model: Model | None = None
 
 
@@ -127,8 +129,8 @@ class DagsterRockyTranslator:
         return metadata
 
     def get_freshness_policy(self, props: RockyAssetProps) -> dg.FreshnessPolicy | None:
-        """A model's own freshness, or the project's."""
-        seconds = props.model.freshness_seconds if props.model else None
+        """A model's own freshness or the project's; a table's from the freshness check of its replication."""
+        seconds = props.freshness_seconds
         if not seconds:
             return None
         # Dagster refuses windows below a minute.

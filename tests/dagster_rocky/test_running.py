@@ -170,6 +170,17 @@ def test_a_check_that_needs_its_asset_says_so(load):
     assert "Select the assets too" in ran.failures[0]
 
 
+def test_a_check_beside_other_assets_than_its_own_is_told_to_be_unevaluated(load):
+    key = dg.AssetCheckKey.from_user_string("duckdb/lagoon/fleet/vessels:row_count")
+    selection = dg.AssetSelection.checks(key) | dg.AssetSelection.assets("duckdb/northsea/ticketing/refunds")
+    ran = load("tenants").run(selection)
+    assert ran.success, ran.failures
+    assert "duckdb/lagoon/fleet/vessels:row_count" not in ran.checks
+    assert any(
+        asset == "duckdb/lagoon/fleet/vessels" and "select it too" in text for asset, text in ran.observed
+    )
+
+
 def test_a_contract_is_a_check_of_its_model(load):
     loaded = load("broken/contract_in_models")
     assert loaded.checks() == {"atlas/drawn/heights:contract"}

@@ -87,6 +87,18 @@ def test_freshness_is_the_models_or_the_projects(marts):
     assert window("bakery/marts/dim_shop") == timedelta(seconds=172_800)
 
 
+def test_a_freshness_below_a_minute_is_a_minute():
+    props = RockyAssetProps(
+        kind="table", name="t", pipeline="p", engine_key=("duckdb", "t"), freshness_seconds=5
+    )
+    policy = DagsterRockyTranslator().get_asset_spec(props).freshness_policy
+    assert policy.fail_window.to_timedelta() == timedelta(seconds=60)
+
+
+def test_a_freshness_check_that_only_warns_makes_no_policy(load):
+    assert load("tenants").specs()["duckdb/lagoon/fleet/vessels"].freshness_policy is None
+
+
 def test_a_replicated_table_has_its_components_as_tags(load):
     spec = load("chained").specs()["duckdb/atlantic/north/iceland/waves/readings"]
     assert {name: spec.tags[name] for name in ("fleet", "zones", "probe")} == {
