@@ -146,7 +146,13 @@ def _built_earlier(node: Node, instance: dg.DagsterInstance) -> dg.MaterializeRe
 class _Contracts:
     """The contract checks that a step selected; the engine says of all of them at once when it compiles."""
 
-    def __init__(self, context: dg.AssetExecutionContext, resource: RockyResource, graph: RockyGraph) -> None:
+    def __init__(
+        self,
+        context: dg.AssetExecutionContext,
+        resource: RockyResource,
+        graph: RockyGraph,
+        variables: Mapping[str, str],
+    ) -> None:
         self._context = context
         self._selected = set(context.selected_asset_check_keys)
         self._open = {
