@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -24,6 +24,7 @@ from dagster_rocky.outcomes import OutcomeLedger, Status, Unit, explain_open_uni
 from dagster_rocky.planning import PlannedRun
 from dagster_rocky.resource import RockyResource, run_result
 from dagster_rocky.results import RunResult
+from dagster_rocky.step_checks import StepChecks
 
 StepEvent = dg.MaterializeResult[Any] | dg.AssetMaterialization | dg.AssetCheckResult | dg.AssetObservation
 
@@ -121,8 +122,7 @@ class _Step:
         self._built: dict[Unit, dict[str, Any]] = {}
         self._yielded: set[Unit] = set()
         self._live: dict[Unit, dict[str, Any]] = {}
-        self._checks: dict[dg.AssetCheckKey, list[tuple[str | None, dg.AssetCheckResult]]] = defaultdict(list)
-        self._checked: set[tuple[Unit, str]] = set()
+        self._checks = StepChecks(context, self._siblings)
         self._told: set[tuple[object, ...]] = set()
         self._failures: list[errors.RockyFailure] = []
         self._cooldown: float | None = None
@@ -145,7 +145,7 @@ class _Step:
                 self._context.log.info(f"rocky: engine run {number} of {len(self._plan)}")
             yield from self._execute_run(run)
         yield from self._finish_partial_partitions()
-        yield from self._merged_checks()
+        yield from self._checks.merged()
         self._conclude()
 
     def _must_stop(self) -> bool:
@@ -222,7 +222,8 @@ class _Step:
             elif status is Status.EXCLUDED:
                 yield events.excluded(unit, reason)
         yield from self._notices(names, result)
-        yield from self._unevaluated_checks(units_of(run))
+        built = [u for u in units_of(run) if self._ledger.status(u) is Status.MATERIALIZED]
+        yield from self._checks.without_result(built)
         cooldowns = [error.cooldown_seconds for error in result.errors if error.cooldown_seconds]
         if cooldowns:
             self._cooldown = max([*cooldowns, self._cooldown or 0.0])
@@ -234,7 +235,7 @@ class _Step:
             case Built():
                 yield from self._take_built(event, names, invocation)
             case Checked():
-                yield from self._take_checked(event, names)
+                yield from self._checks.take(event, names)
             case Drifted():
                 asset = names.asset(event.table)
                 if asset is not None and self._first(("drift", asset.engine_key)):
@@ -298,48 +299,6 @@ class _Step:
             if unit not in self._yielded:
                 self._yielded.add(unit)
                 yield events.partition_materialization(unit, metadata)
-
-    def _take_checked(self, event: Checked, names: EngineNames) -> Iterator[StepEvent]:
-        unit = names.unit_of_check(event.name)
-        if unit is None or (unit, event.check) in self._checked:
-            return
-        self._checked.add((unit, event.check))
-        asset = unit.asset
-        declared = events.find_check(asset, event.check)
-        if declared is None:
-            yield events.undeclared_check(asset, event)
-            return
-        key = dg.AssetCheckKey(asset.asset_key, declared.name)
-        if key not in self._context.selected_asset_check_keys:
-            return
-        result = events.check_result(asset, declared, event)
-        if len(self._siblings[asset.asset_key]) > 1:
-            self._checks[key].append((unit.partition, result))
-        else:
-            yield result
-
-    def _merged_checks(self) -> Iterator[StepEvent]:
-        for results in self._checks.values():
-            yield events.merged_check_result(results)
-
-    def _unevaluated_checks(self, units: Iterable[Unit]) -> Iterator[StepEvent]:
-        selected = self._context.selected_asset_check_keys
-        done = {
-            (unit.asset.engine_key, declared.name)
-            for unit, name in self._checked
-            if (declared := events.find_check(unit.asset, name))
-        }
-        for unit in units:
-            if self._ledger.status(unit) is not Status.MATERIALIZED:
-                continue
-            missing = [
-                declared.name
-                for declared in unit.asset.checks.values()
-                if dg.AssetCheckKey(unit.asset.asset_key, declared.name) in selected
-                and (unit.asset.engine_key, declared.name) not in done
-            ]
-            if missing and self._first(("unevaluated", unit.asset.engine_key)):
-                yield events.checks_not_evaluated(unit.asset, missing)
 
     def _notices(self, names: EngineNames, result: RunResult) -> Iterator[StepEvent]:
         for found in result.anomalies:
