@@ -10,7 +10,8 @@ from typing import Any
 
 from rocky_local import contracts, tracing
 from rocky_local.errors import CompileError
-from rocky_local.lineage import LineageError, QueryLineage, analyse
+from rocky_local.lineage import LineageError, QueryLineage
+from rocky_local.lineage_cache import LineageCache
 from rocky_local.models import Model, Project, load_project
 
 _TIMINGS = ("project_load", "semantic_graph", "typecheck", "typecheck_join_keys", "contracts", "total")
@@ -128,11 +129,12 @@ def compile_project(
 
 def _analyse_all(project: Project, variables: dict[str, str]) -> dict[str, QueryLineage]:
     found, failed = {}, []
-    for model in project.models:
-        try:
-            found[model.name] = analyse(model.rendered(variables))
-        except LineageError as error:
-            failed.append(f"  - {model.name}: {error}")
+    with LineageCache() as cache:
+        for model in project.models:
+            try:
+                found[model.name] = cache.analyse(model.rendered(variables))
+            except LineageError as error:
+                failed.append(f"  - {model.name}: {error}")
     if failed:
         reason = "\n".join([f"{len(failed)} model(s) failed to parse:", *failed])
         raise CompileError(f"dependency resolution failed: {reason}", reason)
