@@ -351,6 +351,8 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
             exclude_filters=tuple(self.exclude_filters),
             models=self.models,
         )
+        for text in ownership.idle_filters(snapshot):
+            _LOG.warning("rocky: %s: no table fits the filter %r", self.defs_state_config.key, text)
         self._graph = build_graph(
             snapshot,
             ownership,

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from typing import Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import dagster as dg
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from dagster_rocky.described import DescribedModel
 from dagster_rocky.execution.strategies import Mode
+from dagster_rocky.partitions import parse_start
 
 
 class RunOptions(DescribedModel):
@@ -215,6 +217,29 @@ class PartitionsOptions(DescribedModel):
         examples=["per_partition"],
     )
 
+    @field_validator("start", "end")
+    @classmethod
+    def _is_a_partition(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """Read as a day here, so that a mistake is told with its field; each grain moves it to its own window."""
+        if value is not None:
+            try:
+                parse_start("day", value)
+            except ValueError as error:
+                raise ValueError(f"partitions.{info.field_name}: {error}") from error
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_zone(cls, value: str) -> str:
+        """Dagster fails late and obscurely on a zone that does not exist."""
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(
+                f"partitions.timezone: {value!r} is no time zone; write it like 'Europe/Lisbon'"
+            ) from error
+        return value
+
     @field_validator("lookback")
     @classmethod
     def _lookback_is_not_negative(cls, value: int | str | None) -> int | str | None:
@@ -232,6 +257,8 @@ class PartitionsOptions(DescribedModel):
             raise ValueError(
                 "partitions.every needs partitions.start, the first partition, for example 2026-05-01"
             )
+        if self.start and self.end and parse_start("day", self.start) >= parse_start("day", self.end):
+            raise ValueError(f"partitions.end ({self.end}) must come after partitions.start ({self.start})")
         if self.every is not None and self.dynamic:
             raise ValueError(
                 "partitions.every and partitions.dynamic do not go together: leave one of them out"

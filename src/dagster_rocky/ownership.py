@@ -65,6 +65,26 @@ class Ownership:
             if by_name and not any(fnmatchcase(name, pattern) for name in names):
                 raise SelectionError(f"models names {pattern!r}, but the project has {_listed(names)}")
 
+    def idle_filters(self, snapshot: ProjectSnapshot) -> list[str]:
+        """Filters that no table of the project fits: a typo in a value, or a source that is gone.
+
+        Args:
+            snapshot: The project.
+
+        Returns:
+            Those of `filters` and `exclude_filters`, as they are written.
+        """
+        idle = dict.fromkeys((*self.filters, *self.exclude_filters))
+        for pipeline in snapshot.pipelines:
+            for source in pipeline.sources:
+                for table in source.tables:
+                    facts = table_facts(source, table)
+                    for text in [text for text in idle if _fits(text, facts)]:
+                        del idle[text]
+                if not idle:
+                    return []
+        return list(idle)
+
     def owns_pipeline(self, name: str | None) -> bool:
         """Whether a pipeline is owned at all."""
         return self.pipelines is None or name in self.pipelines

@@ -155,6 +155,12 @@ def test_components_of_one_project_share_its_graph(project):
         ({"partitions": {"dynamic": True}}, r"partitions\.by"),
         ({"partitions": {"every": "day"}}, r"partitions\.start"),
         ({"partitions": {"lookback": -1}}, "lookback"),
+        ({"partitions": {"start": "yesterday"}}, r"partitions\.start: 'yesterday'"),
+        (
+            {"partitions": {"start": "2026-05-01", "end": "2026-04"}},
+            r"partitions\.end \(2026-04\) must come after",
+        ),
+        ({"partitions": {"timezone": "Mars/Olympus"}}, r"partitions\.timezone: 'Mars/Olympus'"),
         ({"retry": {"max_retries": 1, "backoff": "linear"}}, r"retry\.delay_seconds"),
         ({"state_path": "a", "state_namespace": "b"}, "state_namespace"),
         ({"checks": {"overrides": {"row_count": {"severity": "FATAL"}}}}, "severity"),
@@ -205,6 +211,13 @@ class TestTranslations(TestTranslation):
             if key_modifier:
                 key = key_modifier(key)
             assert assertion(specs_of(defs)[key.to_user_string()])
+
+
+def test_a_filter_that_no_table_fits_is_said(project, caplog):
+    project.add("buoys", filters=["fleet=pacific", "fleet=atlantis"])
+    assert "duckdb/pacific/west/wind/gusts" in project.asset_keys()
+    assert "no table fits the filter 'fleet=atlantis'" in caplog.text
+    assert "fleet=pacific" not in caplog.text
 
 
 def test_a_stale_state_is_said_in_log_and_metadata(project, caplog):
