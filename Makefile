@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup  ## Build the example project with `dg launch` in all three modes, and show what came out
 	@$(BIN)/python example_project/demo.py
 
-ui: setup  ## Open the example project in a browser (`dg dev`)
+ui: seed  ## Open the example project in a browser (`dg dev`)
 	@mkdir -p example_project/.dagster_home
 	@printf 'telemetry:\n  enabled: false\nnux:\n  enabled: false\n' > example_project/.dagster_home/dagster.yaml
 	cd example_project && PATH="$(CURDIR)/$(BIN):$$PATH" DAGSTER_HOME="$(CURDIR)/example_project/.dagster_home" dg dev
@@ -32,7 +32,7 @@ ui: setup  ## Open the example project in a browser (`dg dev`)
 seed: setup  ## Load the example's data, and nothing else
 	@$(BIN)/python example_project/seed.py
 
-docs: setup  ## Write the picture and the YAML reference in docs/ from the project as it is
+docs: seed  ## Write the picture and the YAML reference in docs/ from the project as it is
 	@$(BIN)/python docs/draw_graph.py
 	@$(BIN)/python docs/write_yaml_reference.py
 
@@ -53,3 +53,5 @@ lock: setup  ## Write the versions in use to constraints.txt
 
 clean:  ## Remove the environment and everything that runs left behind
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf example_project/.dagster_home example_project/.rocky example_project/flights.duckdb*
+	rm -rf example_project/models/.rocky-state* example_project/nyc_flights/defs/.local_defs_state
