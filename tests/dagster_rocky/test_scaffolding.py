@@ -113,6 +113,25 @@ def test_all_options_are_in_the_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not (tmp_path / "wh" / "models").exists()
 
 
+def test_a_second_component_is_appended_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "rocky.toml").write_text("")
+    monkeypatch.chdir(tmp_path)
+    scaffold(tmp_path / "x", binary_path="rocky", mode="buffered")
+    RockyComponentScaffolder().scaffold(
+        dg.ScaffoldRequest(
+            type_name="dagster_rocky.RockyComponent",
+            target_path=tmp_path / "x" / "defs.yaml",
+            scaffold_format="yaml",
+            project_root=tmp_path,
+            params=RockyScaffoldParams(binary_path="rocky", mode="pipes"),
+            append=True,
+        )
+    )
+    first, second = yaml.safe_load_all((tmp_path / "x" / "defs.yaml").read_text())
+    assert (first["attributes"]["mode"], second["attributes"]["mode"]) == ("buffered", "pipes")
+    assert second["attributes"]["config_path"] == "../rocky.toml"
+
+
 def test_every_attribute_in_the_yaml_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     scaffold(tmp_path / "x", binary_path="rocky-local")
