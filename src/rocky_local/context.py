@@ -25,6 +25,7 @@ class RunContext:
 
     Attributes:
         pipeline: The pipeline that runs; None for a single model.
+        input_hashes: What the skip gate saw of the inputs of models that depend on no other, by target.
         announces_models: Whether models are reported to Dagster; a `--model` run keeps quiet about them.
     """
 
@@ -39,6 +40,7 @@ class RunContext:
     messages: Messages = field(default_factory=Messages)
     shutdown: Shutdown = field(default_factory=Shutdown)
     announces_models: bool = True
+    input_hashes: dict[str, str] = field(default_factory=dict)
 
     def add_materialization(self, entry: dict[str, Any]) -> None:
         """Put a finished table or model into the result and tell Dagster and the hooks."""

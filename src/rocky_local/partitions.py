@@ -109,7 +109,7 @@ def grain_of(model: Model) -> Grain:
 
 
 def plan_partitions(model: Model, selection: PartitionSelection, computed: set[str]) -> list[Partition]:
-    """Return the partitions that a run builds, oldest first.
+    """Return the partitions that a run builds, oldest first, each with the ones that its lookback adds.
 
     Args:
         model: A time_interval model.
@@ -128,12 +128,14 @@ def plan_partitions(model: Model, selection: PartitionSelection, computed: set[s
         if not first:
             raise EngineError(failed, "--missing requires `first_partition` to be set in the model TOML")
         every = _range(grain, _parsed(model, grain, first), now)
-        return [partition for partition in every if partition.key not in computed]
+        gaps = [number for number, partition in enumerate(every) if partition.key not in computed]
+        again = {number - back for number in gaps for back in range(lookback + 1)}
+        return [partition for number, partition in enumerate(every) if number in again]
     if selection.first is not None and selection.last is not None:
         start, end = (_parsed(model, grain, key) for key in (selection.first, selection.last))
         if start > end:
             raise EngineError(failed, f"--from '{selection.first}' is after --to '{selection.last}'")
-        return _range(grain, grain.shift(start, -(selection.lookback or 0)), end)
+        return _range(grain, grain.shift(start, -lookback), end)
     last = _parsed(model, grain, selection.key) if selection.key is not None else now
     return _range(grain, grain.shift(last, -lookback), last)
 

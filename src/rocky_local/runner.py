@@ -230,6 +230,7 @@ def _record(context: RunContext) -> None:
             "sql_hash": entry["metadata"].get("sql_hash", ""),
             "target": entry["metadata"]["target_table_full_name"],
             "asset_key": entry["asset_key"],
+            "input_hash": context.input_hashes.get(entry["metadata"]["target_table_full_name"]),
         }
         for entry in result.materializations
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,9 @@ class SkipGate:
         self._rebuilt.add(model.target)
         logic, inputs = (self._logic(model), self._inputs(model)) if self._active else (_NO_KEY, _NO_KEY)
         self._context.state.set_build(model.table, logic, inputs)
+        if self._active and not model.depends_on:
+            sources = hashlib.sha256(f"{model.sources}\n{inputs}".encode())
+            self._context.input_hashes[model.target] = sources.hexdigest()
 
     def report(self) -> None:
         """Put the decisions into the result: layer by layer, partitioned models last in each."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 _WINDOW = 20
+_SHOWN = 50
 
 
 def run(args: Arguments) -> int:
@@ -31,7 +32,7 @@ def run(args: Arguments) -> int:
     if model:
         result = _of_model(records, model, rolling=args.has("rolling-stats"))
     else:
-        runs = [_shown(record, audit=args.has("audit")) for record in records]
+        runs = [_shown(record, audit=args.has("audit")) for record in records[:_SHOWN]]
         result = {**output.head("history"), "runs": runs, "count": len(runs)}
     if args.json:
         output.print_json(result)
@@ -73,8 +74,10 @@ def _recipe(entry: Record) -> dict[str, str]:
     """Name what was built and where, so that two runs of the same recipe can be told from two recipes."""
     logic = f"{entry.get('target', entry['model_name'])}\n{entry.get('sql_hash', '')}"
     place = f"{__version__}\n{platform.machine()}\n{os.name}"
+    found = entry.get("input_hash")
     return {
         "recipe_hash": hashlib.sha256(logic.encode()).hexdigest(),
+        **({"input_hash": found, "input_proof_class": "heuristic"} if found else {}),
         "env_hash": hashlib.sha256(place.encode()).hexdigest(),
         "hash_scheme": "v1",
     }

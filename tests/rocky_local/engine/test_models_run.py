@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -84,6 +84,16 @@ def test_missing_builds_only_what_state_does_not_know(marts: Project) -> None:
     assert again.code == 0
     assert again.result["materializations"] == []
     assert again.result["partition_summaries"][0]["partitions_planned"] == 0
+
+
+def test_missing_partitions_bring_the_ones_that_their_lookback_covers(marts: Project) -> None:
+    now = datetime.now(UTC)
+    first = (now - timedelta(days=3)).strftime("%Y-%m-%d")
+    days = [(now - timedelta(days=back)).strftime("%Y-%m-%d") for back in (3, 2, 1, 0)]
+    marts.model("daily", DAILY_SQL, DAILY.replace("2026-01-01", first) + "lookback = 1\n")
+    marts("run", "--from", days[0], "--to", days[1], "--lookback", "0")
+    answer = marts("run", "--missing")
+    assert [entry["partition"]["key"] for entry in answer.result["materializations"]] == days[1:]
 
 
 @pytest.mark.parametrize(
