@@ -239,6 +239,7 @@ def test_dg_scaffold_takes_the_four_options(project: Path):
     assert (project / "wh" / "models" / "hello.sql").is_file()
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("scaffold_format", ["yaml", "python"])
 def test_a_scaffolded_component_loads_and_runs(project: Path, scaffold_format: str):
     dg_command(

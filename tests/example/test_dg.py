@@ -58,6 +58,7 @@ def test_the_checks_of_dg_pass(dg_command: Callable[..., str]):
     assert "loaded successfully" in dg_command("check", "defs")
 
 
+@pytest.mark.timeout(900)
 def test_launch_of_an_asset_a_partition_and_a_range(dg_command: Callable[..., str], example: Path):
     dg_command("launch", "--assets", "key:duckdb/jfk/wx/weather")
     assert materialized() == [("duckdb/jfk/wx/weather", None)]

@@ -25,6 +25,7 @@ def test_the_picture_is_up_to_date(
     assert script.PICTURE.read_text() == script.draw(script.read_graph()), "run `make docs`"
 
 
+@pytest.mark.timeout(900)
 def test_the_demo_ends_with_a_table(example: Path):
     done = subprocess.run(
         [sys.executable, "demo.py"],
@@ -33,7 +34,7 @@ def test_the_demo_ends_with_a_table(example: Path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=280,
+        timeout=600,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "already loaded" in done.stdout

@@ -77,6 +77,7 @@ def test_the_python_runs(example: Path, monkeypatch: pytest.MonkeyPatch):
     assert event.materialization.metadata["tables_copied"].value == 1
 
 
+@pytest.mark.timeout(900)
 def test_the_dg_commands_run(dg_command: Callable[..., str], example: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PYTHONPATH", str(example))  # stands for an installed project
     scaffold, *others = dg_lines()
