@@ -91,8 +91,12 @@ class Messages:
             if self._path is None:
                 tracing.plain(line)
                 return
-            with open(self._path, "ab") as file:
-                file.write(line.encode() + b"\n")
+            try:
+                with open(self._path, "ab") as file:
+                    file.write(line.encode() + b"\n")
+            except OSError as error:
+                self._path = None
+                _fall_back("cannot write to the Pipes channel", str(error))
 
 
 def open_messages() -> Messages:

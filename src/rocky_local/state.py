@@ -23,6 +23,7 @@ from rocky_local.errors import EngineError
 SCHEMA_VERSION = 22
 LEGACY_NAME = ".rocky-state.redb"
 _INVALID = "database error: I/O error: invalid data"
+_RESUMABLE_RUNS = 20
 _RETRIES, _PAUSE = 4, 0.08
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -230,8 +231,11 @@ class StateStore:
         self._write("UPDATE watermarks SET copying = 0 WHERE target = ?", target)
 
     def start_progress(self, run_id: str) -> None:
-        """Note that a replication has begun; it can be resumed from here on."""
+        """Note that a replication has begun; it can be resumed from here on, until twenty later ones have begun."""
         self._write("INSERT OR IGNORE INTO progress VALUES (?)", run_id)
+        latest = f"SELECT run_id FROM progress ORDER BY rowid DESC LIMIT {_RESUMABLE_RUNS}"
+        for table in ("copied", "progress"):
+            self._write(f"DELETE FROM {table} WHERE run_id NOT IN ({latest})")
 
     def has_progress(self, run_id: str) -> bool:
         """Return whether a replication of this id ever began."""

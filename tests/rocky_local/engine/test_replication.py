@@ -179,3 +179,25 @@ def test_merge_updates_by_key_and_view_fails_on_its_second_run(landing: Project)
     assert answer.code == 2
     assert _strategies(answer) == {"ulm": "merge"}
     assert landing.sql("SELECT COUNT(*), MAX(seen_at) FROM kept__ulm.people")[0][0] == 3
+
+
+def test_a_pipes_channel_that_cannot_be_written_costs_a_warning(landing: Project) -> None:
+    params = base64.b64encode(json.dumps({"path": "no/such/folder/messages"}).encode()).decode()
+    answer = landing("run", DAGSTER_PIPES_CONTEXT="e30=", DAGSTER_PIPES_MESSAGES=params)
+    assert answer.code == 0
+    expected = "cannot write to the Pipes channel; falling back to non-Pipes mode"
+    assert answer.messages().count(expected) == 1
+
+
+def test_only_the_latest_runs_can_be_resumed(landing: Project) -> None:
+    from rocky_local.state import open_for_writing
+
+    store = open_for_writing(landing.root / "state.redb")
+    for number in range(25):
+        store.start_progress(f"run-{number}")
+        store.finish_copy(f"run-{number}", "lake.s.t", 0)
+    kept = [number for number in range(25) if store.has_progress(f"run-{number}")]
+    assert kept == list(range(5, 25))
+    assert store.copied_in("run-0") == set()
+    assert store.copied_in("run-24") == {"lake.s.t"}
+    store.close()
