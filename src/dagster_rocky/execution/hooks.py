@@ -6,8 +6,12 @@ r"""Live news from the project's own hooks: lines that a hook appends to a file 
 
 ```toml
 [[hook.on_after_materialize]]
-command = 'if [ -n "$DAGSTER_ROCKY_HOOK_FILE" ]; then printf "%s\n" "$(cat)" >> "$DAGSTER_ROCKY_HOOK_FILE"; fi'
+command = '''
+event="$(cat)"
+if [ -n "$DAGSTER_ROCKY_HOOK_FILE" ]; then printf "%s\n" "$event" >> "$DAGSTER_ROCKY_HOOK_FILE"; fi'''
 ```
+
+It always reads its stdin, since an engine may die of writing to a hook that does not.
 """
 
 import json

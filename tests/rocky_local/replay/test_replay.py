@@ -13,9 +13,7 @@ from .compare import compare
 from .running import Replay, Replayed
 
 SEQUENCES = read_sequences()
-COMPARED = {
-    case.name: (sequence, case) for sequence in SEQUENCES.values() for case in sequence.cases if case.recorded
-}
+COMPARED = {case.name: (sequence, case) for sequence in SEQUENCES.values() for case in sequence.cases}
 
 
 def _known_differences() -> dict[str, tuple[set[str], str]]:
