@@ -48,6 +48,11 @@ format: setup  ## Format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+bench: setup  ## Measure the execution engine, loading and rocky-local against their limits (four minutes)
+	$(BIN)/python benchmarks/execution.py
+	$(BIN)/python benchmarks/load_time.py
+	$(BIN)/python benchmarks/rocky_local.py
+
 lock: setup  ## Write the versions in use to constraints.txt
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
 

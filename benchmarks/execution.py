@@ -22,10 +22,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import dagster as dg
 import psutil
-from support.stand_in import PREAMBLE, run_step, table_asset
 
 from dagster_rocky.execution.request import RunRequest
 from dagster_rocky.resource import RockyResource
+from support.stand_in import PREAMBLE, run_step, table_asset
 
 ROWS: list[tuple[str, str, str, bool]] = []
 LINE = '{"timestamp":"2026-01-01T00:00:00Z","level":"INFO","fields":{"message":"copying data","table":"wh.s.t","n":%d}}'
@@ -221,7 +221,10 @@ class PeakMemory:
 
 def memory_lines(folder: Path, instance: dg.DagsterInstance) -> None:
     """A million stderr lines."""
-    body = f"w = sys.stderr.write\nfor i in range(1_000_000): w('''{LINE}\\n''' % i)\nsys.stderr.flush()\nsay(result([]))"
+    body = (
+        f"w = sys.stderr.write\nfor i in range(1_000_000): w('''{LINE}\\n''' % i)\n"
+        "sys.stderr.flush()\nsay(result([]))"
+    )
     resource = engine(folder, body)
 
     def run(context: dg.OpExecutionContext) -> int:

@@ -38,7 +38,7 @@ def rocky(tmp_path: Path) -> Callable[..., RockyResource]:
     """Makes a resource whose engine is the body of a script, in a folder with an awkward name."""
 
     def make(body: str, **settings: object) -> RockyResource:
-        folder = tmp_path / 'it\'s a "project" – ünï'
+        folder = tmp_path / 'it\'s a "project" ünï'
         folder.mkdir(exist_ok=True)
         (folder / "rocky.toml").touch()
         script = tmp_path / "the engine"

@@ -1,0 +1,124 @@
+"""How fast `rocky-local` is: starting, asking, and the whole example against the bare statements that it runs.
+
+The statements are taken from the engine's own debug log and run again by a process that does nothing else. The
+project's hooks are left out of both, since they are shells of the project's own; what one costs is a row by itself. Run
+it with `make bench`; it exits with 1 when a limit is missed.
+"""
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+ENGINE = Path(sys.executable).with_name("rocky-local")
+RUNS = (
+    ("run", "--pipeline", "landing"),
+    ("run", "--pipeline", "marts"),
+    ("run", "--model", "daily_flights", "--from", "2013-01-01", "--to", "2013-12-31"),
+)
+BARE = """
+import duckdb, json, sys
+connection = duckdb.connect(sys.argv[1])
+for statement in json.load(open(sys.argv[2])):
+    connection.execute(statement).fetchall()
+"""
+ROWS: list[tuple[str, str, str, bool]] = []
+
+
+def record(what: str, measured: str, limit: str, good: bool) -> None:
+    """Adds a row to the table and shows it at once."""
+    ROWS.append((what, measured, limit, good))
+    print(f"{'ok  ' if good else 'MISS'} {what}: {measured} (limit {limit})", flush=True)
+
+
+def seconds(action: Callable[[], object], times: int) -> float:
+    """The median of several timings."""
+    taken = []
+    for _ in range(times):
+        begin = time.perf_counter()
+        action()
+        taken.append(time.perf_counter() - begin)
+    return statistics.median(taken)
+
+
+def engine(folder: Path, *args: str, env: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+    """One command of the engine."""
+    return subprocess.run(
+        [ENGINE, *args, "-o", "json"],
+        cwd=folder,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
+def statements(folder: Path, args: tuple[str, ...]) -> list[str]:
+    """What the engine has DuckDB do, from its debug log."""
+    log = engine(folder, *args, env={"RUST_LOG": "info,rocky_duckdb=debug"}).stderr
+    found = []
+    for line in log.splitlines():
+        fields = json.loads(line).get("fields", {}) if line.startswith("{") else {}
+        if str(fields.get("message", "")).startswith("executing DuckDB"):
+            found.append(fields["sql"])
+    return found
+
+
+def main() -> int:
+    """All of it; 0 when every limit is kept."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "example_project"
+        shutil.copytree(
+            ROOT / "example_project", folder, ignore=shutil.ignore_patterns("*.duckdb*", ".*", "__pycache__")
+        )
+        subprocess.run([sys.executable, "seed.py"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        version = seconds(lambda: subprocess.run([ENGINE, "--version"], capture_output=True, check=True), 11)
+        record("rocky-local --version", f"{version * 1000:.0f} ms", "150 ms", version < 0.15)
+        discover = seconds(lambda: engine(folder, "discover", "--pipeline", "landing"), 7)
+        record("rocky-local discover, the example", f"{discover * 1000:.0f} ms", "400 ms", discover < 0.4)
+        year = RUNS[-1]
+        engine(folder, *RUNS[0])
+        engine(folder, *RUNS[1])
+        hooked = seconds(lambda: engine(folder, *year), 3)
+        config = folder / "rocky.toml"
+        config.write_text(config.read_text().split("[[hook.")[0])
+        plain = seconds(lambda: engine(folder, *year), 3)
+        record("a hook, for each table or partition", f"{(hooked - plain) / 365 * 1000:.1f} ms", "none", True)
+        total, floor, count = 0.0, 0.0, 0
+        for args in RUNS:
+            engine(folder, *args)
+            script = Path(temporary) / "statements.json"
+            found = statements(folder, args)
+            script.write_text(json.dumps(found))
+            count += len(found)
+            bare = [sys.executable, "-c", BARE, str(folder / "flights.duckdb"), str(script)]
+            timed, bare_timed = [], []
+            for _ in range(5):
+                timed.append(seconds(lambda args=args: engine(folder, *args), 1))
+                bare_timed.append(seconds(lambda bare=bare: subprocess.run(bare, check=True), 1))
+            print(
+                f"     {' '.join(args)}: {statistics.median(timed):.2f} s, bare {statistics.median(bare_timed):.2f} s"
+            )
+            total += statistics.median(timed)
+            floor += statistics.median(bare_timed)
+        record(
+            f"the whole example, {count} statements",
+            f"{total:.2f} s, bare {floor:.2f} s, {total / floor:.2f} x",
+            "1.15 x",
+            total <= 1.15 * floor,
+        )
+    print("\n| what | measured | limit |\n| --- | --- | --- |")
+    for what, measured, limit, good in ROWS:
+        print(f"| {what} | {measured} | {limit}{'' if good else ' (missed)'} |")
+    return 0 if all(good for *_, good in ROWS) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
