@@ -15,7 +15,6 @@ from dagster.components.utils.defs_state import DefsStateConfig, DefsStateConfig
 from dagster.components.utils.project_paths import get_local_state_path
 from dagster.components.utils.translation import TranslationFn, TranslationFnResolver
 from dagster_shared.serdes.objects.models.defs_state_info import DefsStateManagementType
-from dagster_shared.utils.warnings import disable_dagster_warnings
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from dagster_rocky.assets import backfill_policy, build_assets, build_check_ops, build_partition_sensors
@@ -283,7 +282,7 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
         When that refresh fails and there is a last good state, the graph is built from it, and log and metadata say
         so: a database that a run holds at this moment is no reason to lose the graph.
         """
-        self._refuse_missing_config()
+        self.require_config()
         self._state_note = None
         try:
             return super().build_defs(context)
@@ -404,7 +403,12 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
             )
         return self._graph
 
-    def _refuse_missing_config(self) -> None:
+    def require_config(self) -> None:
+        """Refuses a config that is not there.
+
+        Raises:
+            dagster.Failure: With the path, and what to do.
+        """
         path = Path(self.config_path)
         if not path.is_file():
             what = "is a folder" if path.is_dir() else "does not exist"
@@ -446,36 +450,3 @@ def _location_of(context: dg.ComponentLoadContext) -> str:
     except ValueError:
         place = context.component_loc.get_display_key(Path("/"))
     return place.replace("/defs.yaml", "").removesuffix("[0]") or "defs"
-
-
-def build_rocky_definitions(component: RockyComponent) -> dg.Definitions:
-    """The definitions of a component that is made in Python, without YAML and without a `dg` project.
-
-    The snapshot is kept beside the project in `.rocky/`; it is made when it is missing or no longer fits the files.
-
-    Args:
-        component: For example `RockyComponent(config_path="rocky.toml", binary_path="rocky-local")`.
-
-    Returns:
-        Definitions to merge with others.
-
-    Raises:
-        RefreshFailed: When the project cannot be asked for and there is no snapshot of it.
-
-    Example:
-        ```python
-        defs = build_rocky_definitions(RockyComponent(config_path="flights/rocky.toml", binary_path="rocky-local"))
-        ```
-    """
-    component._refuse_missing_config()
-    project_dir = Path(component.config_path).absolute().parent
-    path = project_dir / ".rocky" / "dagster-state.json"
-    try:
-        snapshot = read_state(path)
-        is_fit = describe_staleness(snapshot, project_dir) is None
-    except (FileNotFoundError, UnreadableState):
-        is_fit = False
-    if not is_fit:
-        snapshot = write_state(component.resource, path, component.defs_state_config.key)
-    with disable_dagster_warnings():
-        return component.build_defs_from_snapshot(snapshot)

@@ -169,7 +169,7 @@ class RockyResource(dg.ConfigurableResource):
                 f"rocky: the run ended with exit code {result.exit_code}; {len(result.errors)} errors, the first: "
                 f"{result.errors[0].error if result.errors else 'none in its JSON'}"
             )
-        return report.completed()
+        return report.completed(result)
 
     def discover(self, pipeline: str | None = None) -> DiscoverResult:
         """The sources and tables of a replication pipeline, as the engine sees them now."""

@@ -170,3 +170,29 @@ def test_the_docstring_example_of_a_request_holds() -> None:
         "run", "--pipeline", "landing", "--filter", "airport=jfk",
     ]  # fmt: skip
     assert json.loads(RunRequest(governance_override={"a": 1}).to_args()[-1]) == {"a": 1}
+
+
+def test_a_plain_asset_stands_for_the_whole_run(rocky: Callable[..., RockyResource]) -> None:
+    nothing = "say(result([]))"
+    partial = 'say(result(["a"], status="PartialFailure", errors=[{"asset_key": [], "error": "no type"}])); sys.exit(2)'
+
+    def run(body: str) -> dg.ExecuteInProcessResult:
+        resource = rocky(body)
+
+        @dg.asset
+        def flights(context: dg.AssetExecutionContext):
+            yield from resource.run_pipes(context, filter="airport=jfk").get_results()
+
+        return dg.materialize([flights], raise_on_error=False)
+
+    built = run(ECHO)
+    assert built.success
+    event = built.get_asset_materialization_events()[0]
+    assert event.asset_key == dg.AssetKey("flights")
+    assert event.materialization.metadata["rocky/tables"].value == 1
+    for body, reason in ((nothing, "built nothing"), (partial, "no type")):
+        failed = run(body)
+        assert not failed.success
+        assert not failed.get_asset_materialization_events()
+        failure = next(e for e in failed.all_events if e.is_step_failure)
+        assert reason in failure.event_specific_data.user_failure_data.description

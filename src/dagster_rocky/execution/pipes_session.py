@@ -8,7 +8,8 @@ from dagster._core.errors import DagsterInvalidPropertyError
 from dagster._core.pipes.context import build_external_execution_context_data
 
 from dagster_rocky.execution.engine_events import Built, Checked, Drifted, EngineEvent
-from dagster_rocky.metadata import built_metadata, checked_metadata, severity_of
+from dagster_rocky.metadata import DURATION, RUN_ID, built_metadata, checked_metadata, severity_of
+from dagster_rocky.results import RunResult
 
 Context = dg.AssetExecutionContext | dg.OpExecutionContext
 
@@ -37,14 +38,16 @@ def _has_assets(context: Context) -> bool:
 class RockyPipesInvocation(dg.PipesClientCompletedInvocation):
     """The events of a completed run, limited to what the engine reported.
 
-    Unlike Dagster's own, `get_results` makes up no materialization: an asset that the engine did not report is not
-    in the results. Results for assets and checks that the step does not have are left out, since Dagster takes
-    none; they are in the log.
+    Unlike Dagster's own, `get_results` makes up no materialization for an asset that the engine should have reported
+    and did not. An asset of the user's own that stands for the whole run, as in a plain `@dg.asset`, is materialized
+    when the run built something and nothing failed. Results for assets and checks that the step does not have are
+    left out, since Dagster takes none.
     """
 
-    def __init__(self, session: dg.PipesSession, context: Context) -> None:
+    def __init__(self, session: dg.PipesSession, context: Context, result: RunResult) -> None:
         super().__init__(session)
         self._context = context
+        self.result = result
 
     def get_results(self, *, implicit_materializations: bool = False) -> Sequence[dg.PipesExecutionResult]:
         """What the engine reported for the step's own assets and checks.
@@ -52,13 +55,17 @@ class RockyPipesInvocation(dg.PipesClientCompletedInvocation):
         Args:
             implicit_materializations: Also report every other selected asset as materialized, as Dagster's default
                 does; only for an engine run that is known to cover them.
+
+        Raises:
+            dagster.Failure: When the step's only asset stands for the whole run, and something of it failed or it
+                built nothing.
         """
         results = super().get_results(implicit_materializations=implicit_materializations)
         if not _has_assets(self._context):
             return results
         assets = self._context.selected_asset_keys
         checks = self._context.selected_asset_check_keys
-        return [
+        kept = [
             result
             for result in results
             if (
@@ -67,6 +74,27 @@ class RockyPipesInvocation(dg.PipesClientCompletedInvocation):
                 else result.asset_key in assets
             )
         ]
+        if len(assets) == 1 and not any(isinstance(result, dg.MaterializeResult) for result in kept):
+            return [self._whole_run(next(iter(assets))), *kept]
+        return kept
+
+    def _whole_run(self, key: dg.AssetKey) -> dg.MaterializeResult[Any]:
+        """The materialization of an asset that stands for everything that the run built."""
+        built = sorted({"/".join(done.asset_key) for done in self.result.materializations})
+        errors = [error.error for error in self.result.errors]
+        if errors or self.result.exit_code or not built:
+            why = errors[0] if errors else "it built nothing; does the filter match a table?"
+            raise dg.Failure(
+                f"{key.to_user_string()} is not materialized: the engine ended with exit code "
+                f"{self.result.exit_code}, {len(built)} built and {len(errors)} failed. {why}",
+                metadata={"rocky/built": built, "rocky/errors": errors[:20]},
+            )
+        metadata: dict[str, Any] = {"rocky/built": built, "rocky/tables": len(built)}
+        if self.result.run_id:
+            metadata[RUN_ID] = self.result.run_id
+        if self.result.duration_ms is not None:
+            metadata[DURATION] = self.result.duration_ms / 1000
+        return dg.MaterializeResult(asset_key=key, metadata=metadata)
 
 
 class PipesReport:
@@ -122,9 +150,9 @@ class PipesReport:
         message: Any = {"__dagster_pipes_version": "0.1", "method": method, "params": params}
         self._session.message_handler.handle_message(message)
 
-    def completed(self) -> RockyPipesInvocation:
+    def completed(self, result: RunResult) -> RockyPipesInvocation:
         """The invocation with everything that was reported."""
-        return RockyPipesInvocation(self._session, self._context)
+        return RockyPipesInvocation(self._session, self._context, result)
 
 
 class _NoReader(dg.PipesMessageReader):
