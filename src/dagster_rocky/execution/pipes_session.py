@@ -161,7 +161,7 @@ class _NoReader(dg.PipesMessageReader):
     expected_writer_count = 1
 
     def read_messages(self, handler: dg.PipesMessageHandler) -> Any:
-        raise NotImplementedError("messages are handed over, not read")
+        raise RuntimeError("messages are handed over, not read")
 
     def no_messages_debug_text(self) -> str:
         return "The engine's events are handed to the Pipes handler directly."

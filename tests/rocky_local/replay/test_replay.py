@@ -13,7 +13,12 @@ from .compare import compare
 from .running import Replay, Replayed
 
 SEQUENCES = read_sequences()
-COMPARED = {case.name: (sequence, case) for sequence in SEQUENCES.values() for case in sequence.cases}
+COMPARED = {
+    case.name: (sequence, case)
+    for sequence in SEQUENCES.values()
+    for case in sequence.cases
+    if case.recorded or not case.on_a_copy
+}
 
 
 def _known_differences() -> dict[str, tuple[set[str], str]]:
