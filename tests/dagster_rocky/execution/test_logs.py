@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import dagster as dg
 import pytest
 
 from dagster_rocky.execution.lines import FileTail
@@ -197,3 +198,28 @@ def test_a_spool_that_cannot_be_made_fails_the_step_by_name(
 
     assert run.failure and "Cannot spool the engine's output" in str(run.failure.description)
     assert "No space left" in str(run.failure.description)
+
+
+def test_a_storage_that_sleeps_stalls_neither_engine_nor_deadline(
+    make_engine: Make, mode: str, monkeypatch
+) -> None:
+    instance = dg.DagsterInstance.ephemeral()
+    store = instance.event_log_storage.store_event
+
+    def slow(event: dg.EventLogEntry) -> None:
+        time.sleep(0.1)
+        store(event)
+
+    monkeypatch.setattr(instance.event_log_storage, "store_event", slow)
+    body = (
+        "begin = time.monotonic()\nfor i in range(3000): log('line', n=i)\nspent = time.monotonic() - begin\n"
+    )
+    told = 'say(result([table("a", rows_copied=int(spent * 1000))]))'
+    quick = run_step(make_engine(body + told), mode, [A], instance=instance)
+    stuck = run_step(make_engine(body + "time.sleep(60)", timeout_seconds=1.5), mode, [A], instance=instance)
+
+    lines = [line for event in quick.logs for line in event.split("\n") if "INFO line" in line]
+    assert lines == [f"rocky: INFO line n={i}" for i in range(3000)]
+    assert quick.materialized["a"]["dagster/row_count"] < 1000
+    assert stuck.failure
+    assert stuck.failure.metadata["rocky/duration_seconds"].value < 3.0
