@@ -34,11 +34,15 @@ def _launcher() -> tuple[tuple[str, ...], Callable[[], None] | None]:
     """A command to put in front, or a function to call in the child, that sets the parent-death signal.
 
     `setpriv` is on every usual Linux and becomes the command itself. A function in the child needs a real fork,
-    which in a process like Dagster's costs some ten milliseconds, so it is the second choice.
+    which in a process like Dagster's costs some ten milliseconds, so it is the second choice: for systems without
+    `setpriv`, or with one that is too old or too small to know the option.
     """
     setpriv = shutil.which("setpriv") if sys.platform.startswith("linux") else None
     if setpriv is not None:
-        return (setpriv, "--pdeathsig", "KILL", "--"), None
+        prefix = (setpriv, "--pdeathsig", "KILL", "--")
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            if subprocess.run([*prefix, "true"], capture_output=True, timeout=5, check=False).returncode == 0:
+                return prefix, None
     return (), _parent_death_signal()
 
 

@@ -14,6 +14,7 @@ import dagster as dg
 import psutil
 import pytest
 
+from dagster_rocky.execution import process
 from dagster_rocky.resource import RockyResource
 
 Make = Callable[..., RockyResource]
@@ -180,3 +181,25 @@ def test_a_closed_invocation_ends_its_process(make_engine: Make, mode: str) -> N
         pids = [invocation.pid]
         events.close()  # type: ignore[attr-defined]
     assert alive(pids) == []
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the parent-death signal is Linux's")
+@pytest.mark.parametrize(
+    "setpriv", [None, "#!/bin/sh\necho unknown option >&2; exit 1\n"], ids=["none", "too-old"]
+)
+def test_systems_without_a_usable_setpriv_run_the_engine_too(
+    make_engine: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setpriv: str | None
+) -> None:
+    path = tmp_path / "setpriv"
+    if setpriv is not None:
+        path.write_text(setpriv)
+        path.chmod(0o755)
+    monkeypatch.setattr(
+        "shutil.which", lambda name, **_: str(path) if setpriv and name == "setpriv" else None
+    )
+    process._launcher.cache_clear()
+    try:
+        assert [m.asset_key[-1] for m in make_engine('say(result(["a"]))').run().materializations] == ["a"]
+        assert process._launcher()[1] is not None
+    finally:
+        process._launcher.cache_clear()
