@@ -6,11 +6,13 @@ from pydantic import BaseModel, ValidationError
 
 from dagster_rocky.execution import errors
 from dagster_rocky.execution.spool import Spool
+from dagster_rocky.results.base import json_start
 
 Result = TypeVar("Result", bound=BaseModel)
 
 _SHOWN_BYTES = 200
 _SEARCH_BYTES = 1 << 20
+"""The text that some commands print before their JSON is shorter than this."""
 
 
 def parse_outcome(spool: Spool, end: errors.ProcessEnd, model: type[Result]) -> Result:
@@ -22,7 +24,7 @@ def parse_outcome(spool: Spool, end: errors.ProcessEnd, model: type[Result]) -> 
         RockyFailure: When there is no JSON: a hard failure for another exit code than 0, `no_json` for 0.
     """
     size = spool.stdout_size()
-    start = _json_start(spool, size)
+    start = json_start(spool.read_stdout(0, min(size, _SEARCH_BYTES)))
     if start is not None:
         try:
             return model.model_validate_json(spool.read_stdout(start))
@@ -37,19 +39,6 @@ def parse_outcome(spool: Spool, end: errors.ProcessEnd, model: type[Result]) -> 
     first = spool.read_stdout(0, min(size, _SHOWN_BYTES))
     last = spool.read_stdout(max(0, size - _SHOWN_BYTES), _SHOWN_BYTES)
     raise errors.no_json(end, size, first, last, why)
-
-
-def _json_start(spool: Spool, size: int) -> int | None:
-    """Where the JSON object begins, or None."""
-    head = spool.read_stdout(0, min(size, _SEARCH_BYTES))
-    if head.startswith((b"{\n", b"{\r\n")):
-        return 0
-    for marker in (b"\n{\n", b"\n{\r\n"):
-        at = head.find(marker)
-        if at >= 0:
-            return at + 1
-    stripped = head.lstrip()
-    return len(head) - len(stripped) if stripped.startswith(b"{") else None
 
 
 def _reason(error: ValidationError) -> str:

@@ -24,13 +24,32 @@ def json_document(stdout: bytes) -> bytes:
         # b'{\n  "command": "load"\n}\n'
         ```
     """
+    start = json_start(stdout)
+    return b"" if start is None else stdout[start:]
+
+
+def json_start(stdout: bytes | bytearray) -> int | None:
+    r"""Where the JSON object begins: at the first line that is exactly `{` (contract, section 1.1).
+
+    Args:
+        stdout: What the engine printed, or its beginning.
+
+    Returns:
+        An offset in bytes, or `None` when there is no such line and the output is not all JSON either.
+
+    Example:
+        ```python
+        json_start(b'Load complete\n{\n')  # 14
+        ```
+    """
     if stdout.startswith((b"{\n", b"{\r\n")):
-        return stdout
+        return 0
     for opening in (b"\n{\n", b"\n{\r\n"):
-        start = stdout.find(opening)
-        if start >= 0:
-            return stdout[start + 1 :]
-    return stdout if stdout.lstrip().startswith(b"{") else b""
+        before = stdout.find(opening)
+        if before >= 0:
+            return before + 1
+    stripped = stdout.lstrip()
+    return len(stdout) - len(stripped) if stripped.startswith(b"{") else None
 
 
 class EngineObject(BaseModel):
