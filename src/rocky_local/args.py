@@ -5,84 +5,57 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from itertools import combinations
+from pathlib import Path
+from typing import NamedTuple
 
-from rocky_local.errors import UsageError
+from rocky_local.errors import EngineError, UsageError
 
-_GLOBAL = "-c/--config -o/--output --state-path --state-namespace"
-_VALUES = {
-    "apply": "--parallel",
-    "branch": "--description",
-    "catalog": "--format --models --out",
-    "ci": "--models --contracts --var",
-    "compare": "--filter --pipeline --shadow-suffix --shadow-schema --models",
-    "compile": "--models --contracts --model --var --env",
-    "compliance": "--env --fail-on --models",
-    "cost": "--models",
-    "dag": "--models --contracts --seeds --env",
-    "discover": "--pipeline --env",
-    "doctor": "--check",
-    "emit-sql": "--models --out --var",
-    "estimate": "--models --model --pipeline",
-    "history": "--model --since",
-    "lineage": "--models --column --format",
-    "list": "--models",
-    "load": "--pipeline --source-dir --target --format",
-    "metrics": "--column",
-    "optimize": "--model --models",
-    "plan": "--filter --pipeline --models --model --env --partition --from --to --lookback --parallel "
-    "--shadow-suffix --shadow-schema --idempotency-key --governance-override --var --branch --output-file",
-    "profile": "--models",
-    "retention-status": "--model --models --env",
-    "run": "--filter --pipeline --models --model --env --partition --from --to --lookback --parallel "
-    "--shadow-suffix --shadow-schema --idempotency-key --governance-override --var --branch --resume --contracts "
-    "--run-id --cache-ttl --defer-to",
-    "seed": "--pipeline --seeds --filter",
-    "snapshot": "--pipeline",
-    "state": "",
-    "test": "--models --contracts --model --var --pipeline",
-    "trace": "",
-    "validate": "--models",
-}
-_FLAGS = {
-    "cost": "",
-    "compliance": "--exceptions-only",
-    "dag": "--column-lineage",
-    "discover": "--with-schemas",
-    "history": "--audit --rolling-stats",
-    "lineage": "--downstream --upstream",
-    "load": "--truncate",
-    "metrics": "--alerts --trend",
-    "plan": "--all --dag --latest --missing --shadow --skip-unchanged --force-rebuild --no-prune",
-    "retention-status": "--drift",
-    "run": "--all --dag --latest --missing --shadow --skip-unchanged --force-rebuild --no-prune "
-    "--resume-latest --watch",
-    "snapshot": "--dry-run",
-    "test": "--declarative",
-}
-_REPEATABLE = ("--var",)
-_EXCLUSIVE = {
-    "run": (
-        ("--watch", "--dag"),
-        *combinations(("--partition", "--latest", "--from", "--missing"), 2),
-        ("--resume", "--resume-latest"),
+
+class Grammar(NamedTuple):
+    """What one command takes: options with a value, switches, and how many arguments without a flag."""
+
+    options: str = ""
+    switches: str = ""
+    positionals: int = 0
+
+
+_RUN = (
+    "--filter --pipeline --models --model --env --partition --from --to --lookback --parallel --shadow-suffix "
+    "--shadow-schema --idempotency-key --governance-override --var --branch"
+)
+_RUN_SWITCHES = "--all --dag --latest --missing --shadow --skip-unchanged --force-rebuild --no-prune"
+COMMANDS = {
+    "apply": Grammar("--parallel", "", 1),
+    "compile": Grammar("--models --contracts --model --var --env"),
+    "compliance": Grammar("--env --fail-on --models", "--exceptions-only"),
+    "dag": Grammar("--models --contracts --seeds --env", "--column-lineage"),
+    "discover": Grammar("--pipeline --env", "--with-schemas"),
+    "doctor": Grammar("--check"),
+    "history": Grammar("--model --since", "--audit --rolling-stats"),
+    "lineage": Grammar("--models --column --format", "--downstream --upstream", 1),
+    "list": Grammar("--models", "", 2),
+    "load": Grammar("--pipeline --source-dir --target --format", "--truncate", 1),
+    "optimize": Grammar("--model --models"),
+    "plan": Grammar(f"{_RUN} --output-file", _RUN_SWITCHES),
+    "retention-status": Grammar("--model --models --env", "--drift"),
+    "run": Grammar(
+        f"{_RUN} --resume --contracts --run-id --cache-ttl --defer-to",
+        f"{_RUN_SWITCHES} --resume-latest --watch",
     ),
-    "plan": tuple(combinations(("--partition", "--latest", "--from", "--missing"), 2)),
+    "seed": Grammar("--pipeline --seeds --filter"),
+    "state": Grammar(),
+    "test": Grammar("--models --contracts --model --var --pipeline", "--declarative"),
+    "validate": Grammar("--models"),
 }
-_TOGETHER = {
-    "run": (("--from", "--to"), ("--to", "--from")),
-    "plan": (("--from", "--to"), ("--to", "--from")),
+_SHORTS = {"-c": "--config", "-o": "--output"}
+_GLOBAL = ("--config", "--output", "--state-path", "--state-namespace")
+_FORMS = ("json", "table", "md")
+_SELECTIONS = tuple(combinations(("--partition", "--latest", "--from", "--missing"), 2))
+_EXCLUSIVE = {
+    "run": (("--watch", "--dag"), *_SELECTIONS, ("--resume", "--resume-latest")),
+    "plan": _SELECTIONS,
 }
-_POSITIONAL = {
-    "apply": 1,
-    "list": 2,
-    "lineage": 1,
-    "metrics": 1,
-    "cost": 1,
-    "trace": 1,
-    "profile": 1,
-    "branch": 2,
-    "load": 1,
-}
+_STATE_FILE = ".rocky-state.redb"
 
 
 @dataclass
@@ -90,7 +63,6 @@ class Arguments:
     """One parsed command line.
 
     Attributes:
-        command: The subcommand.
         values: What was given, by long flag without dashes: texts, and True for switches.
         repeated: All values of the flags that may come more than once.
         positionals: The arguments without a flag, in order.
@@ -107,10 +79,25 @@ class Arguments:
         return self.get("config") or "rocky.toml"
 
     @property
+    def models(self) -> str:
+        """The models folder of the commands that do not look at the pipelines for it (contract, 1.3)."""
+        return self.get("models") or "models"
+
+    @property
     def json(self) -> bool:
         """Whether JSON is wanted; without `-o`, when stdout is no terminal."""
         chosen = self.get("output")
         return chosen == "json" if chosen else not os.isatty(1)
+
+    @property
+    def state_file(self) -> Path:
+        """Where the state is (contract, 1.4); nothing is made yet."""
+        if path := self.get("state-path"):
+            return Path(path)
+        if namespace := self.get("state-namespace"):
+            return Path("models", ".rocky-state", f"{namespace}.redb")
+        beside = Path("models").is_dir() and not Path(_STATE_FILE).exists()
+        return Path("models", _STATE_FILE) if beside else Path(_STATE_FILE)
 
     def get(self, name: str) -> str | None:
         """Return the value of an option, or None."""
@@ -121,6 +108,16 @@ class Arguments:
         """Return whether an option or switch was given."""
         return name in self.values
 
+    def needed(self, what: str, usage: str) -> str:
+        """Return the first argument without a flag.
+
+        Raises:
+            EngineError: There is none.
+        """
+        if not self.positionals:
+            raise EngineError(f"name the {what}: rocky {self.command} {usage}")
+        return self.positionals[0]
+
     def number(self, name: str) -> int | None:
         """Return the value of an option as a whole number, or None.
 
@@ -128,14 +125,10 @@ class Arguments:
             UsageError: It is not one.
         """
         value = self.get(name)
-        if value is None:
-            return None
-        if not value.isdigit():
-            shown = f"--{name} <{_placeholder(name)}>"
-            raise UsageError(
-                f"invalid value '{value}' for '{shown}': invalid digit found in string", _usage(self.command)
-            )
-        return int(value)
+        if value is None or value.isdigit():
+            return None if value is None else int(value)
+        problem = f"invalid value '{value}' for '{_shown(f'--{name}')}': invalid digit found in string"
+        raise UsageError(problem)
 
     def variables(self) -> dict[str, str]:
         """Return the `--var name=value` pairs.
@@ -143,8 +136,6 @@ class Arguments:
         Raises:
             EngineError: One has no `=`.
         """
-        from rocky_local.errors import EngineError  # noqa: PLC0415
-
         pairs = {}
         for item in self.repeated.get("var", []):
             name, equals, value = item.partition("=")
@@ -155,157 +146,113 @@ class Arguments:
 
 
 def parse(argv: list[str]) -> Arguments:
-    """Parse the arguments after the program's name.
+    """Parse the arguments after the program's name; those of a command that is not known are not looked at.
 
     Raises:
         UsageError: Something is unknown, missing, repeated or contradictory.
     """
-    shorts, accepted = _accepted(None)
-    command = _find_command(argv, shorts, accepted)
-    if command is None:
-        raise UsageError(
-            "'rocky' requires a subcommand but one was not provided", "rocky [OPTIONS] <COMMAND>"
-        )
+    command, before = _find_command(argv)
     result = Arguments(command)
-    known = command in _VALUES
-    shorts, accepted = _accepted(command if known else None)
-    rest = list(argv)
-    seen_command = False
+    grammar = COMMANDS.get(command, Grammar())
+    taking = (*_GLOBAL, *grammar.options.split())
+    rest = argv[:before] + argv[before + 1 :]
     while rest:
         token = rest.pop(0)
-        if token == command and not seen_command:
-            seen_command = True
-        elif token.startswith("-") and token != "-":
-            if not known and token.split("=")[0] not in (*accepted, *shorts):
-                return result
-            _take_option(result, token, rest, shorts, accepted)
-        elif known and len(result.positionals) >= _POSITIONAL.get(command, 0):
-            raise UsageError(f"unexpected argument '{token}' found", _usage(command))
-        else:
+        name, equals, inline = token.partition("=")
+        name = _SHORTS.get(name, name)
+        if not token.startswith("-") or token == "-":
+            if command in COMMANDS and len(result.positionals) >= grammar.positionals:
+                raise UsageError(f"unexpected argument '{token}' found", _usage(command))
             result.positionals.append(token)
-    if result.get("output") not in (None, "json", "table", "md"):
-        raise UsageError(
-            f"invalid value '{result.get('output')}' for '--output <OUTPUT>'",
-            _usage(command),
-            details=("  [possible values: json, table, md]",),
-        )
+        elif name in taking:
+            _take(result, name, inline if equals else None, rest)
+        elif name in grammar.switches.split():
+            result.values[name[2:]] = True
+        elif command in COMMANDS:
+            raise _unexpected(command, token.split("=", maxsplit=1)[0], grammar)
+    if result.get("output") not in (None, *_FORMS):
+        problem = f"invalid value '{result.get('output')}' for '--output <OUTPUT>'"
+        raise UsageError(problem, details=(f"  [possible values: {', '.join(_FORMS)}]",))
     _check_together(result)
     return result
 
 
-def _accepted(command: str | None) -> tuple[dict[str, str], dict[str, bool]]:
-    """Return the short forms, and each long flag with whether it takes a value."""
-    shorts, accepted = {}, {}
-    for item in _GLOBAL.split():
-        short, _, long = item.rpartition("/")
-        accepted[long] = True
-        if short:
-            shorts[short] = long
-    if command is not None:
-        accepted.update(dict.fromkeys(_VALUES[command].split(), True))
-        accepted.update(dict.fromkeys(_FLAGS.get(command, "").split(), False))
-    return shorts, accepted
-
-
-def _find_command(argv: list[str], shorts: dict[str, str], accepted: dict[str, bool]) -> str | None:
+def _find_command(argv: list[str]) -> tuple[str, int]:
+    """The subcommand and its place; only global options may come before it."""
     skip = False
-    for token in argv:
-        if skip:
+    for place, token in enumerate(argv):
+        name = _SHORTS.get(token, token).split("=")[0]
+        if skip or not token.startswith("-"):
+            if not skip:
+                return token, place
             skip = False
-        elif token.startswith("-"):
-            name = shorts.get(token, token)
-            skip = accepted.get(name, False)
-            if name.split("=")[0] not in accepted:
-                raise UsageError(f"unexpected argument '{token}' found", "rocky [OPTIONS] <COMMAND>")
+        elif name in _GLOBAL:
+            skip = "=" not in token
         else:
-            return token
-    return None
+            raise UsageError(f"unexpected argument '{token}' found", "rocky [OPTIONS] <COMMAND>")
+    raise UsageError("'rocky' requires a subcommand but one was not provided", "rocky [OPTIONS] <COMMAND>")
 
 
-def _take_option(
-    result: Arguments, token: str, rest: list[str], shorts: dict[str, str], accepted: dict[str, bool]
-) -> None:
-    name, equals, inline = token.partition("=")
-    name = shorts.get(name, name)
-    if name not in accepted:
-        raise _unexpected(result.command, token.split("=", maxsplit=1)[0], accepted)
-    key = name.removeprefix("--")
-    if not accepted[name]:
-        result.values[key] = True
-        return
-    if equals:
-        value = inline
-    elif rest and not rest[0].startswith("--"):
+def _take(result: Arguments, name: str, value: str | None, rest: list[str]) -> None:
+    key = name[2:]
+    if value is None:
+        if not rest or rest[0].startswith("--"):
+            raise UsageError(f"a value is required for '{_shown(name)}' but none was supplied")
         value = rest.pop(0)
-    else:
-        shown = f"{name} <{_placeholder(key)}>"
-        raise UsageError(f"a value is required for '{shown}' but none was supplied", _usage(result.command))
-    if name in _REPEATABLE:
+    if name == "--var":
         result.repeated.setdefault(key, []).append(value)
     elif key in result.values:
         raise UsageError(
-            f"the argument '{name} <{_placeholder(key)}>' cannot be used multiple times",
-            _usage(result.command),
+            f"the argument '{_shown(name)}' cannot be used multiple times", _usage(result.command)
         )
     result.values[key] = value
 
 
 def _check_together(result: Arguments) -> None:
+    output = ["--output"] if result.has("output") else []
     for first, second in _EXCLUSIVE.get(result.command, ()):
         if result.has(first[2:]) and result.has(second[2:]):
-            shown = [_shown(result.command, flag) for flag in (first, second)]
-            message = f"the argument '{shown[0]}' cannot be used with '{shown[1]}'"
-            raise UsageError(message, _usage(result.command, [first, *_given_output(result)]))
-    for given, needed in _TOGETHER.get(result.command, ()):
-        if result.has(given[2:]) and not result.has(needed[2:]):
-            message = "the following required arguments were not provided:"
-            usage = _usage(result.command, [given, needed, *_given_output(result)])
-            raise UsageError(message, usage, details=(f"  {_shown(result.command, needed)}",))
+            problem = f"the argument '{_shown(first)}' cannot be used with '{_shown(second)}'"
+            raise UsageError(problem, _usage(result.command, first, *output))
+    for given, wanted in (("--from", "--to"), ("--to", "--from")):
+        if result.has(given[2:]) and not result.has(wanted[2:]):
+            problem = "the following required arguments were not provided:"
+            usage = _usage(result.command, given, wanted, *output)
+            raise UsageError(problem, usage, details=(f"  {_shown(wanted)}",))
 
 
-def _given_output(result: Arguments) -> list[str]:
-    return ["--output"] if result.has("output") else []
-
-
-def _shown(command: str, flag: str) -> str:
-    return f"{flag} <{_placeholder(flag[2:])}>" if _accepted(command)[1][flag] else flag
-
-
-def _placeholder(name: str) -> str:
-    return name.upper().replace("-", "_")
-
-
-def _usage(command: str, flags: list[str] | None = None) -> str:
-    if flags is None:
-        return f"rocky {command} [OPTIONS]"
-    return f"rocky {command} {' '.join(_shown(command, flag) for flag in flags)}"
-
-
-def _unexpected(command: str, token: str, accepted: dict[str, bool]) -> UsageError:
-    own = [flag for flag in accepted if flag not in _accepted(None)[1]]
+def _unexpected(command: str, token: str, grammar: Grammar) -> UsageError:
+    problem = f"unexpected argument '{token}' found"
+    own = [*grammar.options.split(), *grammar.switches.split()]
     near = max(own, key=lambda flag: _jaro(token, flag), default="")
     if _jaro(token, near) <= 0.7:
-        return UsageError(f"unexpected argument '{token}' found", _usage(command))
+        return UsageError(problem, _usage(command))
     tip = ("", f"  tip: a similar argument exists: '{near}'")
-    return UsageError(f"unexpected argument '{token}' found", _usage(command, [near]), details=tip)
+    return UsageError(problem, _usage(command, near), details=tip)
 
 
 def _jaro(left: str, right: str) -> float:
-    """Return the Jaro similarity of two texts, between 0 and 1."""
-    if not left or not right:
-        return 0.0
+    """The Jaro similarity of two texts, by which the real parser finds its tip, between 0 and 1."""
     window = max(len(left), len(right)) // 2 - 1
-    taken = [False] * len(right)
-    matched = []
-    for position, letter in enumerate(left):
-        for other in range(max(0, position - window), min(len(right), position + window + 1)):
-            if not taken[other] and right[other] == letter:
-                taken[other] = True
-                matched.append(letter)
-                break
+    free, matched = dict(enumerate(right)), []
+    for place, letter in enumerate(left):
+        near = range(max(0, place - window), min(len(right), place + window + 1))
+        found = next((other for other in near if free.get(other) == letter), None)
+        if found is not None:
+            matched.append(letter)
+            del free[found]
     if not matched:
         return 0.0
-    opposite = [letter for letter, used in zip(right, taken, strict=True) if used]
-    swaps = sum(a != b for a, b in zip(matched, opposite, strict=True)) / 2
-    count = len(matched)
+    opposite = [letter for place, letter in enumerate(right) if place not in free]
+    count, swaps = len(matched), sum(a != b for a, b in zip(matched, opposite, strict=True)) / 2
     return (count / len(left) + count / len(right) + (count - swaps) / count) / 3
+
+
+def _shown(flag: str) -> str:
+    """A flag as usage texts show it: an option with the name of its value."""
+    switches = " ".join(grammar.switches for grammar in COMMANDS.values()).split()
+    return flag if flag in switches else f"{flag} <{flag[2:].upper().replace('-', '_')}>"
+
+
+def _usage(command: str, *flags: str) -> str:
+    return f"rocky {command} {' '.join(map(_shown, flags)) or '[OPTIONS]'}"

@@ -12,39 +12,7 @@ from rocky_local import __version__
 from rocky_local.errors import ConfigError, EngineError, Unsupported, UsageError
 
 if TYPE_CHECKING:
-    from rocky_local.args import Arguments
-
-_COMMANDS = [
-    "apply",
-    "ci",
-    "compile",
-    "compliance",
-    "cost",
-    "dag",
-    "discover",
-    "doctor",
-    "history",
-    "lineage",
-    "list",
-    "load",
-    "metrics",
-    "optimize",
-    "plan",
-    "retention-status",
-    "run",
-    "seed",
-    "snapshot",
-    "state",
-    "test",
-    "validate",
-    "catalog",
-    "compare",
-    "emit-sql",
-    "estimate",
-    "profile",
-    "trace",
-    "branch",
-]
+    from rocky_local.output import Answer
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -69,9 +37,12 @@ def main(argv: list[str] | None = None) -> int:
         parsed = args.parse(arguments)
         as_json = parsed.json
         tracing.configure(as_json=as_json)
+        if parsed.command not in args.COMMANDS:
+            raise Unsupported(f"the command '{parsed.command}'")
         if not (parsed.has("state-path") or parsed.has("state-namespace")):
             state.warn_of_legacy_place()
-        return _dispatch(parsed)
+        answer: Answer = import_module(f"rocky_local.commands.{parsed.command.replace('-', '_')}").run(parsed)
+        return answer if isinstance(answer, int) else answer.give(as_json=as_json)
     except UsageError as error:
         tracing.plain(error.report())
         return 2
@@ -80,29 +51,13 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
-def _dispatch(args: Arguments) -> int:
-    module = f"rocky_local.commands.{args.command.replace('-', '_')}"
-    if args.command not in _COMMANDS:
-        raise Unsupported(f"the command '{args.command}'")
-    try:
-        found = import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name != module:
-            raise
-        raise Unsupported(f"the command '{args.command}'") from None
-    code: int = found.run(args)
-    return code
-
-
 def _report(error: EngineError, *, as_json: bool) -> str:
     if isinstance(error, ConfigError) and not as_json:
         from rocky_local import frames  # noqa: PLC0415
 
         return frames.config_report(error)
-    report = error.report()
-    if os.environ.get("RUST_BACKTRACE", "0") != "0":
-        report += "\n\nStack backtrace:\n   0: <unknown>"
-    return report
+    traced = os.environ.get("RUST_BACKTRACE", "0") != "0"
+    return error.report() + ("\n\nStack backtrace:\n   0: <unknown>" if traced else "")
 
 
 if __name__ == "__main__":

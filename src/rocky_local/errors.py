@@ -87,9 +87,9 @@ class Unsupported(EngineError):
 
 
 class UsageError(Exception):
-    """The command line makes no sense; exit code 2 with the usage below the message."""
+    """The command line makes no sense; exit code 2 with the usage, where it helps, below the message."""
 
-    def __init__(self, message: str, usage: str, *, details: tuple[str, ...] = ()) -> None:
+    def __init__(self, message: str, usage: str | None = None, *, details: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.usage = usage
@@ -97,5 +97,7 @@ class UsageError(Exception):
 
     def report(self) -> str:
         """Return the text for stderr."""
-        head = [f"error: {self.message}", *self.details]
-        return "\n".join([*head, "", f"Usage: {self.usage}", "", "For more information, try '--help'."])
+        usage = ["", f"Usage: {self.usage}"] if self.usage else []
+        return "\n".join(
+            [f"error: {self.message}", *self.details, *usage, "", "For more information, try '--help'."]
+        )

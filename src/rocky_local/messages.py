@@ -1,4 +1,4 @@
-"""Dagster Pipes messages in the engine's own dialect, each written the moment its thing has happened."""
+"""Dagster Pipes messages in the engine's own dialect (contract, 12), each written when its thing has happened."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from typing import Any
 
 from rocky_local import tracing
 
-_TARGET = "rocky_cli::pipes"
-_VERSION = "0.1"
+_LOG = tracing.Log("rocky_cli::pipes")
 
 
 class Messages:
@@ -30,38 +29,27 @@ class Messages:
         self._stderr = stderr
         self._lock = threading.Lock()
 
-    @property
-    def active(self) -> bool:
-        """Whether anybody reads the messages."""
-        return self._stderr or self._path is not None
-
     def log(self, text: str, level: str = "INFO") -> None:
         """Send a line of text."""
         self._send("log", {"level": level, "message": text})
 
     def materialization(self, entry: dict[str, Any]) -> None:
         """Send one entry of a result's `materializations`."""
-        metadata = {
-            "duration_ms": entry["duration_ms"],
-            "strategy": entry["metadata"]["strategy"],
-            "target_table_full_name": entry["metadata"]["target_table_full_name"],
+        told = entry["metadata"]
+        metadata = {"duration_ms": entry["duration_ms"]}
+        metadata |= {
+            name: told[name] for name in ("strategy", "target_table_full_name", "sql_hash") if name in told
         }
-        if "watermark" in entry["metadata"]:
-            metadata["watermark"] = entry["metadata"]["watermark"].removesuffix("Z") + "+00:00"
-        if "sql_hash" in entry["metadata"]:
-            metadata["sql_hash"] = entry["metadata"]["sql_hash"]
+        if "watermark" in told:
+            metadata["watermark"] = told["watermark"].removesuffix("Z") + "+00:00"
         if "partition" in entry:
             metadata["partition_key"] = entry["partition"]["key"]
-        if entry["rows_copied"] is not None:
-            metadata["rows_copied"] = entry["rows_copied"]
-        key = "/".join(entry["asset_key"])
-        self._send(
-            "report_asset_materialization", {"asset_key": key, "data_version": None, "metadata": metadata}
-        )
+        params = {"asset_key": "/".join(entry["asset_key"]), "data_version": None, "metadata": metadata}
+        self._send("report_asset_materialization", params)
 
-    def check(self, asset_key: list[str], check: dict[str, Any]) -> None:
-        """Send one entry of a result's `checks`; the severity is always ERROR in this dialect."""
-        self._check("/".join(asset_key), check["name"], check["passed"], "ERROR", check)
+    def check(self, key: list[str], finding: dict[str, Any]) -> None:
+        """Send a check; its own severity is in the metadata only."""
+        self._check("/".join(key), finding["name"], finding["passed"], "ERROR", finding)
 
     def drift(self, action: dict[str, str]) -> None:
         """Send one entry of a result's drift actions, as a check and as a warning."""
@@ -73,20 +61,14 @@ class Messages:
         self._send("closed", None)
 
     def _check(self, key: str, name: str, passed: bool, severity: str, metadata: dict[str, Any]) -> None:
-        params = {
-            "asset_key": key,
-            "check_name": re.sub(r"[^A-Za-z0-9_]", "_", name),
-            "metadata": metadata,
-            "passed": passed,
-            "severity": severity,
-        }
-        self._send("report_asset_check", params)
+        params = {"asset_key": key, "check_name": re.sub(r"[^A-Za-z0-9_]", "_", name), "metadata": metadata}
+        self._send("report_asset_check", {**params, "passed": passed, "severity": severity})
 
     def _send(self, method: str, params: dict[str, Any] | None) -> None:
-        if not self.active:
+        if not self._stderr and self._path is None:
             return
         body = json.dumps(params, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        line = f'{{"__dagster_pipes_version":"{_VERSION}","method":"{method}","params":{body}}}'
+        line = f'{{"__dagster_pipes_version":"0.1","method":"{method}","params":{body}}}'
         with self._lock:
             if self._path is None:
                 tracing.plain(line)
@@ -108,12 +90,15 @@ def open_messages() -> Messages:
     if encoded is None or "DAGSTER_PIPES_CONTEXT" not in os.environ:
         return Messages()
     try:
-        params = _decoded(base64.b64decode(encoded, validate=True))
-    except binascii.Error as error:
-        return _fall_back("failed to base64-decode DAGSTER_PIPES_MESSAGES", str(error))
+        return _channel(_decoded(base64.b64decode(encoded, validate=True)))
+    except binascii.Error:
+        strange = re.search(r"[^A-Za-z0-9+/=]", encoded)
+        reason = (
+            f"Invalid symbol {ord(strange[0])}, offset {strange.start()}." if strange else "Invalid padding"
+        )
+        return _fall_back("failed to base64-decode DAGSTER_PIPES_MESSAGES", reason)
     except ValueError as error:
         return _fall_back("failed to JSON-parse DAGSTER_PIPES_MESSAGES", str(error))
-    return _channel(params)
 
 
 def _channel(params: dict[str, Any]) -> Messages:
@@ -128,12 +113,9 @@ def _channel(params: dict[str, Any]) -> Messages:
 
 def _decoded(raw: bytes) -> dict[str, Any]:
     try:
-        params = json.loads(raw)
-    except ValueError:
-        try:
-            params = json.loads(zlib.decompress(raw))
-        except zlib.error:
-            raise ValueError("expected value at line 1 column 1") from None
+        params = json.loads(raw if raw[:1] == b"{" else zlib.decompress(raw))
+    except (ValueError, zlib.error):
+        raise ValueError("expected value at line 1 column 1") from None
     if not isinstance(params, dict):
         raise ValueError("expected an object")
     return params
@@ -141,5 +123,5 @@ def _decoded(raw: bytes) -> dict[str, Any]:
 
 def _fall_back(message: str, reason: str | None = None) -> Messages:
     fields = {} if reason is None else {"error": tracing.Display(reason)}
-    tracing.warn(_TARGET, f"{message}; falling back to non-Pipes mode", **fields)
+    _LOG.warn(f"{message}; falling back to non-Pipes mode", **fields)
     return Messages()

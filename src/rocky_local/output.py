@@ -1,13 +1,41 @@
-"""Results on stdout: one JSON object with two spaces of indentation, or the human text."""
+"""What a command answers: one JSON object with two spaces of indentation on stdout, or a text for people."""
 
 from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from typing import Any
 
-from rocky_local import __version__
+from rocky_local import __version__, tracing
 from rocky_local.errors import EngineError
+
+
+@dataclass
+class Answer:
+    """The outcome of one command.
+
+    Attributes:
+        result: The object for stdout.
+        text: The same for people; without one, the entries of the object are listed.
+        code: The exit code of the process.
+        closing: A last line for stderr, or None.
+    """
+
+    result: dict[str, Any]
+    text: str | None = None
+    code: int = 0
+    closing: str | None = None
+
+    def give(self, *, as_json: bool) -> int:
+        """Print the answer and return its exit code."""
+        if as_json:
+            write(json.dumps(self.result, indent=2, ensure_ascii=False) + "\n")
+        elif self.text != "":
+            write(f"{_listed(self.result) if self.text is None else self.text}\n")
+        if self.closing:
+            tracing.plain(self.closing)
+        return self.code
 
 
 def head(command: str) -> dict[str, Any]:
@@ -18,16 +46,6 @@ def head(command: str) -> dict[str, Any]:
         'run'
     """
     return {"version": __version__, "command": command}
-
-
-def print_json(result: dict[str, Any]) -> None:
-    """Write a result to stdout."""
-    write(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
-
-
-def print_text(text: str) -> None:
-    """Write a line of human output to stdout."""
-    write(f"{text}\n")
 
 
 def write(text: str) -> None:
@@ -43,3 +61,26 @@ def write(text: str) -> None:
         except OSError as error:
             reason = f"{error.strerror} (os error {error.errno})"
             raise EngineError("failed to write the result to stdout", reason) from error
+
+
+def _listed(result: dict[str, Any]) -> str:
+    """A line for each value, and one for each entry of a list."""
+    lines = []
+    for name, value in result.items():
+        if isinstance(value, list):
+            for entry in value:
+                cells = entry.values() if isinstance(entry, dict) else [entry]
+                lines.append(" | ".join(map(str, cells)))
+        elif name not in ("version", "command"):
+            lines.append(f"{name}: {value}")
+    return "\n".join(lines) or "nothing found"
+
+
+def print_json(result: dict[str, Any]) -> None:
+    """Shim."""
+    write(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+
+
+def print_text(text: str) -> None:
+    """Shim."""
+    write(f"{text}\n")

@@ -1,30 +1,33 @@
-"""What a project remembers between runs: one SQLite file with a lock beside it.
+"""What a project remembers between runs: one SQLite file with a lock beside it (contract, 1.4 and 11).
 
-Writers hold two locks for the length of a run: the `.lock` file keeps other writers out, and a lock on the state
-file itself tells readers that a run is going on. Every write is its own transaction, so a kill at any moment
-leaves a file that opens.
+A writer holds two locks until it closes: the `.lock` file keeps other writers out, SQLite's exclusive mode tells
+readers that a run is going on. Every write is a transaction, so a kill at any moment leaves a file that opens.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import sqlite3
 import threading
-import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rocky_local import clock, tracing
 from rocky_local.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from filelock import BaseFileLock
 
 SCHEMA_VERSION = 22
 LEGACY_NAME = ".rocky-state.redb"
 _INVALID = "database error: I/O error: invalid data"
 _RESUMABLE_RUNS = 20
-_RETRIES, _PAUSE = 4, 0.08
+_PATIENCE_SECONDS = 0.3
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS watermarks (
@@ -50,40 +53,14 @@ class Claim:
     at_ns: int
 
 
-def locate(state_path: str | None, namespace: str | None) -> Path:
-    """Return where the state file is, without making it.
-
-    Args:
-        state_path: A path that was asked for; it is used as it is.
-        namespace: A name below `models/.rocky-state/`.
-    """
-    if state_path:
-        return Path(state_path)
-    if namespace:
-        return Path("models", ".rocky-state", f"{namespace}.redb")
-    if Path(LEGACY_NAME).exists():
-        return Path(LEGACY_NAME)
-    return Path("models", LEGACY_NAME) if Path("models").is_dir() else Path(LEGACY_NAME)
-
-
 def warn_of_legacy_place() -> None:
     """Log that the state file is beside a models folder and not in it; every command says so."""
-    if not (Path(LEGACY_NAME).exists() and Path("models").is_dir()):
-        return
-    tracing.warn(
-        "rocky::state_path",
-        f"using legacy state file `{LEGACY_NAME}` in the current directory. The canonical location is "
-        f"`models/{LEGACY_NAME}`; move the file there to silence this warning. The CLI will keep honouring the CWD "
-        "fallback for now, but it is deprecated and may be removed in a future release.",
-    )
-
-
-def locked_message(path: Path) -> str:
-    """Return the sentence for a second writer."""
-    return (
-        f"state store at {path} is locked by another process; "
-        "only one rocky writer can run at a time against the same state file"
-    )
+    if Path(LEGACY_NAME).exists() and Path("models").is_dir():
+        tracing.Log("rocky::state_path").warn(
+            f"using legacy state file `{LEGACY_NAME}` in the current directory. The canonical location is "
+            f"`models/{LEGACY_NAME}`; move the file there to silence this warning. The CLI will keep honouring the "
+            "CWD fallback for now, but it is deprecated and may be removed in a future release."
+        )
 
 
 def open_for_writing(path: Path, purpose: str = "") -> StateStore:
@@ -96,110 +73,99 @@ def open_for_writing(path: Path, purpose: str = "") -> StateStore:
     Raises:
         EngineError: Another process holds it, its folder is missing, or it cannot be read.
     """
+    from filelock import FileLock, Timeout  # noqa: PLC0415
+
     failed = f"failed to open state store at {path}{purpose}"
     if path.parent.name == ".rocky-state":
         path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(f"{path}.lock", timeout=_PATIENCE_SECONDS)
     try:
-        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        if not path.parent.is_dir():
+            raise FileNotFoundError(2, "No such file or directory")
+        lock.acquire()
+    except Timeout:
+        raise EngineError(failed, locked_message(path)) from None
     except OSError as error:
         raise EngineError(failed, f"I/O error: {error.strerror} ({path}.lock)") from error
-    if not _acquire(lock, fcntl.LOCK_EX):
-        os.close(lock)
-        raise EngineError(failed, locked_message(path))
     try:
         return StateStore(path, lock)
     except EngineError as error:
-        os.close(lock)
+        lock.release()
         below = [_INVALID.partition(": ")[2]] if error.message == _INVALID else []
         raise EngineError(failed, error.message, *below) from error
 
 
-def open_for_reading(path: Path) -> StateStore | None:
-    """Open the state file to look at it; None when there is none yet.
+def locked_message(path: Path) -> str:
+    """Return the sentence for a second writer."""
+    return (
+        f"state store at {path} is locked by another process; "
+        "only one rocky writer can run at a time against the same state file"
+    )
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[StateStore]:
+    """Open the state file to look at it; where there is none yet, an empty one in memory stands for it.
 
     Raises:
         EngineError: A run is going on, or the file cannot be read.
     """
-    if not path.exists() or path.stat().st_size == 0:
-        return None
-    probe = os.open(path, os.O_RDONLY)
-    try:
-        if not _acquire(probe, fcntl.LOCK_SH):
-            raise EngineError(
-                f"state store at {path} is busy — another rocky process (likely a long-running `rocky run` or a "
-                "concurrent LSP read) is holding the database lock. Retry in a moment."
-            )
-    finally:
-        os.close(probe)
-    try:
-        return StateStore(path, None)
-    except EngineError as error:
-        raise EngineError(error.message) from error
-
-
-def _acquire(handle: int, kind: int) -> bool:
-    for attempt in range(_RETRIES):
-        try:
-            fcntl.flock(handle, kind | fcntl.LOCK_NB)
-        except OSError:
-            if attempt + 1 < _RETRIES:
-                time.sleep(_PAUSE)
-        else:
-            return True
-    return False
+    there = path.exists() and path.stat().st_size > 0
+    with StateStore(path if there else None) as store:
+        yield store
 
 
 class StateStore:
-    """An open state file. Use `open_for_writing` or `open_for_reading`."""
+    """An open state file; with a lock it is open for writing. Use `open_for_writing` or `reading`.
 
-    def __init__(self, path: Path, lock: int | None) -> None:
-        self.path = path
-        self._lock = threading.Lock()
-        self._locks = [] if lock is None else [lock]
-        if lock is not None:
-            own = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-            self._locks.append(own)
-            _acquire(own, fcntl.LOCK_EX)
-        self._connection = self._connect(writing=lock is not None)
+    Attributes:
+        schema_version: The version that the file was written with; None in memory.
+    """
 
-    def _connect(self, *, writing: bool) -> sqlite3.Connection:
-        with self.path.open("rb") as file:
-            if file.read(4) == b"redb":
-                raise EngineError(
-                    f"{self.path} was written by the real `rocky` engine, whose format rocky-local cannot read; "
-                    "use that engine here, or give rocky-local its own file with --state-path"
-                )
-        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+    def __init__(self, path: Path | None, lock: BaseFileLock | None = None) -> None:
+        self._mutex = threading.Lock()
+        self._lock = lock
+        if path is not None and path.exists():
+            _refuse_foreign(path)
+        self._connection = sqlite3.connect(
+            path or ":memory:", timeout=_PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
+        )
         try:
-            if writing:
-                connection.execute("PRAGMA journal_mode=WAL")
-                connection.execute("PRAGMA synchronous=NORMAL")
-                connection.executescript(_TABLES)
-                connection.execute(
-                    "INSERT OR IGNORE INTO meta VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),)
-                )
-            found = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+            version = self._prepare(writing=lock is not None or path is None)
         except sqlite3.DatabaseError as error:
-            connection.close()
-            raise EngineError(_INVALID) from error
-        if int(found[0]) > SCHEMA_VERSION:
-            connection.close()
+            self._connection.close()
+            busy = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+            raise EngineError(_busy_message(path) if busy else _INVALID) from error
+        self.schema_version = version if path else None
+        if version > SCHEMA_VERSION:
+            self._connection.close()
             raise EngineError(
-                f"state store at {self.path} has schema version {found[0]}, this engine supports up to "
+                f"state store at {path} has schema version {version}, this engine supports up to "
                 f"{SCHEMA_VERSION}; use a newer engine or another --state-path"
             )
-        return connection
+
+    def _prepare(self, *, writing: bool) -> int:
+        if writing:
+            self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.executescript(_TABLES)
+            self._write("INSERT OR IGNORE INTO meta VALUES ('schema_version', ?)", str(SCHEMA_VERSION))
+        return int(self._one("SELECT value FROM meta WHERE key = 'schema_version'")[0])
+
+    def __enter__(self) -> StateStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
         """Give the file and its locks back."""
         self._connection.close()
-        for lock in self._locks:
-            os.close(lock)
-        self._locks = []
-
-    def schema_version(self) -> int:
-        """Return the version that the file was written with."""
-        return int(self._one("SELECT value FROM meta WHERE key = 'schema_version'")[0])
+        if self._lock is not None:
+            self._lock.release()
 
     def watermarks(self) -> list[tuple[str, int]]:
         """Return every copied table with its watermark in nanoseconds since 1970, sorted by table."""
@@ -207,10 +173,8 @@ class StateStore:
 
     def watermark(self, target: str) -> tuple[int | None, bool]:
         """Return a table's watermark, and whether the last copy was cut off before it could be moved."""
-        found = self._one("SELECT ns, copying FROM watermarks WHERE target = ?", target)
-        if found is None:
-            return None, False
-        return (found[0] if found[0] >= 0 else None), bool(found[1])
+        ns, copying = self._one("SELECT ns, copying FROM watermarks WHERE target = ?", target) or (-1, 0)
+        return (ns if ns >= 0 else None), bool(copying)
 
     def start_copy(self, target: str) -> None:
         """Note that rows are about to be appended to a table."""
@@ -220,7 +184,7 @@ class StateStore:
 
     def finish_copy(self, run_id: str, target: str, ns: int) -> None:
         """Note that a table's rows are committed, up to this watermark, in this run."""
-        with self._lock:
+        with self._mutex:
             self._connection.execute("BEGIN")
             self._connection.execute("INSERT OR REPLACE INTO watermarks VALUES (?, ?, 0)", (target, ns))
             self._connection.execute("INSERT OR IGNORE INTO copied VALUES (?, ?)", (run_id, target))
@@ -231,7 +195,7 @@ class StateStore:
         self._write("UPDATE watermarks SET copying = 0 WHERE target = ?", target)
 
     def start_progress(self, run_id: str) -> None:
-        """Note that a replication has begun; it can be resumed from here on, until twenty later ones have begun."""
+        """Note that a replication has begun; it can be resumed until twenty later ones have begun."""
         self._write("INSERT OR IGNORE INTO progress VALUES (?)", run_id)
         latest = f"SELECT run_id FROM progress ORDER BY rowid DESC LIMIT {_RESUMABLE_RUNS}"
         for table in ("copied", "progress"):
@@ -243,8 +207,7 @@ class StateStore:
 
     def latest_progress(self) -> str | None:
         """Return the id of the last replication that began, or None."""
-        found = self._one("SELECT run_id FROM progress ORDER BY rowid DESC LIMIT 1")
-        return found[0] if found else None
+        return (self._one("SELECT run_id FROM progress ORDER BY rowid DESC LIMIT 1") or (None,))[0]
 
     def carry_progress(self, resumed: str, run_id: str) -> None:
         """Count what a resumed run copied as copied by the run that resumes it."""
@@ -258,9 +221,8 @@ class StateStore:
 
     def record_run(self, record: dict[str, Any], started_ns: int) -> None:
         """Keep a finished run for `history`."""
-        self._write(
-            "INSERT OR REPLACE INTO runs VALUES (?, ?, ?)", record["run_id"], started_ns, json.dumps(record)
-        )
+        values = (record["run_id"], started_ns, json.dumps(record))
+        self._write("INSERT OR REPLACE INTO runs VALUES (?, ?, ?)", *values)
 
     def runs(self) -> list[dict[str, Any]]:
         """Return the finished runs, newest first."""
@@ -273,10 +235,8 @@ class StateStore:
 
     def row_counts(self, target: str, limit: int) -> list[int]:
         """Return a table's latest row counts, oldest first."""
-        rows = self._all(
-            "SELECT count FROM row_counts WHERE target = ? ORDER BY rowid DESC LIMIT ?", target, limit
-        )
-        return [row[0] for row in reversed(rows)]
+        query = "SELECT count FROM row_counts WHERE target = ? ORDER BY rowid DESC LIMIT ?"
+        return [row[0] for row in reversed(self._all(query, target, limit))]
 
     def add_partition(self, model: str, key: str) -> None:
         """Note that a partition is computed."""
@@ -305,9 +265,8 @@ class StateStore:
 
     def add_sources(self, pipeline: str, ids: list[str]) -> None:
         """Note source ids as seen."""
-        self._connection.executemany(
-            "INSERT OR IGNORE INTO sources VALUES (?, ?)", [(pipeline, id_) for id_ in ids]
-        )
+        rows = [(pipeline, id_) for id_ in ids]
+        self._connection.executemany("INSERT OR IGNORE INTO sources VALUES (?, ?)", rows)
 
     def build(self, model: str) -> tuple[str, str] | None:
         """Return the logic and input fingerprints of a model's last successful build."""
@@ -319,13 +278,42 @@ class StateStore:
         self._write("INSERT OR REPLACE INTO builds VALUES (?, ?, ?)", model, logic, inputs)
 
     def _one(self, sql: str, *values: Any) -> Any:
-        with self._lock:
+        with self._mutex:
             return self._connection.execute(sql, values).fetchone()
 
     def _all(self, sql: str, *values: Any) -> list[Any]:
-        with self._lock:
+        with self._mutex:
             return self._connection.execute(sql, values).fetchall()
 
     def _write(self, sql: str, *values: Any) -> None:
-        with self._lock:
+        with self._mutex:
             self._connection.execute(sql, values)
+
+
+def _refuse_foreign(path: Path) -> None:
+    with path.open("rb") as file:
+        if file.read(4) == b"redb":
+            raise EngineError(
+                f"{path} was written by the real `rocky` engine, whose format rocky-local cannot read; "
+                "use that engine here, or give rocky-local its own file with --state-path"
+            )
+
+
+def _busy_message(path: Path | None) -> str:
+    return (
+        f"state store at {path} is busy — another rocky process (likely a long-running `rocky run` or a "
+        "concurrent LSP read) is holding the database lock. Retry in a moment."
+    )
+
+
+def locate(state_path: str | None, namespace: str | None) -> Path:
+    """Shim."""
+    from rocky_local.args import Arguments  # noqa: PLC0415
+
+    given = {"state-path": state_path, "state-namespace": namespace}
+    return Arguments("", {k: v for k, v in given.items() if v}).state_file
+
+
+def open_for_reading(path: Path) -> StateStore | None:
+    """Shim."""
+    return StateStore(path) if path.exists() and path.stat().st_size > 0 else None

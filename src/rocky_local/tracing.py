@@ -21,6 +21,7 @@ _LEVELS = {"OFF": 0, "ERROR": 1, "WARN": 2, "INFO": 3, "DEBUG": 4, "TRACE": 5}
 _COLOURS = {"ERROR": 31, "WARN": 33, "INFO": 32, "DEBUG": 34, "TRACE": 35}
 _DEFAULT_FILTER = "info,salsa=warn"
 _KEPT_TRACES = 50
+_Span = dict[str, Any]
 
 
 class Display(str):
@@ -30,7 +31,7 @@ class Display(str):
 class _Settings:
     json = True
     colour = True
-    directives: tuple[tuple[str, int], ...] = (("", 3), ("salsa", 2))
+    directives: tuple[tuple[str, int], ...] = (("", 3),)
     trace_path: Path | None = None
     trace_file: int | None = None
     lock = threading.Lock()
@@ -38,88 +39,81 @@ class _Settings:
 
 class _Spans(threading.local):
     def __init__(self) -> None:
-        self.stack: list[dict[str, Any]] = []
+        self.stack: list[_Span] = []
 
 
 _settings = _Settings()
 _spans = _Spans()
 
 
-def configure(*, as_json: bool, keep_trace: bool = True) -> None:
+class Log:
+    """The lines of one part of the engine.
+
+    Args:
+        target: The part, as `RUST_LOG` can name it, for example `rocky_cli::commands::run`.
+        in_spans: Whether its lines show the spans around them.
+    """
+
+    def __init__(self, target: str, *, in_spans: bool = True) -> None:
+        self._target = target
+        self._in_spans = in_spans
+
+    def debug(self, message: str, /, **fields: Any) -> None:
+        """Write a DEBUG line."""
+        self._write("DEBUG", message, fields)
+
+    def info(self, message: str, /, **fields: Any) -> None:
+        """Write an INFO line."""
+        self._write("INFO", message, fields)
+
+    def warn(self, message: str, /, also: str | None = None, **fields: Any) -> None:
+        """Write a WARN line; `also` becomes a second `message` field after the others (contract, 9.1)."""
+        self._write("WARN", message, fields, also)
+
+    def error(self, message: str, /, **fields: Any) -> None:
+        """Write an ERROR line."""
+        self._write("ERROR", message, fields)
+
+    def _write(self, level: str, message: str, fields: dict[str, Any], also: str | None = None) -> None:
+        if not _enabled(level, self._target):
+            return
+        pairs = [("message", message), *fields.items(), *([("message", also)] if also is not None else [])]
+        spans = _spans.stack if self._in_spans else []
+        stamp = clock.log_stamp(clock.now_ns())
+        line = _json_line(stamp, level, self._target, pairs, spans)
+        with _settings.lock:
+            _emit((line if _settings.json else _human_line(stamp, level, pairs, spans)).encode() + b"\n")
+            _keep(line.encode() + b"\n")
+
+
+def configure(*, as_json: bool) -> None:
     """Set the form of the lines; the levels come from `RUST_LOG`.
+
+    The lines are also kept in `.rocky/traces/`, unless `ROCKY_TRACE_DISABLE` is set.
 
     Args:
         as_json: One JSON object a line, otherwise the human form.
-        keep_trace: Also write the lines to `.rocky/traces/`, unless `ROCKY_TRACE_DISABLE` is set.
     """
     _settings.json = as_json
     _settings.colour = not os.environ.get("NO_COLOR")
     _settings.directives = _parse_filter(os.environ.get("RUST_LOG") or _DEFAULT_FILTER)
-    if keep_trace and not os.environ.get("ROCKY_TRACE_DISABLE"):
+    if not os.environ.get("ROCKY_TRACE_DISABLE"):
         stamp = clock.utc(clock.now_ns()).strftime("%Y%m%dT%H%M%S")
         _settings.trace_path = Path(".rocky", "traces", f"{stamp}-{os.getpid()}.jsonl")
 
 
-def trace_path() -> Path | None:
-    """Return where this invocation keeps its lines, or None."""
-    return _settings.trace_path
-
-
-def enabled(level: str, target: str) -> bool:
-    """Return whether a line of this level and target is shown."""
-    wanted, best = 0, -1
-    for prefix, limit in _settings.directives:
-        if target.startswith(prefix) and len(prefix) > best:
-            wanted, best = limit, len(prefix)
-    return _LEVELS[level] <= wanted
-
-
-def debug(target: str, message: str, /, **fields: Any) -> None:
-    """Write a DEBUG line that shows no spans, as the database layer does."""
-    if enabled("DEBUG", target):
-        _write("DEBUG", target, [("message", message), *fields.items()], [])
-
-
-def info(target: str, message: str, /, **fields: Any) -> None:
-    """Write an INFO line with the current spans."""
-    if enabled("INFO", target):
-        _write("INFO", target, [("message", message), *fields.items()], _spans.stack)
-
-
-def warn(target: str, message: str, /, also: str | None = None, **fields: Any) -> None:
-    """Write a WARN line; `also` becomes a second `message` field after the others."""
-    if enabled("WARN", target):
-        pairs = [("message", message), *fields.items()]
-        _write("WARN", target, pairs + ([("message", also)] if also is not None else []), _spans.stack)
-
-
-def error(target: str, message: str, /, **fields: Any) -> None:
-    """Write an ERROR line with the current spans."""
-    if enabled("ERROR", target):
-        _write("ERROR", target, [("message", message), *fields.items()], _spans.stack)
-
-
 @contextmanager
-def span(name: str, target: str = "rocky_cli", **fields: Any) -> Iterator[None]:
+def span(name: str, **fields: str) -> Iterator[None]:
     """Put a named span around the lines that are written inside.
 
-    Human lines show texts in `fields` without quotes, except a `run_id`.
+    Human lines show the fields without quotes, except a `run_id`.
     """
-    if not enabled("INFO", target):
+    if not _enabled("INFO", "rocky_cli"):
         yield
         return
+    kept = _spans.stack
     shown = {key: value if key == "run_id" else Display(value) for key, value in fields.items()}
-    _spans.stack = [*_spans.stack, {**shown, "name": name}]
-    try:
-        yield
-    finally:
-        _spans.stack = _spans.stack[:-1]
-
-
-@contextmanager
-def detached() -> Iterator[None]:
-    """Leave all spans for the time of the block."""
-    kept, _spans.stack = _spans.stack, []
+    _spans.stack = [*kept, {**shown, "name": name}]
     try:
         yield
     finally:
@@ -128,7 +122,7 @@ def detached() -> Iterator[None]:
 
 def silence() -> None:
     """Write no more lines, whatever is still going on in other threads."""
-    _settings.directives = (("", _LEVELS["OFF"]),)
+    _settings.directives = ()
 
 
 def plain(text: str) -> None:
@@ -136,48 +130,38 @@ def plain(text: str) -> None:
     _emit(f"{text}\n".encode())
 
 
+def _enabled(level: str, target: str) -> bool:
+    """Whether a line is shown; the longest prefix of its target that has a level decides."""
+    limits = [(len(prefix), limit) for prefix, limit in _settings.directives if target.startswith(prefix)]
+    return _LEVELS[level] <= max(limits, default=(0, 0))[1]
+
+
 def _parse_filter(text: str) -> tuple[tuple[str, int], ...]:
     directives = []
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         name, _, level = part.rpartition("=")
-        if level.upper() in _LEVELS:
-            directives.append((name, _LEVELS[level.upper()]))
-        else:
-            directives.append((part, _LEVELS["TRACE"]))
+        known = level.upper() in _LEVELS
+        directives.append((name, _LEVELS[level.upper()]) if known else (part, _LEVELS["TRACE"]))
     return tuple(directives)
 
 
-def _write(level: str, target: str, pairs: list[tuple[str, Any]], spans: list[dict[str, Any]]) -> None:
-    stamp = clock.log_stamp(clock.now_ns())
-    line = _json_line(stamp, level, target, pairs, spans)
-    with _settings.lock:
-        _emit((line if _settings.json else _human_line(stamp, level, pairs, spans)).encode() + b"\n")
-        _keep(line.encode() + b"\n")
-
-
-def _json_line(
-    stamp: str, level: str, target: str, pairs: list[tuple[str, Any]], spans: list[dict[str, Any]]
-) -> str:
+def _json_line(stamp: str, level: str, target: str, pairs: list[tuple[str, Any]], spans: list[_Span]) -> str:
     fields = ",".join(f"{_dumps(key)}:{_dumps(value)}" for key, value in pairs)
     line = f'{{"timestamp":"{stamp}","level":"{level}","fields":{{{fields}}},"target":"{target}"'
-    if spans:
-        line += f',"span":{_dumps(spans[-1])},"spans":{_dumps(spans)}'
-    return line + "}"
+    return line + (f',"span":{_dumps(spans[-1])},"spans":{_dumps(spans)}}}' if spans else "}")
 
 
 def _dumps(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _human_line(stamp: str, level: str, pairs: list[tuple[str, Any]], spans: list[dict[str, Any]]) -> str:
+def _human_line(stamp: str, level: str, pairs: list[tuple[str, Any]], spans: list[_Span]) -> str:
     parts = [_style(2, stamp), _style(_COLOURS[level], f"{level:>5}")]
-    if spans:
-        parts.append("".join(_style(1, item["name"]) + ":" for item in spans))
+    parts += ["".join(_style(1, item["name"]) + ":" for item in spans)] if spans else []
     parts += [str(value) if key == "message" else _pair(key, value) for key, value in pairs]
     for item in spans:
         inner = " ".join(_pair(key, value) for key, value in item.items() if key != "name")
-        if inner:
-            parts.append(f"\x1b[2m{inner}\x1b[0m" if _settings.colour else inner)
+        parts += [_style(2, inner)] if inner else []
     return " ".join(parts)
 
 
@@ -218,3 +202,23 @@ def _open_trace(path: Path) -> int:
     for old in sorted(path.parent.glob("*.jsonl"))[: -_KEPT_TRACES or None]:
         old.unlink(missing_ok=True)
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+
+
+def debug(target: str, message: str, /, **fields: Any) -> None:
+    """Shim."""
+    Log(target, in_spans=False).debug(message, **fields)
+
+
+def info(target: str, message: str, /, **fields: Any) -> None:
+    """Shim."""
+    Log(target).info(message, **fields)
+
+
+def warn(target: str, message: str, /, also: str | None = None, **fields: Any) -> None:
+    """Shim."""
+    Log(target).warn(message, also, **fields)
+
+
+def error(target: str, message: str, /, **fields: Any) -> None:
+    """Shim."""
+    Log(target).error(message, **fields)

@@ -25,8 +25,7 @@ def run(args: Arguments) -> int:
     config = load_config(args.config)
     pipeline = config.select_replication(args.get("pipeline"))
     adapter = DuckDBAdapter(config.duckdb_path(pipeline.source_adapter), pipeline.source_adapter)
-    with tracing.span("discover_sources"), tracing.detached():
-        sources = discover_sources(adapter, pipeline, warn=True)
+    sources = discover_sources(adapter, pipeline, warn=True)
     adapter.close()
     if args.has("with-schemas"):
         tracing.warn(

@@ -74,7 +74,7 @@ def _config_and_state(args: Arguments, suggestions: list[str]) -> list[Check]:
         store = open_for_reading(path)
         if store is None:
             return f"no on-disk state schema (binary supports v{SCHEMA_VERSION})"
-        version = store.schema_version()
+        version = store.schema_version
         store.close()
         return f"state schema v{version} matches this binary"
 

@@ -15,7 +15,7 @@ def run(args: Arguments) -> int:
     """Print the watermarks."""
     store = open_for_reading(locate(args.get("state-path"), args.get("state-namespace")))
     marks = store.watermarks() if store else []
-    on_disk = store.schema_version() if store else None
+    on_disk = store.schema_version if store else None
     if store:
         store.close()
     if args.json:

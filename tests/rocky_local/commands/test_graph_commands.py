@@ -135,15 +135,3 @@ def test_a_merge_without_named_columns_updates_them_all(project):
 
     assert project.run("run").code == 0
     assert project.sql("SELECT k, v FROM out.m ORDER BY k") == [(1, "new"), (2, "more")]
-
-
-def test_the_sql_of_the_models_can_be_read_and_what_has_none_is_named(project):
-    project.models(
-        a="SELECT 1 AS k",
-        b="SELECT k FROM out.a---depends_on=['a']\n[strategy]\ntype='ephemeral'",
-    )
-
-    answer = project.run("emit-sql")
-
-    assert answer.stdout == "-- model: a\nCREATE OR REPLACE TABLE w.out.a AS\nSELECT 1 AS k;\n"
-    assert "emit-sql: 1 model(s) not emitted:\n  - b (ephemeral" in answer.stderr

@@ -53,16 +53,6 @@ def test_declared_tests_ask_the_warehouse_and_warnings_only_warn(project):
     assert (failed.code, failed.json["declarative"]["failed"]) == (1, 1)
 
 
-def test_ci_passes_with_warnings_as_4(project):
-    project.models(m="SELECT 1 AS k---[classification]\nk='pii'")
-    warned = project.run("ci")
-    project.models(m="SELECT 1 AS k")
-    passed = project.run("ci")
-
-    assert (warned.code, warned.json["diagnostics"][0]["code"]) == (4, "W004")
-    assert (passed.code, passed.json["tests_passed"]) == (0, 1)
-
-
 def test_an_unmasked_column_is_an_exception_in_its_environment(project):
     project.models(m="SELECT 1 AS k---[classification]\nk='pii'")
     config = (project.folder / "rocky.toml").read_text()

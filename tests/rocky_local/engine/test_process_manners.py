@@ -12,6 +12,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from rocky_local.state import open_for_writing
+
 from .conftest import ENGINE, Project
 
 HEAVY = "SELECT COUNT(*) AS n FROM range(200000) a(i), range(4000) b(j) WHERE (i * j) % 7 = 3"
@@ -95,11 +97,11 @@ def test_a_second_writer_gives_up_and_a_reader_says_busy(landing: Project) -> No
         assert second.result is None
         assert "is locked by another process; only one rocky writer can run at a time" in second.stderr
         assert landing("state").code == 0
-    with (landing.root / ".rocky-state.redb").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with open_for_writing(landing.root / ".rocky-state.redb"):
         busy = landing("state")
         assert busy.code == 1
         assert "is busy" in busy.stderr
+    assert landing("state").code == 0
 
 
 def test_a_locked_database_is_named(landing: Project) -> None:
