@@ -1,3 +1,24 @@
-"""An embedded engine that speaks the `rocky` command-line contract over DuckDB."""
+"""An embedded twin of the `rocky` engine over DuckDB: the same command line, outputs, logs and oddities.
+
+Where each section of the engine's contract is kept:
+
+====  ====================================  ================================================================
+ 1    exit codes, formats, paths            `cli`, `args`, `output`, `errors`; the state's place in `args`
+ 2    rocky.toml and models                 `config`, `toml`, `frames`; `models`, `rockylang`, `contracts`
+ 3    discover                              `discovery`, `commands.discover`
+ 4    plan, apply                           `commands.plan`, `commands.apply`
+ 5    run                                   `runner`, `pipelines`, `result`; copies: `replication`;
+                                            models: `transformation`, `partitions`, `skip_gate`; both:
+                                            `strategies`; graph: `dag_run`; keys: `idempotency`
+ 6    checks                                `checks`, `replication_checks`, `quality`
+ 7    drift                                 `drift`
+ 8    other commands                        `commands`, with `compiler`, `lineage`, `graph`, `testing`,
+                                            `loading`, `seeds`
+ 9    stderr                                `tracing`
+10    signals                               `signals`
+11    concurrency                           `state`, `adapter` (the only module that knows DuckDB)
+12    Dagster Pipes                         `messages`
+====  ====================================  ================================================================
+"""
 
 __version__ = "1.71.0"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import duckdb
 
@@ -14,12 +14,20 @@ from rocky_local.errors import DatabaseError, EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import TracebackType
 
-_TARGET = "rocky_duckdb"
+READERS = {
+    ".csv": "read_csv_auto",
+    ".tsv": "read_csv_auto",
+    ".parquet": "read_parquet",
+    ".json": "read_json_auto",
+    ".jsonl": "read_json_auto",
+    ".ndjson": "read_json_auto",
+}
+_LOG = tracing.Log("rocky_duckdb", in_spans=False)
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """A column of a table: its name and DuckDB type."""
 
     name: str
@@ -38,15 +46,21 @@ class DuckDBAdapter:
     """
 
     def __init__(self, path: str, name: str = "default") -> None:
-        self.path = path
         try:
             self._connection = duckdb.connect(path)
         except duckdb.Error as error:
-            causes = DatabaseError(_text(error))
-            raise EngineError(
-                f"adapters.{name}: failed to open DuckDB at '{path}'", causes.brief, *causes.causes
-            ) from error
+            cause = DatabaseError(str(error))
+            failed = f"adapters.{name}: failed to open DuckDB at '{path}'"
+            raise EngineError(failed, cause.brief, *cause.causes) from error
         self._local = threading.local()
+
+    def __enter__(self) -> DuckDBAdapter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
         """Write everything out and give the file back."""
@@ -58,11 +72,8 @@ class DuckDBAdapter:
         Raises:
             DatabaseError: DuckDB refused it.
         """
-        tracing.debug(_TARGET, "executing DuckDB statement", sql=sql)
-        try:
-            self._cursor().execute(sql)
-        except duckdb.Error as error:
-            raise DatabaseError(_text(error)) from error
+        _LOG.debug("executing DuckDB statement", sql=sql)
+        self._run(sql)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Run one query and return its rows.
@@ -70,15 +81,13 @@ class DuckDBAdapter:
         Raises:
             DatabaseError: DuckDB refused it.
         """
-        tracing.debug(_TARGET, "executing DuckDB SQL", sql=sql)
-        try:
-            return self._cursor().execute(sql).fetchall()
-        except duckdb.Error as error:
-            raise DatabaseError(_text(error)) from error
+        _LOG.debug("executing DuckDB SQL", sql=sql)
+        rows: list[tuple[Any, ...]] = self._run(sql).fetchall()
+        return rows
 
-    def interrupt(self) -> None:
-        """Stop the statement that runs in this process."""
-        self._connection.interrupt()
+    def count(self, table: str) -> int:
+        """Return how many rows a table has."""
+        return int(self.query(f"SELECT COUNT(*) FROM {table}")[0][0])
 
     def schemas_like(self, prefix: str) -> list[str]:
         """Return the schemas that `LIKE 'prefix%'` finds, sorted; `_` in the prefix is a wildcard."""
@@ -99,13 +108,23 @@ class DuckDBAdapter:
     def columns(self, table: str) -> list[Column]:
         """Return the columns of a table or view, or none when it does not exist."""
         try:
-            return [Column(row[0], row[1]) for row in self.query(f"DESCRIBE {table}")]
+            return self.result_columns(table)
         except DatabaseError:
             return []
 
     def result_columns(self, sql: str) -> list[Column]:
         """Return the columns that a query would give, without running it."""
         return [Column(row[0], row[1]) for row in self.query(f"DESCRIBE {sql}")]
+
+    @staticmethod
+    def file_query(path: Path) -> str:
+        """Return the query that reads a file, whose ending is one of `READERS`.
+
+        Example:
+            >>> DuckDBAdapter.file_query(Path("in/who's.csv"))
+            "SELECT * FROM read_csv_auto('in/who''s.csv')"
+        """
+        return f"SELECT * FROM {READERS[path.suffix.lower()]}({literal(path)})"
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -119,17 +138,25 @@ class DuckDBAdapter:
             raise
         cursor.execute("COMMIT")
 
+    def _run(self, sql: str) -> Any:
+        try:
+            return self._cursor().execute(sql)
+        except duckdb.Error as error:
+            raise DatabaseError(str(error)) from error
+
     def _cursor(self) -> Any:
-        cursor = getattr(self._local, "cursor", None)
-        if cursor is None:
-            cursor = self._local.cursor = self._connection.cursor()
-        return cursor
+        if not hasattr(self._local, "cursor"):
+            self._local.cursor = self._connection.cursor()
+        return self._local.cursor
 
 
-def max_timestamp(adapter: DuckDBAdapter, column: str, table: str) -> Any:
-    """Return the greatest value of a column, or None for an empty table."""
-    return adapter.query(f"SELECT MAX({column}) FROM {table}")[0][0]
+def literal(value: Any) -> str:
+    """Return a value as SQL.
 
-
-def _text(error: Exception) -> str:
-    return str(error)
+    Example:
+        >>> literal("it's"), literal(3), literal(None)
+        ("'it''s'", '3', 'NULL')
+    """
+    if value is None:
+        return "NULL"
+    return str(value) if isinstance(value, bool | int | float) else "'" + str(value).replace("'", "''") + "'"

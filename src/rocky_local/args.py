@@ -8,15 +8,16 @@ from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
-from rocky_local.errors import EngineError, UsageError
+from rocky_local.errors import EngineError, Unsupported, UsageError
 
 
 class Grammar(NamedTuple):
-    """What one command takes: options with a value, switches, and how many arguments without a flag."""
+    """What one command takes: options with a value, switches, how many other arguments, and the one it needs."""
 
     options: str = ""
     switches: str = ""
     positionals: int = 0
+    required: str = ""
 
 
 _RUN = (
@@ -25,14 +26,14 @@ _RUN = (
 )
 _RUN_SWITCHES = "--all --dag --latest --missing --shadow --skip-unchanged --force-rebuild --no-prune"
 COMMANDS = {
-    "apply": Grammar("--parallel", "", 1),
+    "apply": Grammar("--parallel", "", 1, "<PLAN_ID>"),
     "compile": Grammar("--models --contracts --model --var --env"),
     "compliance": Grammar("--env --fail-on --models", "--exceptions-only"),
     "dag": Grammar("--models --contracts --seeds --env", "--column-lineage"),
     "discover": Grammar("--pipeline --env", "--with-schemas"),
     "doctor": Grammar("--check"),
     "history": Grammar("--model --since", "--audit --rolling-stats"),
-    "lineage": Grammar("--models --column --format", "--downstream --upstream", 1),
+    "lineage": Grammar("--models --column --format", "--downstream --upstream", 1, "<TARGET>"),
     "list": Grammar("--models", "", 2),
     "load": Grammar("--pipeline --source-dir --target --format", "--truncate", 1),
     "optimize": Grammar("--model --models"),
@@ -55,6 +56,8 @@ _EXCLUSIVE = {
     "run": (("--watch", "--dag"), *_SELECTIONS, ("--resume", "--resume-latest")),
     "plan": _SELECTIONS,
 }
+# Flags of the real engine that change what a command does, and that only it knows.
+_LEFT_OUT = ("--watch", "--defer-to", "--cache-ttl", "--output-file", "--target", "--truncate")
 _STATE_FILE = ".rocky-state.redb"
 
 
@@ -108,16 +111,6 @@ class Arguments:
         """Return whether an option or switch was given."""
         return name in self.values
 
-    def needed(self, what: str, usage: str) -> str:
-        """Return the first argument without a flag.
-
-        Raises:
-            EngineError: There is none.
-        """
-        if not self.positionals:
-            raise EngineError(f"name the {what}: rocky {self.command} {usage}")
-        return self.positionals[0]
-
     def number(self, name: str) -> int | None:
         """Return the value of an option as a whole number, or None.
 
@@ -150,6 +143,7 @@ def parse(argv: list[str]) -> Arguments:
 
     Raises:
         UsageError: Something is unknown, missing, repeated or contradictory.
+        Unsupported: A flag that only the real engine knows.
     """
     command, before = _find_command(argv)
     result = Arguments(command)
@@ -174,6 +168,9 @@ def parse(argv: list[str]) -> Arguments:
         problem = f"invalid value '{result.get('output')}' for '--output <OUTPUT>'"
         raise UsageError(problem, details=(f"  [possible values: {', '.join(_FORMS)}]",))
     _check_together(result)
+    for flag in _LEFT_OUT:
+        if result.has(flag[2:]):
+            raise Unsupported(f"the flag '{flag}' of '{command}'")
     return result
 
 
@@ -214,11 +211,14 @@ def _check_together(result: Arguments) -> None:
         if result.has(first[2:]) and result.has(second[2:]):
             problem = f"the argument '{_shown(first)}' cannot be used with '{_shown(second)}'"
             raise UsageError(problem, _usage(result.command, first, *output))
+    missing, grammar = "the following required arguments were not provided:", COMMANDS.get(result.command)
     for given, wanted in (("--from", "--to"), ("--to", "--from")):
         if result.has(given[2:]) and not result.has(wanted[2:]):
-            problem = "the following required arguments were not provided:"
             usage = _usage(result.command, given, wanted, *output)
-            raise UsageError(problem, usage, details=(f"  {_shown(wanted)}",))
+            raise UsageError(missing, usage, details=(f"  {_shown(wanted)}",))
+    if grammar and grammar.required and not result.positionals:
+        usage = " ".join(filter(None, ("rocky", result.command, *map(_shown, output), grammar.required)))
+        raise UsageError(missing, usage, details=(f"  {grammar.required}",))
 
 
 def _unexpected(command: str, token: str, grammar: Grammar) -> UsageError:

@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
         if not (parsed.has("state-path") or parsed.has("state-namespace")):
             state.warn_of_legacy_place()
         answer: Answer = import_module(f"rocky_local.commands.{parsed.command.replace('-', '_')}").run(parsed)
-        return answer if isinstance(answer, int) else answer.give(as_json=as_json)
+        return answer.give(as_json=as_json)
     except UsageError as error:
         tracing.plain(error.report())
         return 2

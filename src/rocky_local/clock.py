@@ -13,20 +13,22 @@ def now_ns() -> int:
     return time.time_ns()
 
 
+def since_ms(started_ns: int) -> int:
+    """Return whole milliseconds since a moment."""
+    return (now_ns() - started_ns) // 1_000_000
+
+
 def utc(ns: int) -> datetime:
     """Return nanoseconds since 1970 as an aware datetime, cut to microseconds."""
     return _EPOCH + timedelta(microseconds=ns // 1000)
 
 
-def from_datetime(value: datetime) -> int:
-    """Return nanoseconds since 1970; a naive value counts as UTC."""
+def from_date(value: date) -> int:
+    """Return nanoseconds since 1970; a date is its midnight, a time without a zone counts as UTC."""
+    if not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)
     aware = value if value.tzinfo else value.replace(tzinfo=UTC)
     return (aware - _EPOCH) // timedelta(microseconds=1) * 1000
-
-
-def as_datetime(value: date) -> datetime:
-    """Return a date or a time as a time; a date is its midnight."""
-    return value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
 
 
 def rfc3339(ns: int, zone: str = "Z") -> str:
@@ -39,11 +41,8 @@ def rfc3339(ns: int, zone: str = "Z") -> str:
         '1970-01-01T00:00:00+00:00'
     """
     fraction = f"{ns % 1_000_000_000:09d}"
-    for digits in (0, 3, 6):
-        if set(fraction[digits:]) <= {"0"}:
-            fraction = fraction[:digits]
-            break
-    return utc(ns).strftime("%Y-%m-%dT%H:%M:%S") + (f".{fraction}" if fraction else "") + zone
+    digits = next(digits for digits in (0, 3, 6, 9) if set(fraction[digits:]) <= {"0"})
+    return utc(ns).strftime("%Y-%m-%dT%H:%M:%S") + (f".{fraction[:digits]}" if digits else "") + zone
 
 
 def run_id(ns: int) -> str:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from rocky_local import hooks, tracing
 from rocky_local.messages import Messages
 from rocky_local.signals import Shutdown
 
 if TYPE_CHECKING:
     from rocky_local.adapter import DuckDBAdapter
     from rocky_local.config import Config, Pipeline
-    from rocky_local.hooks import Hooks
+    from rocky_local.drift import Drift
     from rocky_local.options import RunOptions
     from rocky_local.result import RunResult
     from rocky_local.state import StateStore
 
-RUN_TARGET = "rocky_cli::commands::run"
+LOG = tracing.Log("rocky_cli::commands::run")
 
 
 @dataclass
@@ -25,32 +26,56 @@ class RunContext:
 
     Attributes:
         pipeline: The pipeline that runs; None for a single model.
+        drifts: How the sources of copied tables had changed, by target.
         input_hashes: What the skip gate saw of the inputs of models that depend on no other, by target.
-        announces_models: Whether models are reported to Dagster; a `--model` run keeps quiet about them.
     """
 
     config: Config
     options: RunOptions
     run_id: str
     result: RunResult
-    hooks: Hooks
     pipeline: Pipeline | None = None
     adapter: DuckDBAdapter = None  # type: ignore[assignment]
     state: StateStore = None  # type: ignore[assignment]
     messages: Messages = field(default_factory=Messages)
     shutdown: Shutdown = field(default_factory=Shutdown)
-    announces_models: bool = True
+    drifts: dict[str, Drift] = field(default_factory=dict)
     input_hashes: dict[str, str] = field(default_factory=dict)
 
-    def add_materialization(self, entry: dict[str, Any]) -> None:
-        """Put a finished table or model into the result and tell Dagster and the hooks."""
-        with self.result.lock:
-            self.result.materializations.append(entry)
-        if self.announces_models:
+    def open(self, adapter: str) -> None:
+        """Open the DuckDB file of an adapter and the state file.
+
+        Raises:
+            EngineError: Another process holds one of them, or one cannot be read.
+        """
+        from rocky_local.adapter import DuckDBAdapter  # noqa: PLC0415
+        from rocky_local.state import open_for_writing  # noqa: PLC0415
+
+        self.adapter = DuckDBAdapter(self.config.duckdb_path(adapter), adapter)
+        self.state = open_for_writing(self.options.state_file)
+
+    def close(self) -> None:
+        """Give back what the run holds."""
+        for held in (self.adapter, self.state):
+            if held is not None:
+                held.close()
+
+    def add_materialization(
+        self,
+        asset_key: list[str],
+        started_ns: int,
+        duration_ms: int,
+        metadata: dict[str, Any],
+        partition: dict[str, str] | None = None,
+    ) -> None:
+        """Put a finished table, model or partition into the result and tell Dagster and the hooks."""
+        entry = self.result.add_materialization(asset_key, started_ns, duration_ms, metadata, partition)
+        if self.pipeline is not None:
             self.messages.materialization(entry)
-        self.hooks.after_materialize(
-            self.run_id,
-            self.pipeline.name if self.pipeline else None,
-            entry["metadata"]["target_table_full_name"],
-            entry["duration_ms"],
+        hooks.after_materialize(
+            self.config.raw,
+            run_id=self.run_id,
+            pipeline=self.pipeline.name if self.pipeline else None,
+            table=metadata["target_table_full_name"],
+            duration_ms=duration_ms,
         )

@@ -1,4 +1,4 @@
-"""Which source tables there are, and where each of them is copied to."""
+"""Which source tables there are, and where each of them is copied to (contract, 3 and 5.1)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from rocky_local import tracing
 from rocky_local.errors import EngineError
 
 if TYPE_CHECKING:
-    from rocky_local.adapter import DuckDBAdapter
+    from rocky_local.adapter import Column, DuckDBAdapter
     from rocky_local.config import Pipeline, TableOverride
+    from rocky_local.options import Shadow
 
 SOURCE_TYPE = "duckdb"
+_LOG = tracing.Log("rocky_cli::commands::discover")
 
 
 @dataclass(frozen=True)
@@ -31,22 +33,16 @@ class Source:
             >>> Source("raw__a__b", {"x": ["a", "b"]}, ("t",)).asset_key("t")
             ['duckdb', 'a', 'b', 't']
         """
-        parts = [SOURCE_TYPE]
-        for value in self.components.values():
-            parts += [value] if isinstance(value, str) else value
-        return [*parts, table]
+        values = self.components.values()
+        flat = [part for value in values for part in ([value] if isinstance(value, str) else value)]
+        return [SOURCE_TYPE, *flat, table]
 
-
-@dataclass(frozen=True)
-class Shadow:
-    """Where a shadow run writes instead: a suffix on the tables, or one schema for all."""
-
-    suffix: str = "_rocky_shadow"
-    schema: str | None = None
-
-    def redirect(self, schema: str, table: str) -> tuple[str, str]:
-        """Return the schema and table that stand in for the real ones."""
-        return (self.schema, table) if self.schema else (schema, table + self.suffix)
+    def wanted(self, choice: tuple[str, str] | None) -> bool:
+        """Return whether a filter lets it in; one on tables looks into every source."""
+        if choice is None or choice[0] == "table":
+            return True
+        found = self.id if choice[0] == "id" else self.components.get(choice[0])
+        return choice[1] in found if isinstance(found, list) else choice[1] == found
 
 
 @dataclass(frozen=True)
@@ -78,8 +74,8 @@ class TableCopy:
         """The key under which results report it."""
         return self.source.asset_key(self.target_table)
 
-    def select_list(self) -> str:
-        """Return what is selected from the source: everything, then the metadata columns."""
+    def select(self) -> str:
+        """Return the query that reads the source: everything, then the metadata columns."""
         parts = ["*"]
         for column in self.metadata_columns:
             value = str(column["value"])
@@ -87,24 +83,21 @@ class TableCopy:
                 text = component if isinstance(component, str) else "__".join(component)
                 value = value.replace("{" + name + "}", text)
             parts.append(f"CAST({value} AS {column['type']}) AS {column['name']}")
-        return ", ".join(parts)
+        return f"SELECT {', '.join(parts)}\nFROM {self.source_name}"
 
 
 @dataclass(frozen=True)
-class Exclusion:
-    """A table that an override switches off."""
+class Copied:
+    """A table that was copied.
 
-    source: Source
-    table: str
+    Attributes:
+        source_columns: The source's columns.
+        columns_before: Those of the copy before this run; none when there was no copy.
+    """
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the entry of `excluded_tables`."""
-        return {
-            "asset_key": self.source.asset_key(self.table),
-            "source_schema": self.source.id,
-            "table_name": self.table,
-            "reason": "table_override_disabled",
-        }
+    copy: TableCopy
+    source_columns: list[Column]
+    columns_before: list[Column]
 
 
 @dataclass(frozen=True)
@@ -112,14 +105,15 @@ class CopyPlan:
     """What one replication run will do.
 
     Attributes:
+        excluded: The tables that an override switches off, with their source.
         schemas: The target schemas, one entry for each source, whether tables of it are copied or not.
         unmatched: The override rules that matched no table.
     """
 
-    copies: tuple[TableCopy, ...]
-    excluded: tuple[Exclusion, ...]
-    schemas: tuple[str, ...]
-    unmatched: tuple[TableOverride, ...]
+    copies: list[TableCopy]
+    excluded: list[tuple[Source, str]]
+    schemas: list[str]
+    unmatched: list[TableOverride]
 
 
 def discover_sources(adapter: DuckDBAdapter, pipeline: Pipeline, *, warn: bool = False) -> list[Source]:
@@ -132,24 +126,19 @@ def discover_sources(adapter: DuckDBAdapter, pipeline: Pipeline, *, warn: bool =
     """
     sources = []
     for schema in adapter.schemas_like(pipeline.pattern.prefix):
-        tables = adapter.base_tables(schema)
         try:
             components = pipeline.pattern.parse(schema)
         except ValueError as error:
             if warn:
-                tracing.warn(
-                    "rocky_cli::commands::discover",
-                    "skipping source with unparseable schema",
-                    schema=schema,
-                    error=tracing.Display(error),
-                )
+                problem = tracing.Display(error)
+                _LOG.warn("skipping source with unparseable schema", schema=schema, error=problem)
             continue
-        sources.append(Source(schema, components, tuple(tables)))
+        sources.append(Source(schema, components, tuple(adapter.base_tables(schema))))
     return sources
 
 
 def parse_filter(text: str | None) -> tuple[str, str] | None:
-    """Return a `--filter` as key and value.
+    """Return a `--filter` as key and value: `id`, `table` or a component.
 
     Raises:
         EngineError: It has no `=`.
@@ -163,81 +152,56 @@ def parse_filter(text: str | None) -> tuple[str, str] | None:
 
 
 def plan_copies(
-    pipeline: Pipeline, sources: list[Source], wanted: tuple[str, str] | None, shadow: Shadow | None = None
+    pipeline: Pipeline, sources: list[Source], choice: tuple[str, str] | None, shadow: Shadow | None = None
 ) -> CopyPlan:
     """Decide which tables are copied where.
 
     Args:
         pipeline: The replication.
         sources: What was discovered.
-        wanted: A filter as key and value: `id`, `table` or a component.
+        choice: A filter as key and value.
         shadow: Where to write instead of the real targets.
 
     Raises:
         EngineError: Two sources would write the same table.
     """
-    copies, excluded, schemas = [], [], []
-    matched: set[int] = set()
-    for source in sources:
-        if not _source_wanted(source, wanted):
-            continue
+    plan = CopyPlan([], [], [], list(pipeline.overrides))
+    for source in filter(lambda source: source.wanted(choice), sources):
         schema = pipeline.pattern.fill(pipeline.schema_template, source.components)
-        schemas.append(shadow.schema if shadow and shadow.schema else schema)
+        plan.schemas.append(shadow.schema if shadow and shadow.schema else schema)
         for table in source.tables:
-            if wanted and wanted[0] == "table" and table != wanted[1]:
+            if choice and choice[0] == "table" and table != choice[1]:
                 continue
-            override = _override_for(pipeline, source, table, matched)
-            if override is not None and not override.enabled:
-                excluded.append(Exclusion(source, table))
+            rules = [rule for rule in pipeline.overrides if _matches(rule, source, table)]
+            plan.unmatched[:] = [rule for rule in plan.unmatched if rule not in rules]
+            if rules and not rules[0].enabled:
+                plan.excluded.append((source, table))
             else:
-                copies.append(_copy(pipeline, source, table, schema, override=override, shadow=shadow))
-    _reject_collisions(copies)
-    unmatched = tuple(rule for rule in pipeline.overrides if rule.index not in matched)
-    return CopyPlan(tuple(copies), tuple(excluded), tuple(schemas), unmatched)
+                target = shadow.redirect(schema, table) if shadow else (schema, table)
+                plan.copies.append(_copy(pipeline, source, table, target, rules[0] if rules else None))
+    _reject_collisions(plan.copies)
+    return plan
 
 
-def _source_wanted(source: Source, wanted: tuple[str, str] | None) -> bool:
-    if wanted is None or wanted[0] == "table":
-        return True
-    key, value = wanted
-    if key == "id":
-        return source.id == value
-    component = source.components.get(key)
-    return value in component if isinstance(component, list) else component == value
-
-
-def _override_for(pipeline: Pipeline, source: Source, table: str, matched: set[int]) -> TableOverride | None:
-    """Return the first rule that matches, and note every rule that does."""
-    first = None
-    for rule in pipeline.overrides:
-        if rule.connector is not None and not fnmatch.fnmatchcase(source.id, rule.connector):
-            continue
-        if rule.table is not None and not fnmatch.fnmatchcase(table, rule.table):
-            continue
-        matched.add(rule.index)
-        first = first or rule
-    return first
+def _matches(rule: TableOverride, source: Source, table: str) -> bool:
+    return all(
+        pattern is None or fnmatch.fnmatchcase(name, pattern)
+        for pattern, name in ((rule.connector, source.id), (rule.table, table))
+    )
 
 
 def _copy(
-    pipeline: Pipeline,
-    source: Source,
-    table: str,
-    schema: str,
-    *,
-    override: TableOverride | None,
-    shadow: Shadow | None,
+    pipeline: Pipeline, source: Source, table: str, target: tuple[str, str], rule: TableOverride | None
 ) -> TableCopy:
-    target_schema, target_table = shadow.redirect(schema, table) if shadow else (schema, table)
     return TableCopy(
         source=source,
         table=table,
         catalog=pipeline.pattern.fill(pipeline.catalog_template, source.components),
-        schema=target_schema,
-        target_table=target_table,
-        strategy=(override and override.strategy) or pipeline.strategy,
-        timestamp_column=(override and override.timestamp_column) or pipeline.timestamp_column,
-        merge_keys=(override and override.merge_keys) or pipeline.merge_keys,
+        schema=target[0],
+        target_table=target[1],
+        strategy=(rule and rule.strategy) or pipeline.strategy,
+        timestamp_column=(rule and rule.timestamp_column) or pipeline.timestamp_column,
+        merge_keys=(rule and rule.merge_keys) or pipeline.merge_keys,
         metadata_columns=tuple(pipeline.raw.get("metadata_columns", ())),
     )
 
@@ -254,21 +218,3 @@ def _reject_collisions(copies: list[TableCopy]) -> None:
                 "distinguishing component is the connector (e.g. `staging__{source}`). Use `--shadow-suffix` instead, "
                 "which keeps the template and renames the table, or give the sources distinct target tables."
             )
-
-
-def unmatched_warning(rule: TableOverride) -> dict[str, Any]:
-    """Return the entry of `override_warnings` for a rule that matched nothing."""
-
-    def shown(value: str | None) -> str:
-        return "None" if value is None else f'Some("{value}")'
-
-    message = (
-        f"[[table_overrides]] rule index {rule.index} (connector = {shown(rule.connector)}, "
-        f"table = {shown(rule.table)}) matched no (connector, table) pair in this run"
-    )
-    entry: dict[str, Any] = {"rule_index": rule.index, "kind": "zero_match", "message": message}
-    if rule.connector is not None:
-        entry["connector"] = rule.connector
-    if rule.table is not None:
-        entry["table"] = rule.table
-    return entry

@@ -3,53 +3,48 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
+from rocky_local.config import Config, Pipeline
 from rocky_local.errors import EngineError
 from rocky_local.models import Model, load_project
-from rocky_local.seeds import read_seeds
-
-if TYPE_CHECKING:
-    from rocky_local.config import Config, Pipeline
+from rocky_local.seeds import Seed, read_seeds
 
 _GRAINS = {"hour": "hourly", "day": "daily", "month": "monthly", "year": "yearly"}
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(NamedTuple):
     """One step.
 
     Attributes:
+        id: Its kind and its name with a colon between.
         extra: What only some kinds show: `target`, `strategy`, `freshness`, `partition_shape`.
     """
 
     id: str
-    kind: str
     label: str
-    pipeline: str | None = None
-    extra: dict[str, Any] = field(default_factory=dict)
+    pipeline: str | None
+    extra: dict[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """The first part of the id."""
+        return self.id.partition(":")[0]
 
     @property
     def name(self) -> str:
         """The id without its kind."""
-        return self.id.split(":", 1)[1]
-
-    def as_json(self, upstream: list[str]) -> dict[str, Any]:
-        """Return the node as results print it."""
-        shown: dict[str, Any] = {"id": self.id, "kind": self.kind, "label": self.label}
-        shown |= {"pipeline": self.pipeline} if self.pipeline else {}
-        shown |= self.extra
-        return shown | ({"depends_on": upstream} if upstream else {})
+        return self.id.partition(":")[2]
 
 
-@dataclass(frozen=True)
-class Edge:
+class Edge(NamedTuple):
     """`to` waits for `origin`; the type is `data`, or `check` for a test of a model."""
 
     origin: str
     to: str
-    type: str = "data"
+    type: str
 
 
 @dataclass
@@ -59,24 +54,18 @@ class Graph:
     nodes: list[Node] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
 
+    def add(self, id_: str, label: str, pipeline: str | None = None, **extra: Any) -> None:
+        """Add a step."""
+        self.nodes.append(Node(id_, label, pipeline, extra))
+
     def connect(self, origin: str, to: str, kind: str = "data") -> None:
         """Add an edge unless it is there already."""
-        edge = Edge(origin, to, kind)
-        if edge not in self.edges:
-            self.edges.append(edge)
+        if (origin, to, kind) not in self.edges:
+            self.edges.append(Edge(origin, to, kind))
 
     def upstream(self, node: str) -> list[str]:
         """Return what a step waits for."""
         return [edge.origin for edge in self.edges if edge.to == node]
-
-    def of_pipeline(self, name: str) -> list[Node]:
-        """Return the steps of a pipeline without its tests."""
-        return [node for node in self.nodes if node.pipeline == name and node.kind != "test"]
-
-    def counts(self) -> dict[str, int]:
-        """Return how many nodes there are of each kind, by kind."""
-        kinds = [node.kind for node in self.nodes]
-        return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
 
     def layers(self) -> list[list[str]]:
         """Return the ids in layers, sorted; a layer waits only for earlier ones.
@@ -84,17 +73,16 @@ class Graph:
         Raises:
             EngineError: There is a cycle.
         """
-        waiting: dict[str, set[str]] = {node.id: set() for node in self.nodes}
-        for edge in self.edges:
-            waiting[edge.to].add(edge.origin)
+        sorter = TopologicalSorter({node.id: self.upstream(node.id) for node in self.nodes})
+        try:
+            sorter.prepare()
+        except CycleError as error:
+            involved = ", ".join(sorted(set(error.args[1])))
+            raise EngineError(f"cycle detected in DAG involving: {involved}") from error
         layers = []
-        while waiting:
-            layer = sorted(node for node, needs in waiting.items() if not needs)
-            if not layer:
-                raise EngineError(f"cycle detected in DAG involving: {', '.join(sorted(waiting))}")
+        while layer := sorted(sorter.get_ready()):
             layers.append(layer)
-            done = set(layer)
-            waiting = {node: needs - done for node, needs in waiting.items() if node not in done}
+            sorter.done(*layer)
         return layers
 
 
@@ -109,28 +97,29 @@ def build_graph(config: Config, *, models_dir: str | None = None, seeds_dir: str
     Raises:
         EngineError: There is nothing in the project, or a dependency is unknown.
     """
-    graph = Graph()
+    graph, missing = Graph(), []
     for seed in read_seeds(seeds_dir or str(config.directory / "seeds")):
-        target = {"catalog": seed.catalog, "schema": seed.schema, "table": seed.table}
-        graph.nodes.append(Node(f"seed:{seed.name}", "seed", seed.name, None, {"target": target}))
+        graph.add(f"seed:{seed.name}", seed.name, target=_target(seed))
     pipelines = [config.pipelines[name] for name in sorted(config.pipelines)]
-    missing = []
     for pipeline in pipelines:
-        if pipeline.type == "transformation":
-            folder = models_dir or config.models_dir(pipeline)
-            if Path(folder).is_dir():
-                _add_models(graph, pipeline, folder)
-            else:
-                missing.append(f"{folder} ('{pipeline.name}')")
+        name, folder = pipeline.name, models_dir or config.models_dir(pipeline)
+        if pipeline.type == "replication":
+            graph.add(f"source:{name}", f"{name} (source)", name)
+            graph.add(f"load:{name}", f"{name} (load)", name)
+            graph.connect(f"source:{name}", f"load:{name}")
+        elif pipeline.type != "transformation":
+            graph.add(f"{pipeline.type}:{name}", name, name)
+        elif Path(folder).is_dir():
+            _add_models(graph, name, folder)
         else:
-            _add_pipeline(graph, pipeline)
+            missing.append(f"{folder} ('{name}')")
     if not graph.nodes:
         raise EngineError(_nothing(missing))
-    for edge in [edge for edge in graph.edges if edge.type == "check"]:
-        graph.edges.remove(edge)
-        graph.edges.append(edge)
+    for node in graph.nodes:
+        if node.kind == "test":
+            graph.connect(f"transformation:{node.name.split('::')[0]}", node.id, "check")
     for pipeline in pipelines:
-        _connect_pipelines(graph, pipeline, config)
+        _connect(graph, pipeline, config)
     return graph
 
 
@@ -144,66 +133,45 @@ def _nothing(missing: list[str]) -> str:
     )
 
 
-def _add_pipeline(graph: Graph, pipeline: Pipeline) -> None:
-    name = pipeline.name
-    if pipeline.type == "replication":
-        graph.nodes.append(Node(f"source:{name}", "source", f"{name} (source)", name))
-        graph.nodes.append(Node(f"load:{name}", "load", f"{name} (load)", name))
-        graph.connect(f"source:{name}", f"load:{name}")
-    else:
-        graph.nodes.append(Node(f"{pipeline.type}:{name}", pipeline.type, name, name))
-
-
-def _add_models(graph: Graph, pipeline: Pipeline, folder: str) -> None:
+def _add_models(graph: Graph, pipeline: str, folder: str) -> None:
     project = load_project(folder)
     project.layers()
     for model in sorted(project.models, key=lambda model: model.name):
         node = f"transformation:{model.name}"
-        graph.nodes.append(Node(node, "transformation", model.name, pipeline.name, _shape(model)))
+        graph.add(node, model.name, pipeline, **_shape(model))
         for upstream in model.depends_on:
             graph.connect(f"transformation:{upstream}", node)
         for index, test in enumerate(model.tests):
-            label = f"{model.name}::{test_name(test, index)}"
-            graph.nodes.append(Node(f"test:{label}", "test", label, pipeline.name))
-            graph.connect(node, f"test:{label}", "check")
-
-
-def test_name(test: dict[str, Any], index: int) -> str:
-    """Return the name of a declared test: its type with its column, or with its place in the list.
-
-    Example:
-        >>> test_name({"type": "unique", "column": "id"}, 0), test_name({"type": "expression"}, 1)
-        ('unique_id', 'expression_1')
-    """
-    return f"{test.get('type', 'test')}_{test.get('column', index)}"
+            label = f"{model.name}::{test.get('type', 'test')}_{test.get('column', index)}"
+            graph.add(f"test:{label}", label, pipeline)
 
 
 def _shape(model: Model) -> dict[str, Any]:
-    shown: dict[str, Any] = {
-        "target": {"catalog": model.catalog, "schema": model.schema, "table": model.table},
-        "strategy": model.strategy,
-    }
-    if model.freshness:
-        shown["freshness"] = model.freshness
+    shown: dict[str, Any] = {"target": _target(model), "strategy": model.strategy}
+    shown |= {"freshness": model.freshness} if model.freshness else {}
     if model.kind == "time_interval":
-        grain = str(model.strategy["granularity"])
-        shown["partition_shape"] = {"granularity": _GRAINS.get(grain, grain)}
-        if model.strategy["first_partition"]:
-            shown["partition_shape"]["first_partition"] = model.strategy["first_partition"]
+        grain, first = str(model.strategy["granularity"]), model.strategy["first_partition"]
+        shape = {"granularity": _GRAINS.get(grain, grain)}
+        shown["partition_shape"] = shape | ({"first_partition": first} if first else {})
     return shown
 
 
-def _connect_pipelines(graph: Graph, pipeline: Pipeline, config: Config) -> None:
+def _target(table: Model | Seed) -> dict[str, str]:
+    return {"catalog": table.catalog, "schema": table.schema, "table": table.table}
+
+
+def _connect(graph: Graph, pipeline: Pipeline, config: Config) -> None:
     """Let the first steps of a pipeline wait for the last steps of those it depends on."""
-    own = graph.of_pipeline(pipeline.name)
-    inside = {node.id for node in own}
-    first = [node.id for node in own if not inside.intersection(graph.upstream(node.id))]
+    steps: dict[str | None, list[str]] = {name: [] for name in config.pipelines}
+    for node in graph.nodes:
+        if node.pipeline and node.kind != "test":
+            steps[node.pipeline].append(node.id)
+    own = set(steps[pipeline.name])
+    first = [node for node in steps[pipeline.name] if own.isdisjoint(graph.upstream(node))]
     for name in pipeline.depends_on:
-        if name not in config.pipelines:
+        if name not in steps:
             raise EngineError(f"pipeline '{pipeline.name}' depends on unknown pipeline '{name}'")
-        before = graph.of_pipeline(name)
-        ids = {node.id for node in before}
-        followed = {edge.origin for edge in graph.edges if edge.to in ids}
-        for origin in (node.id for node in before if node.id not in followed):
+        followed = {edge.origin for edge in graph.edges if edge.to in steps[name]}
+        for origin in (node for node in steps[name] if node not in followed):
             for to in first:
                 graph.connect(origin, to)

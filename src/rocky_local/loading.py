@@ -1,51 +1,42 @@
-"""Load pipelines: files of a folder become tables, one each."""
+"""Load pipelines: files of a folder become tables, one each. The run history does not mention them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rocky_local import clock, output, tracing
+from rocky_local import clock
+from rocky_local.adapter import READERS, DuckDBAdapter
+from rocky_local.config import Pipeline
+from rocky_local.context import RunContext
 from rocky_local.errors import DatabaseError, Unsupported
+from rocky_local.output import Answer, head
+from rocky_local.pipelines import Work
+from rocky_local.tracing import Display, Log
 
-if TYPE_CHECKING:
-    from rocky_local.adapter import DuckDBAdapter
-    from rocky_local.config import Pipeline
-
-_TARGET = "rocky_cli::commands::load"
-_READERS = {
-    ".csv": "read_csv_auto",
-    ".tsv": "read_csv_auto",
-    ".parquet": "read_parquet",
-    ".json": "read_json_auto",
-    ".jsonl": "read_json_auto",
-    ".ndjson": "read_json_auto",
-}
+_LOG = Log("rocky_cli::commands::load")
 
 
-@dataclass(frozen=True)
-class LoadFile:
-    """One file and the table it goes to."""
+class LoadWork(Work):
+    """Load the files of a pipeline; the result is the one of the `load` command."""
 
-    path: Path
-    shown: str
-    target: str
+    def __init__(self, pipeline: Pipeline) -> None:
+        super().__init__(pipeline)
+        self._result: dict[str, Any] = {}
 
-    @property
-    def query(self) -> str:
-        """The query that reads the file."""
-        return f"SELECT * FROM {_READERS[self.path.suffix.lower()]}({literal(str(self.path))})"
+    def run(self, context: RunContext) -> None:
+        """Do the work."""
+        name = self.pipeline.adapter
+        context.adapter = DuckDBAdapter(context.config.duckdb_path(name), name)
+        self._result = load(context.adapter, self.pipeline)
+        context.result.forced_status = "Failure" if failed(self._result) else None
+
+    def answer(self, context: RunContext) -> Answer:
+        """Return how the run ended."""
+        return Answer(self._result, human(self._result), context.result.exit_code)
 
 
-def literal(text: str) -> str:
-    """Return a text as an SQL string.
-
-    Example:
-        >>> literal("it's")
-        "'it''s'"
-    """
-    return "'" + text.replace("'", "''") + "'"
+WORK = LoadWork
 
 
 def load(adapter: DuckDBAdapter, pipeline: Pipeline, source_dir: str | None = None) -> dict[str, Any]:
@@ -58,36 +49,34 @@ def load(adapter: DuckDBAdapter, pipeline: Pipeline, source_dir: str | None = No
         Unsupported: The pipeline asks for a format that only the real engine reads.
     """
     started = clock.now_ns()
-    shown_dir = source_dir or str(pipeline.raw.get("source_dir", "."))
-    options = pipeline.raw.get("options", {})
+    directory = source_dir or str(pipeline.raw.get("source_dir", "."))
+    target, options = pipeline.raw.get("target", {}), pipeline.raw.get("options", {})
     wanted = options.get("format", "auto")
     if wanted not in ("auto", "csv", "json", "parquet"):
         raise Unsupported(f"the load format '{wanted}'")
-    files = [_load_file(adapter, file, options) for file in find_files(shown_dir, pipeline)]
-    loaded = [entry for entry in files if "error" not in entry]
+    place = [str(target[part]) for part in ("catalog", "schema") if part in target]
+    files = [
+        _load_file(adapter, path, ".".join([*place, target.get("table", path.stem)]), options)
+        for path in sorted(Path(directory).glob("*"))
+        if path.is_file() and path.suffix.lower() in READERS
+    ]
+    lost = sum("error" in entry for entry in files)
     return {
-        **output.head("load"),
-        "source_dir": shown_dir,
+        **head("load"),
+        "source_dir": directory,
         "format": wanted,
-        "files_loaded": len(loaded),
-        "files_failed": len(files) - len(loaded),
-        "total_rows": sum(entry["rows_loaded"] for entry in loaded),
-        "total_bytes": sum(entry["bytes_read"] for entry in loaded),
+        "files_loaded": len(files) - lost,
+        "files_failed": lost,
+        "total_rows": sum(entry["rows_loaded"] for entry in files),
+        "total_bytes": sum(entry["bytes_read"] for entry in files),
         "files": files,
-        "duration_ms": (clock.now_ns() - started) // 1_000_000,
+        "duration_ms": clock.since_ms(started),
     }
 
 
-def find_files(directory: str, pipeline: Pipeline) -> list[LoadFile]:
-    """Return the loadable files of a folder with their tables, by name."""
-    target = pipeline.raw.get("target", {})
-    place = ".".join(str(target[part]) for part in ("catalog", "schema") if part in target)
-    found = []
-    for path in sorted(Path(directory).glob("*")):
-        if path.is_file() and path.suffix.lower() in _READERS:
-            table = target.get("table", path.stem)
-            found.append(LoadFile(path, str(path), f"{place}.{table}" if place else table))
-    return found
+def failed(result: dict[str, Any]) -> bool:
+    """Return whether a load has failed: there were files, and not one of them could be loaded."""
+    return bool(result["files_failed"] and not result["files_loaded"])
 
 
 def human(result: dict[str, Any]) -> str:
@@ -104,39 +93,28 @@ def human(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _load_file(adapter: DuckDBAdapter, file: LoadFile, options: dict[str, Any]) -> dict[str, Any]:
-    started = clock.now_ns()
-    tracing.info(
-        _TARGET, "loading file", file=tracing.Display(file.shown), target=tracing.Display(file.target)
-    )
-    entry: dict[str, Any] = {"file": file.shown, "target": file.target, "rows_loaded": 0, "bytes_read": 0}
+def _load_file(adapter: DuckDBAdapter, path: Path, target: str, options: dict[str, Any]) -> dict[str, Any]:
+    file, started, problem = Display(path), clock.now_ns(), None
+    _LOG.info("loading file", file=file, target=Display(target))
+    entry: dict[str, Any] = {"file": str(path), "target": target, "rows_loaded": 0, "bytes_read": 0}
     try:
-        rows = _copy_in(adapter, file, options)
+        rows = _copy_in(adapter, adapter.file_query(path), target, options)
+        entry |= {"rows_loaded": rows, "bytes_read": path.stat().st_size}
     except DatabaseError as error:
-        entry["duration_ms"] = (clock.now_ns() - started) // 1_000_000
-        entry["error"] = error.brief
-        shown = tracing.Display(file.shown)
-        tracing.warn(_TARGET, "file load failed", file=shown, error=tracing.Display(error.brief))
-        return entry
-    entry |= {"rows_loaded": rows, "bytes_read": file.path.stat().st_size}
-    entry["duration_ms"] = (clock.now_ns() - started) // 1_000_000
-    tracing.info(
-        _TARGET,
-        "file loaded",
-        file=tracing.Display(file.shown),
-        rows=rows,
-        bytes=entry["bytes_read"],
-        duration_ms=entry["duration_ms"],
-    )
+        problem = error.brief
+    spent = entry["duration_ms"] = clock.since_ms(started)
+    if problem:
+        _LOG.warn("file load failed", file=file, error=Display(problem))
+        return {**entry, "error": problem}
+    _LOG.info("file loaded", file=file, rows=rows, bytes=entry["bytes_read"], duration_ms=spent)
     return entry
 
 
-def _copy_in(adapter: DuckDBAdapter, file: LoadFile, options: dict[str, Any]) -> int:
+def _copy_in(adapter: DuckDBAdapter, query: str, target: str, options: dict[str, Any]) -> int:
     with adapter.transaction():
-        if not adapter.columns(file.target):
+        if not adapter.columns(target):
             if options.get("create_table", True):
-                adapter.execute(f"CREATE TABLE {file.target} AS {file.query} LIMIT 0")
+                adapter.execute(f"CREATE TABLE {target} AS {query} LIMIT 0")
         elif options.get("truncate_first", False):
-            adapter.execute(f"DELETE FROM {file.target}")
-        found = adapter.query(f"INSERT INTO {file.target} {file.query}")
-    return int(found[0][0])
+            adapter.execute(f"DELETE FROM {target}")
+        return int(adapter.query(f"INSERT INTO {target} {query}")[0][0])

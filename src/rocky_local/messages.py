@@ -19,6 +19,9 @@ _LOG = tracing.Log("rocky_cli::pipes")
 class Messages:
     """The channel to Dagster; one that leads nowhere swallows everything.
 
+    Lines in a file are written live. Between the log lines on stderr they wait for the end, as all of the real
+    engine's do, in its order: materializations, checks table by table, drift, the end.
+
     Args:
         path: A file to append to.
         stderr: Write to stderr instead.
@@ -28,9 +31,11 @@ class Messages:
         self._path = path
         self._stderr = stderr
         self._lock = threading.Lock()
+        self._waiting: list[tuple[int, int, str]] = []
+        self._tables: list[str] = []
 
     def log(self, text: str, level: str = "INFO") -> None:
-        """Send a line of text."""
+        """Send a line of text at once."""
         self._send("log", {"level": level, "message": text})
 
     def materialization(self, entry: dict[str, Any]) -> None:
@@ -44,41 +49,71 @@ class Messages:
             metadata["watermark"] = told["watermark"].removesuffix("Z") + "+00:00"
         if "partition" in entry:
             metadata["partition_key"] = entry["partition"]["key"]
-        params = {"asset_key": "/".join(entry["asset_key"]), "data_version": None, "metadata": metadata}
-        self._send("report_asset_materialization", params)
+        key = "/".join(entry["asset_key"])
+        self._tables.append(key)
+        params = {"asset_key": key, "data_version": None, "metadata": metadata}
+        self._send("report_asset_materialization", params, 1)
 
     def check(self, key: list[str], finding: dict[str, Any]) -> None:
         """Send a check; its own severity is in the metadata only."""
-        self._check("/".join(key), finding["name"], finding["passed"], "ERROR", finding)
+        self._check("/".join(key), finding["name"], finding, passed=finding["passed"], rank=2)
 
     def drift(self, action: dict[str, str]) -> None:
         """Send one entry of a result's drift actions, as a check and as a warning."""
-        self._check(action["table"], "drift", True, "WARN", action)
-        self.log(f"rocky drift on {action['table']}: {action['action']} ({action['reason']})", "WARN")
+        self._check(action["table"], "drift", action, severity="WARN", rank=3)
+        text = f"rocky drift on {action['table']}: {action['action']} ({action['reason']})"
+        self._send("log", {"level": "WARN", "message": text}, 3)
+
+    def complete(self, text: str) -> None:
+        """Send the last line of text."""
+        self._send("log", {"level": "INFO", "message": text}, 4)
 
     def closed(self) -> None:
         """Send the end of the channel."""
-        self._send("closed", None)
+        self._send("closed", None, 4)
 
-    def _check(self, key: str, name: str, passed: bool, severity: str, metadata: dict[str, Any]) -> None:
+    def flush(self) -> None:
+        """Send what waits for the end of the run."""
+        for _, _, line in sorted(self._waiting, key=lambda entry: entry[:2]):
+            tracing.plain(line)
+        self._waiting.clear()
+
+    def _check(
+        self,
+        key: str,
+        name: str,
+        metadata: dict[str, Any],
+        *,
+        passed: bool = True,
+        severity: str = "ERROR",
+        rank: int,
+    ) -> None:
         params = {"asset_key": key, "check_name": re.sub(r"[^A-Za-z0-9_]", "_", name), "metadata": metadata}
-        self._send("report_asset_check", {**params, "passed": passed, "severity": severity})
+        self._send("report_asset_check", {**params, "passed": passed, "severity": severity}, rank)
 
-    def _send(self, method: str, params: dict[str, Any] | None) -> None:
+    def _send(self, method: str, params: dict[str, Any] | None, rank: int = 0) -> None:
+        """Send a message, or let it wait; those of a lower rank go first then."""
         if not self._stderr and self._path is None:
             return
         body = json.dumps(params, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         line = f'{{"__dagster_pipes_version":"0.1","method":"{method}","params":{body}}}'
         with self._lock:
-            if self._path is None:
+            if self._path is not None:
+                self._append(self._path, line)
+            elif rank:
+                key = (params or {}).get("asset_key")
+                grouped = rank == 2 and key in self._tables
+                self._waiting.append((rank, self._tables.index(str(key)) if grouped else 0, line))
+            else:
                 tracing.plain(line)
-                return
-            try:
-                with open(self._path, "ab") as file:
-                    file.write(line.encode() + b"\n")
-            except OSError as error:
-                self._path = None
-                _fall_back("cannot write to the Pipes channel", str(error))
+
+    def _append(self, path: str, line: str) -> None:
+        try:
+            with open(path, "ab") as file:
+                file.write(line.encode() + b"\n")
+        except OSError as error:
+            self._path = None
+            _fall_back("cannot write to the Pipes channel", str(error))
 
 
 def open_messages() -> Messages:

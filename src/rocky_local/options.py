@@ -6,18 +6,15 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
-from rocky_local import state
-from rocky_local.discovery import Shadow
 from rocky_local.errors import EngineError
 
 if TYPE_CHECKING:
     from rocky_local.args import Arguments
 
 
-@dataclass(frozen=True)
-class PartitionSelection:
+class PartitionSelection(NamedTuple):
     """Which partitions of a time_interval model to build; nothing set means the current one."""
 
     key: str | None = None
@@ -25,6 +22,20 @@ class PartitionSelection:
     last: str | None = None
     missing: bool = False
     lookback: int | None = None
+
+
+_NO_SELECTION = PartitionSelection()
+
+
+class Shadow(NamedTuple):
+    """Where a shadow run writes instead: a suffix on the tables, or one schema for all (contract, 5.9)."""
+
+    suffix: str = "_rocky_shadow"
+    schema: str | None = None
+
+    def redirect(self, schema: str, table: str) -> tuple[str, str]:
+        """Return the schema and table that stand in for the real ones."""
+        return (self.schema, table) if self.schema else (schema, table + self.suffix)
 
 
 @dataclass(frozen=True)
@@ -36,17 +47,16 @@ class RunOptions:
         run_all: Build the models after a replication.
         run_id: An id that was made beforehand, for example by `apply`.
         for_people: Whether the result is printed as text rather than as JSON.
-        state_file: Where the state is.
     """
 
-    config: str = "rocky.toml"
-    state_file: Path = field(default_factory=lambda: Path(state.LEGACY_NAME))
+    config: str
+    state_file: Path
     pipeline: str | None = None
     filter: str | None = None
     model: str | None = None
     models_dir: str | None = None
     run_all: bool = False
-    partition: PartitionSelection = PartitionSelection()
+    partition: PartitionSelection = _NO_SELECTION
     shadow: Shadow | None = None
     idempotency_key: str | None = None
     resume: str | None = None
@@ -66,24 +76,20 @@ class RunOptions:
             EngineError: A value cannot be used.
         """
         if args.has("branch"):
-            raise EngineError(
-                f"branch '{args.get('branch')}' not found; create it with `rocky branch create`"
-            )
+            missing = f"branch '{args.get('branch')}' not found"
+            raise EngineError(f"{missing}; create it with `rocky branch create`")
         check_governance_override(args.get("governance-override"))
+        first, last = args.get("from"), args.get("to")
         return cls(
             config=args.config,
-            state_file=state.locate(args.get("state-path"), args.get("state-namespace")),
+            state_file=args.state_file,
             pipeline=args.get("pipeline"),
             filter=args.get("filter"),
             model=args.get("model"),
             models_dir=args.get("models"),
             run_all=args.has("all"),
             partition=PartitionSelection(
-                key=args.get("partition"),
-                first=args.get("from"),
-                last=args.get("to"),
-                missing=args.has("missing"),
-                lookback=args.number("lookback"),
+                args.get("partition"), first, last, args.has("missing"), args.number("lookback")
             ),
             shadow=shadow_from(args),
             idempotency_key=args.get("idempotency-key") or os.environ.get("ROCKY_IDEMPOTENCY_KEY"),
@@ -93,6 +99,7 @@ class RunOptions:
             skip_unchanged=args.has("skip-unchanged"),
             force_rebuild=args.has("force-rebuild"),
             parallel=args.number("parallel"),
+            run_id=args.get("run-id"),
             for_people=not args.json,
         )
 
@@ -101,7 +108,7 @@ def shadow_from(args: Arguments) -> Shadow | None:
     """Return where a shadow run writes, or None for a real one. A schema wins over a suffix."""
     if not args.has("shadow"):
         return None
-    return Shadow(args.get("shadow-suffix") or Shadow.suffix, args.get("shadow-schema"))
+    return Shadow(args.get("shadow-suffix") or Shadow().suffix, args.get("shadow-schema"))
 
 
 def check_governance_override(text: str | None) -> None:
@@ -110,11 +117,9 @@ def check_governance_override(text: str | None) -> None:
     Raises:
         EngineError: It is not a JSON object.
     """
-    if text is None:
-        return
     failed = "failed to parse governance override JSON"
     try:
-        value: Any = json.loads(text)
+        value = json.loads(text or "{}")
     except json.JSONDecodeError as error:
         reason = "key must be a string" if "property name" in error.msg else error.msg.lower()
         raise EngineError(failed, f"{reason} at line {error.lineno} column {error.colno}") from error

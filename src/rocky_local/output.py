@@ -74,13 +74,3 @@ def _listed(result: dict[str, Any]) -> str:
         elif name not in ("version", "command"):
             lines.append(f"{name}: {value}")
     return "\n".join(lines) or "nothing found"
-
-
-def print_json(result: dict[str, Any]) -> None:
-    """Shim."""
-    write(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
-
-
-def print_text(text: str) -> None:
-    """Shim."""
-    write(f"{text}\n")

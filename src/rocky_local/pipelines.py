@@ -1,18 +1,22 @@
-"""What each kind of pipeline does in a run, and how its result is told."""
+"""What each kind of pipeline does in a run, and how its outcome is told."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rocky_local import tracing
-from rocky_local.context import RunContext
-from rocky_local.errors import EngineError, Unsupported
-from rocky_local.runner import Finished, open_connections
+from rocky_local.errors import Unsupported
+from rocky_local.output import Answer
+from rocky_local.transformation import Scope, execute_models
 
 if TYPE_CHECKING:
     from rocky_local.config import Config, Pipeline
-    from rocky_local.transformation import Scope
+    from rocky_local.context import RunContext
+
+_RUN_LOCAL = tracing.Log("rocky_cli::commands::run_local")
+_ELSEWHERE = {"quality": "quality", "snapshot": "snapshots", "load": "loading"}
 
 
 class Work:
@@ -24,31 +28,37 @@ class Work:
 
     stops_gracefully = False
 
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+
     def run(self, context: RunContext) -> None:
         """Do the work; the outcome is in the context's result."""
         raise NotImplementedError
 
-    def finish(self, context: RunContext) -> Finished:
+    def answer(self, context: RunContext) -> Answer:
         """Return how the run ended."""
         result = context.result
-        closing = self._closing(context) if result.final_status == "Failure" else None
-        return Finished(result.as_json(), result.exit_code, closing, self._text(context))
+        closing = f"Error: {self.failure(context)}" if result.status == "Failure" else None
+        return Answer(result.as_json(), self.text(context), result.exit_code, closing)
 
-    def _closing(self, context: RunContext) -> str:
+    def failure(self, context: RunContext) -> str:
+        """Return the sentence for a run that failed altogether."""
+        failed = context.result.tables_failed
         return (
-            f"Error: {context.result.tables_failed} model(s) failed (run_id: {context.run_id}, "
-            "see the `errors` array in the JSON output)"
+            f"{failed} model(s) failed (run_id: {context.run_id}, see the `errors` array in the JSON output)"
         )
 
-    def _text(self, context: RunContext) -> str:
+    def text(self, context: RunContext) -> str:
+        """Return the outcome for people."""
         result = context.result
-        built = len(result.materializations) - result.tables_copied
-        lines = [f"transformation pipeline complete: {built} model(s) executed in {result.elapsed_ms()}ms"]
-        lines += [
-            f"  {entry['metadata']['target_table_full_name']} ({entry['metadata']['strategy']})"
-            for entry in result.materializations[result.tables_copied :]
+        built = result.materializations[result.tables_copied :]
+        lines = [
+            f"transformation pipeline complete: {len(built)} model(s) executed in {result.duration_ms}ms"
         ]
-        return "\n".join(lines)
+        told = (entry["metadata"] for entry in built)
+        return "\n".join(
+            [*lines, *(f"  {entry['target_table_full_name']} ({entry['strategy']})" for entry in told)]
+        )
 
 
 class Replication(Work):
@@ -60,38 +70,32 @@ class Replication(Work):
         """Do the work."""
         from rocky_local.replication import run_replication  # noqa: PLC0415
 
-        pipeline = _pipeline(context)
-        same_file = [context.config.duckdb_path(name) for name in (pipeline.source_adapter, pipeline.adapter)]
-        if same_file[0] != same_file[1]:
+        config, options, result, pipeline = context.config, context.options, context.result, self.pipeline
+        result.idempotency_key, result.filter = options.idempotency_key, options.filter or ""
+        if config.duckdb_path(pipeline.source_adapter) != config.duckdb_path(pipeline.adapter):
             raise Unsupported("a replication between two DuckDB files")
-        open_connections(context, pipeline.adapter)
-        context.result.shadow = context.options.shadow is not None
+        context.open(pipeline.adapter)
+        result.shadow = options.shadow is not None
         run_replication(context, pipeline)
-        options, result = context.options, context.result
         if result.interrupted:
             return
         if options.models_dir or options.run_all:
-            from rocky_local.transformation import Scope, execute_models  # noqa: PLC0415
-
-            execute_models(context, Scope(options.models_dir or "models", contained=contains(context.config)))
-        failed = result.failed_copies
-        context.messages.log(
-            f"rocky run complete: {result.tables_copied} copied, {failed} failed in {result.elapsed_ms()}ms"
-        )
+            execute_models(context, Scope(options.models_dir or "models", contained=contains(config)))
+        counts = f"{result.tables_copied} copied, {result.failed_copies} failed"
+        for action in result.drift_actions:
+            context.messages.drift(action)
+        context.messages.complete(f"rocky run complete: {counts} in {result.duration_ms}ms")
         context.messages.closed()
 
-    def _closing(self, context: RunContext) -> str:
+    def failure(self, context: RunContext) -> str:
+        """Return the sentence for a run that failed altogether."""
         failed = context.result.failed_copies
-        if not failed:
-            return super()._closing(context)
-        return (
-            f"Error: {failed} table(s) failed during parallel execution (run_id: {context.run_id}, "
-            f"use --resume {context.run_id} to retry)"
-        )
+        return copies_failed(failed, context.run_id) if failed else super().failure(context)
 
-    def _text(self, context: RunContext) -> str:
+    def text(self, context: RunContext) -> str:
+        """Return the outcome for people."""
         result = context.result
-        seconds = result.elapsed_ms() / 1000
+        seconds = result.duration_ms / 1000
         return f"Copied {result.tables_copied} tables in {seconds:.1f}s (run_id: {context.run_id})"
 
 
@@ -100,87 +104,52 @@ class Transformation(Work):
 
     def run(self, context: RunContext) -> None:
         """Do the work."""
-        from rocky_local.transformation import Scope, execute_models  # noqa: PLC0415
-
-        pipeline = _pipeline(context)
         context.messages.log("rocky run starting (transformation pipeline)")
-        open_connections(context, pipeline.adapter)
-        directory = context.config.models_dir(pipeline)
+        context.open(self.pipeline.adapter)
+        directory = context.config.models_dir(self.pipeline)
         with tracing.span("run_transformation"):
-            if not Path(directory).is_dir():
-                tracing.warn(
-                    "rocky_cli::commands::run_local",
-                    "models directory not found — nothing to execute",
-                    models_dir=tracing.Display(directory),
-                )
-            else:
+            if Path(directory).is_dir():
                 execute_models(context, Scope(directory, contained=contains(context.config)))
-        count = len(context.result.materializations)
-        context.messages.log(
-            f"rocky run complete: {count} models executed in {context.result.elapsed_ms()}ms"
-        )
+            else:
+                shown = tracing.Display(directory)
+                _RUN_LOCAL.warn("models directory not found — nothing to execute", models_dir=shown)
+        counts = f"{len(context.result.materializations)} models executed"
+        context.messages.complete(f"rocky run complete: {counts} in {context.result.duration_ms}ms")
 
 
 class SingleModel(Work):
     """Build one model and nothing that it depends on."""
 
+    def __init__(self) -> None:
+        """Belong to no pipeline yet."""
+
     def run(self, context: RunContext) -> None:
-        """Do the work."""
-        from rocky_local.transformation import execute_models  # noqa: PLC0415
-
-        context.announces_models = False
-        home = _home_of_models(context.config, context.options.pipeline)
-        open_connections(context, home.adapter if home else next(iter(context.config.adapters), "default"))
-        execute_models(context, self._scope(context, home))
-
-    @staticmethod
-    def _scope(context: RunContext, home: Pipeline | None) -> Scope:
-        from rocky_local.transformation import Scope  # noqa: PLC0415
-
-        directory = context.options.models_dir or context.config.models_dir(home)
-        return Scope(directory, only=context.options.model)
+        """Do the work, in the named pipeline or else in the first transformation."""
+        config, options = context.config, context.options
+        kinds = [pipeline for pipeline in config.pipelines.values() if pipeline.type == "transformation"]
+        home = config.select(options.pipeline) if options.pipeline else next(iter(kinds), None)
+        context.open(home.adapter if home else next(iter(config.adapters), "default"))
+        directory = options.models_dir or config.models_dir(home)
+        execute_models(context, Scope(directory, only=options.model))
 
 
-def work_of(context: RunContext) -> Work:
-    """Return the work of a run's pipeline, or of its single model.
-
-    Raises:
-        Unsupported: A kind of pipeline that only the real engine runs.
-    """
-    if context.pipeline is None:
+def work_of(pipeline: Pipeline | None) -> Work:
+    """Return the work of a pipeline; none stands for a single model."""
+    if pipeline is None:
         return SingleModel()
-    if context.pipeline.type == "replication":
-        return Replication()
-    if context.pipeline.type == "transformation":
-        return Transformation()
-    return _other_work(context.pipeline.type)
-
-
-def _other_work(kind: str) -> Work:
-    """Return the work of the kinds that have a module of their own."""
-    from importlib import import_module  # noqa: PLC0415
-
-    try:
-        found: Work = import_module(f"rocky_local.{kind}_pipeline").WORK()
-    except ModuleNotFoundError:
-        raise Unsupported(f"pipelines of type '{kind}'") from None
-    return found
+    if pipeline.type == "replication":
+        return Replication(pipeline)
+    if pipeline.type == "transformation":
+        return Transformation(pipeline)
+    work: Work = import_module(f"rocky_local.{_ELSEWHERE[pipeline.type]}").WORK(pipeline)
+    return work
 
 
 def contains(config: Config) -> bool:
-    """Return whether a failed model leaves its siblings alone."""
+    """Return whether a failed model leaves its siblings alone (contract, 5.5)."""
     return bool(config.raw.get("resilience", {}).get("contain_failures", False))
 
 
-def _home_of_models(config: Config, name: str | None) -> Pipeline | None:
-    """Return the pipeline that a single model belongs to: the named one, else the first transformation."""
-    if name is not None:
-        return config.select(name)
-    kinds = [pipeline for pipeline in config.pipelines.values() if pipeline.type == "transformation"]
-    return kinds[0] if kinds else None
-
-
-def _pipeline(context: RunContext) -> Pipeline:
-    if context.pipeline is None:
-        raise EngineError("no pipeline was selected")
-    return context.pipeline
+def copies_failed(count: int, run_id: str) -> str:
+    """Return the sentence for tables that could not be copied."""
+    return f"{count} table(s) failed during parallel execution (run_id: {run_id}, use --resume {run_id} to retry)"

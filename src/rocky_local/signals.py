@@ -1,4 +1,4 @@
-"""Asking a copy to stop: SIGTERM and SIGINT are taken once, a second one ends the process."""
+"""Asking a run to stop (contract, 10)."""
 
 from __future__ import annotations
 
@@ -10,49 +10,44 @@ from typing import TYPE_CHECKING
 from rocky_local import tracing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import FrameType
+    from collections.abc import Callable, Iterator
 
 _NOTICE = (
     "\n[rocky] shutdown signal received — finishing in-flight statements; press Ctrl-C again to terminate"
 )
 
 
-class Shutdown:
-    """Whether somebody asked the process to stop."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-
-    @property
-    def requested(self) -> bool:
-        """Whether to begin nothing new."""
-        return self._event.is_set()
-
-    def request(self) -> None:
-        """Ask for a stop."""
-        self._event.set()
+class Shutdown(threading.Event):
+    """Set when somebody asked the process to stop: nothing new begins then."""
 
 
 @contextmanager
-def graceful(shutdown: Shutdown, notice: str = _NOTICE) -> Iterator[Shutdown]:
-    """Turn SIGTERM and SIGINT into a request for the time of the block; the main thread must enter it.
+def on_stop(answer: Callable[[], None]) -> Iterator[None]:
+    """Answer SIGTERM and SIGINT once for the time of the block; a second one ends the process.
 
-    Args:
-        shutdown: Where the request is noted.
-        notice: What to say on stderr when the signal comes.
+    The main thread must enter it.
     """
 
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        shutdown.request()
-        for number in (signal.SIGTERM, signal.SIGINT):
+    def handle(*_: object) -> None:
+        for number in previous:
             signal.signal(number, signal.SIG_DFL)
-        if notice:
-            tracing.plain(notice)
+        answer()
 
     previous = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield shutdown
+        yield
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def graceful(shutdown: Shutdown) -> Iterator[None]:
+    """Turn a signal into a request that the statements in flight outlive."""
+
+    def answer() -> None:
+        shutdown.set()
+        tracing.plain(_NOTICE)
+
+    with on_stop(answer):
+        yield

@@ -1,4 +1,4 @@
-"""Leaving out models that provably would come out the same."""
+"""Leaving out models that provably would come out the same (contract, 5.9)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Any
 
-from rocky_local import tracing
-from rocky_local.context import RUN_TARGET, RunContext
+from rocky_local.context import LOG, RunContext
 from rocky_local.errors import DatabaseError
 from rocky_local.hashing import sql_hash
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 _UNSTABLE = re.compile(
     r"\b(now|random|uuid|gen_random_uuid|current_timestamp|current_date|current_time|today|nextval)\b", re.I
 )
-_NO_KEY = ""
 
 
 class SkipGate:
@@ -35,26 +33,24 @@ class SkipGate:
         self._counts_rows = settings.get("skip_rowcount_fallback", False)
         self._context = context
         self._compiled = compiled
-        self._rebuilt: set[str] = set()
         self._decisions: dict[str, dict[str, str]] = {}
 
     def skips(self, model: Model) -> bool:
         """Return whether a model is left out, and note why or why not."""
         if not self._active:
             return False
-        reason, skip = self._decide(model)
-        decision = "skip" if skip else "build"
-        self._decisions[model.name] = {"model": model.name, "decision": decision, "reason": reason}
+        reason = self._obstacle(model) or self._change(model)
+        skip = reason is None
+        reason = reason or "logic and upstream row counts unchanged since last build"
+        decision = {"model": model.name, "decision": "skip" if skip else "build", "reason": reason}
+        self._decisions[model.name] = decision
         if skip:
-            tracing.info(
-                RUN_TARGET, "skip-unchanged: model is unchanged — not built", model=model.name, reason=reason
-            )
+            LOG.info("skip-unchanged: model is unchanged — not built", model=model.name, reason=reason)
         return skip
 
     def built(self, model: Model) -> None:
         """Note that a model was built just now."""
-        self._rebuilt.add(model.target)
-        logic, inputs = (self._logic(model), self._inputs(model)) if self._active else (_NO_KEY, _NO_KEY)
+        logic, inputs = (self._logic(model), self._inputs(model)) if self._active else ("", "")
         self._context.state.set_build(model.table, logic, inputs)
         if self._active and not model.depends_on:
             sources = hashlib.sha256(f"{model.sources}\n{inputs}".encode())
@@ -62,21 +58,14 @@ class SkipGate:
 
     def report(self) -> None:
         """Put the decisions into the result: layer by layer, partitioned models last in each."""
-        layers = self._compiled.layers
-        depth = {name: number for number, layer in enumerate(layers) for name in layer}
+        depth = {name: number for number, layer in enumerate(self._compiled.layers) for name in layer}
         kinds = {model.name: model.kind for model in self._compiled.order}
         names = sorted(self._decisions, key=lambda name: (depth[name], kinds[name] == "time_interval"))
         self._context.result.model_decisions += [self._decisions[name] for name in names]
 
-    def _decide(self, model: Model) -> tuple[str, bool]:
-        obstacle = self._obstacle(model) or self._change(model)
-        if obstacle:
-            return obstacle, False
-        return "logic and upstream row counts unchanged since last build", True
-
     @staticmethod
     def _obstacle(model: Model) -> str | None:
-        """Return why a model is never left out, or None."""
+        """Why a model is never left out, or None."""
         if model.kind == "time_interval":
             return "time_interval: built (not skip-eligible)"
         if model.skip.get("eligible") is False:
@@ -86,17 +75,14 @@ class SkipGate:
         return None
 
     def _change(self, model: Model) -> str | None:
-        """Return what may have changed since the last build, or None."""
+        """What may have changed since the last build, or None."""
         prior = self._context.state.build(model.name)
         if prior is None:
             return "no prior successful build to compare against"
         logic, inputs = prior
-        if logic == _NO_KEY:
-            return "no comparable logic key"
         if logic != self._logic(model):
-            return "model logic changed since last build"
-        current = self._inputs(model)
-        if not current or inputs != current or not self._target_exists(model):
+            return "model logic changed since last build" if logic else "no comparable logic key"
+        if not inputs or inputs != self._inputs(model) or not self._context.adapter.columns(model.target):
             return "upstream data may have changed since last build"
         return None
 
@@ -104,17 +90,11 @@ class SkipGate:
         return sql_hash([model.kind, model.target, model.rendered(self._context.options.variables)])
 
     def _inputs(self, model: Model) -> str:
-        """Return the row counts of what a model reads, or nothing when they prove nothing."""
+        """The row counts of what a model reads, or nothing when they prove nothing."""
         if not self._counts_rows:
-            return _NO_KEY
-        counts = []
-        for table in self._compiled.lineage[model.name].tables:
-            try:
-                rows = self._context.adapter.query(f"SELECT COUNT(*) FROM {table}")
-            except DatabaseError:
-                return _NO_KEY
-            counts.append(f"{table}={rows[0][0]}")
-        return ";".join(counts)
-
-    def _target_exists(self, model: Model) -> bool:
-        return bool(self._context.adapter.columns(model.target))
+            return ""
+        tables = self._compiled.lineage[model.name].tables
+        try:
+            return ";".join(f"{table}={self._context.adapter.count(table)}" for table in tables)
+        except DatabaseError:
+            return ""

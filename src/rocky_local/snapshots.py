@@ -1,116 +1,79 @@
-"""Snapshot pipelines, whose MERGE DuckDB does not understand: the engine's own statements and their failure."""
+"""Snapshot pipelines, whose MERGE DuckDB does not understand: they fail as in the real engine (contract, 8)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
-from rocky_local import clock, tracing
+from rocky_local import tracing
+from rocky_local.context import RunContext
 from rocky_local.errors import DatabaseError, EngineError
-from rocky_local.hashing import sql_hash
+from rocky_local.output import Answer
+from rocky_local.pipelines import Work
 
-if TYPE_CHECKING:
-    from rocky_local.adapter import DuckDBAdapter
-    from rocky_local.config import Pipeline
-
-_RUN_LOCAL = "rocky_cli::commands::run_local"
+_LOG = tracing.Log("rocky_cli::commands::run_local")
+_NAME = ("catalog", "schema", "table")
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """What a snapshot pipeline keeps the history of."""
+class SnapshotWork(Work):
+    """Run the statements of a snapshot."""
 
-    source: str
-    target: str
-    keys: tuple[str, ...]
-    updated_at: str
-    hard_deletes: bool
+    def run(self, context: RunContext) -> None:
+        """Do the work; a statement that fails does not stop the others."""
+        context.messages.log("rocky run starting (snapshot pipeline)")
+        context.open(self.pipeline.adapter)
+        result = context.result
+        result.concurrency, result.with_cost = 1, False
+        with tracing.span("run_snapshot"):
+            for statement in _statements(self.pipeline.name, self.pipeline.raw):
+                try:
+                    context.adapter.execute(statement)
+                except DatabaseError as error:
+                    result.forced_status, result.tables_failed = "Failure", 1
+                    _LOG.warn("snapshot statement failed", error=tracing.Display(error.brief))
 
-    def matches(self, left: str, right: str) -> str:
-        """Return the condition that two aliases mean the same row."""
-        return " AND ".join(f"{left}.{key} = {right}.{key}" for key in self.keys)
+    def answer(self, context: RunContext) -> Answer:
+        """Return how the run ended; the printed status says success whatever happened."""
+        ended = super().answer(context)
+        ended.result["status"] = "Success"
+        return ended
+
+    def failure(self, context: RunContext) -> str:
+        """Return the sentence for a failed statement."""
+        return "snapshot pipeline failed"
+
+    def text(self, context: RunContext) -> str:
+        """Return the outcome for people."""
+        ended = "failed" if context.result.tables_failed else "complete"
+        return f"snapshot pipeline {ended} in {context.result.duration_ms}ms"
 
 
-def read_snapshot(pipeline: Pipeline) -> Snapshot:
-    """Return what a snapshot pipeline is configured to do.
+WORK = SnapshotWork
 
-    Raises:
-        EngineError: A part of its configuration is missing.
-    """
-    raw = pipeline.raw
-    names = []
-    for side in ("source", "target"):
-        table = raw.get(side, {})
-        missing = [part for part in ("catalog", "schema", "table") if part not in table]
-        if missing:
-            raise EngineError(f"pipeline '{pipeline.name}': [{side}] lacks {', '.join(missing)}")
-        names.append(f"{table['catalog']}.{table['schema']}.{table['table']}")
-    keys = raw.get("unique_key", [])
-    if not keys or "updated_at" not in raw:
-        raise EngineError(f"pipeline '{pipeline.name}': a snapshot needs unique_key and updated_at")
-    deletes = bool(raw.get("invalidate_hard_deletes", False))
-    return Snapshot(
-        names[0], names[1], tuple([keys] if isinstance(keys, str) else keys), raw["updated_at"], deletes
+
+def _statements(pipeline: str, raw: dict[str, Any]) -> list[str]:
+    """Return the engine's own statements, which history would be kept with."""
+    sides = {side: raw.get(side, {}) for side in ("source", "target")}
+    lacking = [f"{side}.{part}" for side, table in sides.items() for part in _NAME if part not in table]
+    lacking += [key for key in ("unique_key", "updated_at") if not raw.get(key)]
+    if lacking:
+        raise EngineError(
+            f"pipeline '{pipeline}': a snapshot needs {', '.join(lacking)}; set them in rocky.toml"
+        )
+    source, target = (".".join(table[part] for part in _NAME) for table in sides.values())
+    keys = [raw["unique_key"]] if isinstance(raw["unique_key"], str) else raw["unique_key"]
+    same = " AND ".join(f"target.{key} = source.{key}" for key in keys)
+    stamp = raw["updated_at"]
+    create = (
+        f"CREATE TABLE IF NOT EXISTS {target} AS SELECT *, CURRENT_TIMESTAMP AS valid_from, "
+        f"CAST(NULL AS TIMESTAMP) AS valid_to FROM {source} WHERE 1=0"
     )
-
-
-def pipeline_statements(snapshot: Snapshot) -> list[str]:
-    """Return the statements of a `run`."""
-    found = [
-        f"CREATE TABLE IF NOT EXISTS {snapshot.target} AS SELECT *, CURRENT_TIMESTAMP AS valid_from, "
-        f"CAST(NULL AS TIMESTAMP) AS valid_to FROM {snapshot.source} WHERE 1=0",
-        f"MERGE INTO {snapshot.target} AS target USING {snapshot.source} AS source "
-        f"ON {snapshot.matches('target', 'source')} AND target.valid_to IS NULL "
-        f"WHEN MATCHED AND source.{snapshot.updated_at} > target.{snapshot.updated_at} THEN UPDATE SET "
-        "valid_to = CURRENT_TIMESTAMP WHEN NOT MATCHED THEN INSERT (*) "
-        "VALUES (source.*, CURRENT_TIMESTAMP, NULL)",
-    ]
-    if snapshot.hard_deletes:
-        found.append(
-            f"UPDATE {snapshot.target} SET valid_to = CURRENT_TIMESTAMP WHERE valid_to IS NULL AND NOT EXISTS "
-            f"(SELECT 1 FROM {snapshot.source} AS source WHERE {snapshot.matches('target', 'source')})"
-        )
-    return found
-
-
-def command_steps(snapshot: Snapshot) -> list[tuple[str, str]]:
-    """Return the named steps of the `snapshot` command."""
-    source, target = snapshot.source, snapshot.target
-    same, known = snapshot.matches("target", "source"), snapshot.matches("existing", "source")
-    stamp = sql_hash([target, str(clock.now_ns())])
-    steps = [
-        f"CREATE TABLE IF NOT EXISTS {target} AS SELECT *, CAST(NULL AS TIMESTAMP) AS valid_from, "
-        "CAST(NULL AS TIMESTAMP) AS valid_to, CAST(NULL AS BOOLEAN) AS is_current, "
-        f"CAST(NULL AS STRING) AS snapshot_id FROM {source} WHERE 1=0",
-        f"MERGE INTO {target} AS target USING {source} AS source ON {same} AND target.is_current = TRUE "
-        f"WHEN MATCHED AND (source.{snapshot.updated_at} IS DISTINCT FROM target.{snapshot.updated_at}) "
-        "THEN UPDATE SET valid_to = CURRENT_TIMESTAMP, is_current = FALSE "
-        "WHEN NOT MATCHED THEN INSERT (*) "
-        f"VALUES (source.*, CURRENT_TIMESTAMP, CAST(NULL AS TIMESTAMP), TRUE, '{stamp}')",
-        f"INSERT INTO {target} SELECT source.*, CURRENT_TIMESTAMP AS valid_from, "
-        f"CAST(NULL AS TIMESTAMP) AS valid_to, TRUE AS is_current, '{stamp}' AS snapshot_id "
-        f"FROM {source} AS source INNER JOIN {target} AS target ON {same} "
-        "WHERE target.valid_to IS NOT NULL AND target.valid_to = "
-        f"(SELECT MAX(t2.valid_to) FROM {target} AS t2 WHERE {snapshot.matches('t2', 'source')}) "
-        f"AND NOT EXISTS (SELECT 1 FROM {target} AS existing WHERE {known} AND existing.is_current = TRUE)",
-    ]
-    if snapshot.hard_deletes:
-        steps.append(
-            f"UPDATE {target} SET valid_to = CURRENT_TIMESTAMP, is_current = FALSE WHERE is_current = TRUE "
-            f"AND NOT EXISTS (SELECT 1 FROM {source} AS source WHERE {same})"
-        )
-    names = ["initial_load", *(f"merge_{number}" for number in range(1, len(steps)))]
-    return list(zip(names, steps, strict=True))
-
-
-def run_pipeline(adapter: DuckDBAdapter, pipeline: Pipeline) -> int:
-    """Run the statements of a snapshot pipeline and return how many failed."""
-    failed = 0
-    with tracing.span("run_snapshot"):
-        for statement in pipeline_statements(read_snapshot(pipeline)):
-            try:
-                adapter.execute(statement)
-            except DatabaseError as error:
-                failed += 1
-                tracing.warn(_RUN_LOCAL, "snapshot statement failed", error=tracing.Display(error.brief))
-    return failed
+    merge = (
+        f"MERGE INTO {target} AS target USING {source} AS source ON {same} AND target.valid_to IS NULL "
+        f"WHEN MATCHED AND source.{stamp} > target.{stamp} THEN UPDATE SET valid_to = CURRENT_TIMESTAMP "
+        "WHEN NOT MATCHED THEN INSERT (*) VALUES (source.*, CURRENT_TIMESTAMP, NULL)"
+    )
+    invalidate = (
+        f"UPDATE {target} SET valid_to = CURRENT_TIMESTAMP WHERE valid_to IS NULL AND NOT EXISTS "
+        f"(SELECT 1 FROM {source} AS source WHERE {same})"
+    )
+    return [create, merge, *([invalidate] if raw.get("invalidate_hard_deletes") else [])]

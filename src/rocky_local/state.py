@@ -10,9 +10,8 @@ import json
 import sqlite3
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rocky_local import clock, tracing
 from rocky_local.errors import EngineError
@@ -44,8 +43,7 @@ CREATE TABLE IF NOT EXISTS builds (model TEXT PRIMARY KEY, logic TEXT NOT NULL, 
 """
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(NamedTuple):
     """Who holds an idempotency key: the run, and whether it is `in_flight` or has `succeeded`."""
 
     run_id: str
@@ -86,7 +84,8 @@ def open_for_writing(path: Path, purpose: str = "") -> StateStore:
     except Timeout:
         raise EngineError(failed, locked_message(path)) from None
     except OSError as error:
-        raise EngineError(failed, f"I/O error: {error.strerror} ({path}.lock)") from error
+        reason = f"{error.strerror} (os error {error.errno})"
+        raise EngineError(failed, f"I/O error: {reason}", reason) from error
     try:
         return StateStore(path, lock)
     except EngineError as error:
@@ -194,30 +193,25 @@ class StateStore:
         """Note that appending to a table failed and left it as it was."""
         self._write("UPDATE watermarks SET copying = 0 WHERE target = ?", target)
 
-    def start_progress(self, run_id: str) -> None:
-        """Note that a replication has begun; it can be resumed until twenty later ones have begun."""
-        self._write("INSERT OR IGNORE INTO progress VALUES (?)", run_id)
-        latest = f"SELECT run_id FROM progress ORDER BY rowid DESC LIMIT {_RESUMABLE_RUNS}"
-        for table in ("copied", "progress"):
-            self._write(f"DELETE FROM {table} WHERE run_id NOT IN ({latest})")
-
-    def has_progress(self, run_id: str) -> bool:
-        """Return whether a replication of this id ever began."""
-        return self._one("SELECT 1 FROM progress WHERE run_id = ?", run_id) is not None
-
     def latest_progress(self) -> str | None:
         """Return the id of the last replication that began, or None."""
         return (self._one("SELECT run_id FROM progress ORDER BY rowid DESC LIMIT 1") or (None,))[0]
 
-    def carry_progress(self, resumed: str, run_id: str) -> None:
-        """Count what a resumed run copied as copied by the run that resumes it."""
-        self._write(
-            "INSERT OR IGNORE INTO copied SELECT ?, target FROM copied WHERE run_id = ?", run_id, resumed
-        )
+    def start_progress(self, run_id: str, resumed: str | None) -> set[str] | None:
+        """Note that a replication begins; it can be resumed until twenty later ones have begun.
 
-    def copied_in(self, run_id: str) -> set[str]:
-        """Return the tables that a run copied."""
-        return {row[0] for row in self._all("SELECT target FROM copied WHERE run_id = ?", run_id)}
+        Returns:
+            The tables that the run it resumes has copied, which count as copied by this one, too; None when no
+            such run is known.
+        """
+        known = self._one("SELECT 1 FROM progress WHERE run_id = ?", resumed) is not None
+        self._write("INSERT OR IGNORE INTO progress VALUES (?)", run_id)
+        copy = "INSERT OR IGNORE INTO copied SELECT ?, target FROM copied WHERE run_id = ?"
+        self._write(copy, run_id, resumed)
+        latest = f"SELECT run_id FROM progress ORDER BY rowid DESC LIMIT {_RESUMABLE_RUNS}"
+        for table in ("copied", "progress"):
+            self._write(f"DELETE FROM {table} WHERE run_id NOT IN ({latest})")
+        return self._set("SELECT target FROM copied WHERE run_id = ?", run_id) if known else None
 
     def record_run(self, record: dict[str, Any], started_ns: int) -> None:
         """Keep a finished run for `history`."""
@@ -229,12 +223,9 @@ class StateStore:
         rows = self._all("SELECT record FROM runs ORDER BY started_ns DESC, rowid DESC")
         return [json.loads(row[0]) for row in rows]
 
-    def add_row_count(self, target: str, count: int) -> None:
-        """Keep a table's row count for anomaly detection."""
+    def add_row_count(self, target: str, count: int, limit: int) -> list[int]:
+        """Keep a table's row count and return its latest ones, oldest first, up to a limit."""
         self._write("INSERT INTO row_counts VALUES (?, ?, ?)", target, clock.now_ns(), count)
-
-    def row_counts(self, target: str, limit: int) -> list[int]:
-        """Return a table's latest row counts, oldest first."""
         query = "SELECT count FROM row_counts WHERE target = ? ORDER BY rowid DESC LIMIT ?"
         return [row[0] for row in reversed(self._all(query, target, limit))]
 
@@ -244,7 +235,7 @@ class StateStore:
 
     def partitions(self, model: str) -> set[str]:
         """Return the computed partitions of a model."""
-        return {row[0] for row in self._all("SELECT key FROM partitions WHERE model = ?", model)}
+        return self._set("SELECT key FROM partitions WHERE model = ?", model)
 
     def claim(self, key: str) -> Claim | None:
         """Return who holds an idempotency key."""
@@ -259,19 +250,17 @@ class StateStore:
         """Let go of an idempotency key."""
         self._write("DELETE FROM claims WHERE key = ?", key)
 
-    def sources(self, pipeline: str) -> set[str]:
-        """Return the source ids that `discover` has seen."""
-        return {row[0] for row in self._all("SELECT id FROM sources WHERE pipeline = ?", pipeline)}
-
-    def add_sources(self, pipeline: str, ids: list[str]) -> None:
-        """Note source ids as seen."""
+    def add_sources(self, pipeline: str, ids: list[str]) -> set[str]:
+        """Note source ids as seen and return those that had been seen before."""
+        known = self._set("SELECT id FROM sources WHERE pipeline = ?", pipeline)
         rows = [(pipeline, id_) for id_ in ids]
         self._connection.executemany("INSERT OR IGNORE INTO sources VALUES (?, ?)", rows)
+        return known
 
     def build(self, model: str) -> tuple[str, str] | None:
         """Return the logic and input fingerprints of a model's last successful build."""
-        found = self._one("SELECT logic, inputs FROM builds WHERE model = ?", model)
-        return (found[0], found[1]) if found else None
+        found: tuple[str, str] | None = self._one("SELECT logic, inputs FROM builds WHERE model = ?", model)
+        return found
 
     def set_build(self, model: str, logic: str, inputs: str) -> None:
         """Keep the fingerprints of a successful build."""
@@ -284,6 +273,9 @@ class StateStore:
     def _all(self, sql: str, *values: Any) -> list[Any]:
         with self._mutex:
             return self._connection.execute(sql, values).fetchall()
+
+    def _set(self, sql: str, *values: Any) -> set[str]:
+        return {row[0] for row in self._all(sql, *values)}
 
     def _write(self, sql: str, *values: Any) -> None:
         with self._mutex:
@@ -304,16 +296,3 @@ def _busy_message(path: Path | None) -> str:
         f"state store at {path} is busy — another rocky process (likely a long-running `rocky run` or a "
         "concurrent LSP read) is holding the database lock. Retry in a moment."
     )
-
-
-def locate(state_path: str | None, namespace: str | None) -> Path:
-    """Shim."""
-    from rocky_local.args import Arguments  # noqa: PLC0415
-
-    given = {"state-path": state_path, "state-namespace": namespace}
-    return Arguments("", {k: v for k, v in given.items() if v}).state_file
-
-
-def open_for_reading(path: Path) -> StateStore | None:
-    """Shim."""
-    return StateStore(path) if path.exists() and path.stat().st_size > 0 else None

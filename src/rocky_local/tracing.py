@@ -98,7 +98,7 @@ def configure(*, as_json: bool) -> None:
     _settings.colour = not os.environ.get("NO_COLOR")
     _settings.directives = _parse_filter(os.environ.get("RUST_LOG") or _DEFAULT_FILTER)
     if not os.environ.get("ROCKY_TRACE_DISABLE"):
-        stamp = clock.utc(clock.now_ns()).strftime("%Y%m%dT%H%M%S")
+        stamp = clock.run_id(clock.now_ns()).removeprefix("run-")
         _settings.trace_path = Path(".rocky", "traces", f"{stamp}-{os.getpid()}.jsonl")
 
 

@@ -1,4 +1,4 @@
-"""Building models: in dependency order, one after another, with their failures contained or not."""
+"""Building models: in dependency order, one after another, with their failures contained or not (contract, 5.5)."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rocky_local import clock, compiler, tracing
-from rocky_local.context import RUN_TARGET, RunContext
+from rocky_local.context import LOG, RunContext
 from rocky_local.errors import BootstrapError, CompileError, DatabaseError, EngineError
 from rocky_local.hashing import sql_hash
-from rocky_local.interval_models import build_partitions
-from rocky_local.result import materialization
+from rocky_local.partitions import Partition, plan_partitions
 from rocky_local.skip_gate import SkipGate
-from rocky_local.strategies.builds import BuildStrategy, strategy_of
+from rocky_local.strategies.builds import BuildStrategy, TimeInterval, empty_table, strategy_of, within
 
 if TYPE_CHECKING:
     from rocky_local.compiler import Compiled
-    from rocky_local.discovery import Shadow
     from rocky_local.models import Model
 
 _RUNTIME = "<runtime>"
+_NEVER = "1970-01-01 00:00:00"
 
 
 @dataclass
@@ -40,77 +39,58 @@ class Scope:
 def execute_models(context: RunContext, scope: Scope) -> None:
     """Compile a folder and build its models; what happens ends up in the context's result."""
     with tracing.span("execute_models"):
-        tracing.info(
-            RUN_TARGET,
-            "compiling and executing transformation models",
-            models_dir=tracing.Display(scope.directory),
-        )
+        shown = tracing.Display(scope.directory)
+        LOG.info("compiling and executing transformation models", models_dir=shown)
         try:
             compiled = compiler.compile_project(scope.directory, variables=context.options.variables)
         except CompileError as error:
-            tracing.warn(
-                RUN_TARGET,
-                "model compilation failed — no models can execute",
-                error=tracing.Display(error.message),
-            )
-            context.result.add_error(
-                ["<compile>"], f"model compilation failed: {error.message}", "compile-error"
-            )
+            problem = tracing.Display(error.message)
+            LOG.warn("model compilation failed — no models can execute", error=problem)
+            context.result.add_error(["<compile>"], f"model compilation failed: {problem}", "compile-error")
             return
         models = _selected(context, compiled, scope)
         if models is None or not _shadowable(context, models):
             return
         if _build_all(context, compiled, models, scope):
-            tracing.info(RUN_TARGET, "model execution complete", models=len(models))
+            LOG.info("model execution complete", models=len(models))
 
 
 def _selected(context: RunContext, compiled: Compiled, scope: Scope) -> list[Model] | None:
-    """Return the models to build in order; those with compile errors are reported instead."""
+    """The models to build in order; those with compile errors are reported instead."""
     if scope.only is not None and scope.only not in compiled.project.by_name():
         reason = f"model '{scope.only}' not found (no transformation model with that name)"
         context.result.add_error([scope.only], reason)
         return None
-    broken = {finding.model for finding in compiled.errors}
     reported = 0
     for finding in compiled.errors:
-        tracing.warn(
-            RUN_TARGET, "compile error", also=finding.message, model=finding.model, code=finding.code
-        )
+        LOG.warn("compile error", also=finding.message, model=finding.model, code=finding.code)
         if scope.only in (None, finding.model):
             text = f"[{finding.code}] {finding.message}"
             context.result.add_error([finding.model], text, "compile-error")
             reported += 1
+    broken = {finding.model for finding in compiled.errors}
     if broken:
-        tracing.warn(
-            RUN_TARGET,
-            "model(s) failed to compile — excluded from execution; in-scope ones fail the run",
-            failed_models=len(broken),
-            reported=reported,
-        )
-    wanted = [model for model in compiled.order if scope.only in (None, model.name)]
-    return [_redirected(model, context.options.shadow) for model in wanted if model.name not in broken]
-
-
-def _redirected(model: Model, shadow: Shadow | None) -> Model:
-    if shadow is None:
-        return model
-    schema, table = shadow.redirect(model.schema, model.table)
-    return replace(model, schema=schema, table=table)
+        message = "model(s) failed to compile — excluded from execution; in-scope ones fail the run"
+        LOG.warn(message, failed_models=len(broken), reported=reported)
+    wanted = [m for m in compiled.order if scope.only in (None, m.name) and m.name not in broken]
+    if shadow := context.options.shadow:
+        targets = [shadow.redirect(model.schema, model.table) for model in wanted]
+        return [
+            replace(m, schema=schema, table=table) for m, (schema, table) in zip(wanted, targets, strict=True)
+        ]
+    return wanted
 
 
 def _shadowable(context: RunContext, models: list[Model]) -> bool:
-    if context.options.shadow is None:
+    context.result.shadow = context.options.shadow is not None
+    partitioned = next((model.name for model in models if model.kind == "time_interval"), None)
+    if not context.result.shadow or partitioned is None:
         return True
-    for model in models:
-        if model.kind == "time_interval":
-            context.result.add_error(
-                [_RUNTIME],
-                f"shadow/branch execution is not supported for time-interval model '{model.name}': "
-                "its partition state cannot yet be isolated safely",
-            )
-            return False
-    context.result.shadow = True
-    return True
+    context.result.shadow = False
+    reason = "its partition state cannot yet be isolated safely"
+    text = f"shadow/branch execution is not supported for time-interval model '{partitioned}': {reason}"
+    context.result.add_error([_RUNTIME], text)
+    return False
 
 
 def _build_all(context: RunContext, compiled: Compiled, models: list[Model], scope: Scope) -> bool:
@@ -145,50 +125,29 @@ def _build_all(context: RunContext, compiled: Compiled, models: list[Model], sco
 
 
 def _withhold(context: RunContext, model: Model, blockers: list[str]) -> None:
-    tracing.warn(
-        RUN_TARGET,
-        "containment: withholding model (not built this run)",
-        model=model.name,
-        blocked_by=str(blockers).replace("'", '"'),
-    )
+    shown = str(blockers).replace("'", '"')
+    LOG.warn("containment: withholding model (not built this run)", model=model.name, blocked_by=shown)
     names = ", ".join(f"'{name}'" for name in blockers)
-    context.result.contained.append(
-        {
-            "model": model.name,
-            "blocked_by": blockers,
-            "unblock_hint": f"fix {names} and re-run; '{model.name}' will build once its upstream succeeds",
-        }
-    )
+    hint = f"fix {names} and re-run; '{model.name}' will build once its upstream succeeds"
+    entry = {"model": model.name, "blocked_by": blockers, "unblock_hint": hint}
+    context.result.contained.append(entry)
 
 
 def _build(context: RunContext, model: Model) -> None:
     sql = model.rendered(context.options.variables)
     strategy = strategy_of(model)
-    if model.kind == "time_interval":
-        build_partitions(context, model, sql)
+    if isinstance(strategy, TimeInterval):
+        _build_partitions(context, model, sql)
         return
     started = clock.now_ns()
     statements = strategy.statements(model, sql, model.target)
     loaded = _bootstrap(context, strategy, model, sql)
-    tracing.info(
-        RUN_TARGET,
-        "executing model",
-        model=model.name,
-        target=model.target,
-        statements=len(statements),
-        skip_strategy_exec=loaded,
-    )
+    named = {"model": model.name, "target": model.target}
+    LOG.info("executing model", **named, statements=len(statements), skip_strategy_exec=loaded)
     for statement in [] if loaded else statements:
         context.adapter.execute(statement)
-    duration = (clock.now_ns() - started) // 1_000_000
-    metadata = {
-        "strategy": model.kind,
-        "target_table_full_name": model.target,
-        "sql_hash": sql_hash(statements),
-        "column_count": column_count(context, model, sql),
-        "compile_time_ms": 0,
-    }
-    context.add_materialization(materialization(model.asset_key, started, duration, metadata))
+    duration = clock.since_ms(started)
+    _report(context, model, statements, started, duration, sql=sql)
 
 
 def _bootstrap(context: RunContext, strategy: BuildStrategy, model: Model, sql: str) -> bool:
@@ -196,8 +155,7 @@ def _bootstrap(context: RunContext, strategy: BuildStrategy, model: Model, sql: 
     first = strategy.bootstrap(model, sql, model.target)
     if first is None or context.adapter.columns(model.target):
         return False
-    tracing.info(
-        RUN_TARGET,
+    LOG.info(
         "transformation target does not exist — bootstrapping from model schema",
         model=model.name,
         target=model.target,
@@ -212,12 +170,74 @@ def _bootstrap(context: RunContext, strategy: BuildStrategy, model: Model, sql: 
     return first.is_the_load
 
 
-def column_count(context: RunContext, model: Model, sql: str) -> int:
-    """Return how many columns a model has."""
-    found = context.adapter.columns(model.target)
-    if found:
-        return len(found)
+def _report(
+    context: RunContext,
+    model: Model,
+    statements: list[str],
+    started: int,
+    duration: int,
+    *,
+    sql: str,
+    partition: Partition | None = None,
+) -> None:
+    metadata = {"strategy": model.kind, "target_table_full_name": model.target}
+    columns = {"column_count": _column_count(context, model, sql), "compile_time_ms": 0}
+    told = {**metadata, "sql_hash": sql_hash(statements), **columns}
+    shown = partition.as_json() if partition else None
+    context.add_materialization(model.asset_key, started, duration, told, shown)
+
+
+def _column_count(context: RunContext, model: Model, sql: str) -> int:
+    """How many columns a model has; one that builds nothing is asked through its query."""
     try:
-        return len(context.adapter.result_columns(sql))
+        return len(context.adapter.columns(model.target) or context.adapter.result_columns(sql))
     except DatabaseError:
         return 0
+
+
+def _build_partitions(context: RunContext, model: Model, sql: str) -> None:
+    """Build the selected partitions of a model, oldest first; one that fails does not stop the others."""
+    with tracing.span("execute_time_interval_model", model=model.name):
+        computed = context.state.partitions(model.target)
+        planned = plan_partitions(model, context.options.partition, computed)
+        count = {"model": model.name, "partitions": len(planned)}
+        LOG.info("planning partitions for time_interval model", **count)
+        failures: list[str] = []
+        if planned:
+            _bootstrap_partitions(context, model, sql)
+            LOG.info("executing partitions", **count, parallel=context.options.parallel or 1)
+        for partition in planned:
+            try:
+                _build_partition(context, model, sql, partition)
+            except DatabaseError as error:
+                failures.append(f"partition '{partition.key}' failed: {error.chain()}")
+        succeeded, failed = len(planned) - len(failures), len(failures)
+        if planned:
+            ended = {"target": model.target, "succeeded": succeeded, "failed": failed}
+            LOG.info("time_interval model execution complete", model=model.name, **ended)
+        counts = {"planned": len(planned), "succeeded": succeeded, "failed": failed}
+        summary = {f"partitions_{name}": number for name, number in counts.items()}
+        context.result.partition_summaries.append({"model": model.name, **summary})
+    if failures:
+        raise EngineError(f"{failed} partition(s) failed for model '{model.name}'", *failures)
+
+
+def _bootstrap_partitions(context: RunContext, model: Model, sql: str) -> None:
+    if not context.adapter.columns(model.target):
+        message = "target table does not exist — bootstrapping empty table from model schema"
+        LOG.info(message, model=model.name, target=model.target)
+        context.adapter.execute(empty_table(within(sql, _NEVER, _NEVER), model.target))
+
+
+def _build_partition(context: RunContext, model: Model, sql: str, partition: Partition) -> None:
+    started = clock.now_ns()
+    statements = TimeInterval.partition_statements(model, sql, model.target, *partition.sql_bounds())
+    with tracing.span("run_one_partition", model=model.name, partition=partition.key):
+        named = {"model": model.name, "partition": partition.key}
+        LOG.info("executing partition", **named, statements=len(statements))
+        with context.adapter.transaction():
+            for statement in statements[1:-1]:
+                context.adapter.execute(statement)
+    context.state.add_partition(model.target, partition.key)
+    duration = clock.since_ms(started)
+    _report(context, model, statements, started, duration, sql=sql, partition=partition)

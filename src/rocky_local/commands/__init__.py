@@ -1,1 +1,1 @@
-"""One module for each subcommand; each has `run(args) -> int`, the exit code."""
+"""One module for each subcommand; each has `run(args) -> Answer`."""

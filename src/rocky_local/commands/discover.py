@@ -1,14 +1,17 @@
-"""`rocky discover`: which sources and tables a replication pipeline sees."""
+"""`rocky discover`: which sources and tables a replication pipeline sees (contract, 3)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rocky_local import output, state, tracing
+from rocky_local import tracing
 from rocky_local.adapter import DuckDBAdapter
 from rocky_local.checks import assertion_name
 from rocky_local.config import load_config
 from rocky_local.discovery import SOURCE_TYPE, Source, discover_sources
+from rocky_local.errors import EngineError
+from rocky_local.output import Answer, head
+from rocky_local.state import open_for_writing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,34 +19,40 @@ if TYPE_CHECKING:
     from rocky_local.args import Arguments
     from rocky_local.config import Pipeline
 
-_TARGET = "rocky_cli::commands::discover"
+_LOG = tracing.Log("rocky_cli::commands::discover")
 
 
-def run(args: Arguments) -> int:
-    """Discover and print."""
-    state_file = state.locate(args.get("state-path"), args.get("state-namespace"))
+def run(args: Arguments) -> Answer:
+    """Discover the sources of a replication."""
+    state_file = args.state_file
     config = load_config(args.config)
     pipeline = config.select_replication(args.get("pipeline"))
-    adapter = DuckDBAdapter(config.duckdb_path(pipeline.source_adapter), pipeline.source_adapter)
-    sources = discover_sources(adapter, pipeline, warn=True)
-    adapter.close()
+    name = pipeline.source_adapter
+    with DuckDBAdapter(config.duckdb_path(name), name) as adapter:
+        sources = discover_sources(adapter, pipeline, warn=True)
     if args.has("with-schemas"):
-        tracing.warn(
-            _TARGET,
-            "discover --with-schemas: source.catalog not configured — cannot key cache entries, skipping",
+        _LOG.warn(
+            "discover --with-schemas: source.catalog not configured — cannot key cache entries, skipping"
         )
-    new = _new_sources(state_file, pipeline, sources) if pipeline.report_new_sources else []
-    if not args.json:
-        output.print_text("\n".join(_line(source) for source in sources) or "No sources found.")
-        return 0
-    result: dict[str, Any] = {**output.head("discover"), "sources": [_source(source) for source in sources]}
-    configured = _checks(pipeline, sources)
-    if configured:
+    result: dict[str, Any] = {**head("discover"), "sources": [_source(source) for source in sources]}
+    if configured := _checks(pipeline, sources):
         result["checks"] = configured
-    if new:
+    ids = [source.id for source in sources]
+    if pipeline.report_new_sources and (new := _new_sources(state_file, pipeline.name, ids)):
+        _LOG.warn("new sources discovered", pipeline=pipeline.name, new_sources=", ".join(new))
         result["new_sources"] = new
-    output.print_json(result)
-    return 0
+    return Answer(result, "\n".join(map(_line, sources)) or "No sources found.")
+
+
+def _new_sources(state_file: Path, pipeline: str, ids: list[str]) -> list[str]:
+    """The ids seen for the first time; the first discovery only takes note, and a running run is not disturbed."""
+    try:
+        with open_for_writing(state_file) as store:
+            known = store.add_sources(pipeline, ids)
+    except EngineError as error:
+        _LOG.warn("new sources not looked for", pipeline=pipeline, error=tracing.Display(error.chain()))
+        return []
+    return [id_ for id_ in ids if known and id_ not in known]
 
 
 def _source(source: Source) -> dict[str, Any]:
@@ -64,47 +73,25 @@ def _line(source: Source) -> str:
     return f"{source.id} | {shown} | {len(source.tables)} tables"
 
 
-def _new_sources(state_file: Path, pipeline: Pipeline, sources: list[Source]) -> list[str]:
-    """Return the ids seen for the first time; the first discovery only takes note."""
-    store = state.open_for_writing(state_file)
-    known = store.sources(pipeline.name)
-    ids = [source.id for source in sources]
-    store.add_sources(pipeline.name, ids)
-    store.close()
-    new = [id_ for id_ in ids if id_ not in known] if known else []
-    if new:
-        tracing.warn(_TARGET, "new sources discovered", pipeline=pipeline.name, new_sources=", ".join(new))
-    return new
-
-
 def _checks(pipeline: Pipeline, sources: list[Source]) -> dict[str, Any]:
-    """Return which checks a run would make, by bare table name."""
+    """Which checks a run would make, by bare table name."""
     config = pipeline.checks
-    if not config:
-        return {}
     found: dict[str, Any] = {}
     if "freshness" in config:
         found["freshness"] = {"threshold_seconds": config["freshness"]["threshold_seconds"]}
-    discovered = {table for source in sources for table in source.tables}
-    asserted = {rule["table"] for rule in config.get("assertions", ()) if "table" in rule}
-    configured = {
-        table: _configured(config, table, found=table in discovered)
-        for table in sorted(discovered | asserted)
-    }
-    named = {table: checks for table, checks in configured.items() if checks}
-    return {**found, "configured_checks": named} if found or named else {}
-
-
-def _configured(config: dict[str, Any], table: str, *, found: bool) -> list[dict[str, str]]:
-    """Return the checks of a table; one that is not there has only the assertions that name it."""
-    named: list[tuple[str, str]] = []
-    if found:
-        named += [(rule["name"], "custom") for rule in config.get("custom", ())]
-        columns = config.get("null_rate", {}).get("columns", ())
-        named += [(f"null_rate:{column}", "null_rate") for column in columns]
-    named += [
-        (assertion_name(rule), "assertion")
-        for rule in config.get("assertions", ())
-        if rule.get("table") in (None, table)
+    rules = config.get("assertions", ())
+    everywhere = [(rule["name"], "custom") for rule in config.get("custom", ())]
+    everywhere += [
+        (f"null_rate:{column}", "null_rate") for column in config.get("null_rate", {}).get("columns", ())
     ]
-    return [{"name": name, "kind": kind} for name, kind in named]
+    discovered = {table for source in sources for table in source.tables}
+    named = {}
+    # A table that is not there has only the assertions that name it.
+    for table in sorted(discovered | {rule["table"] for rule in rules if "table" in rule}):
+        checks = everywhere if table in discovered else []
+        checks = checks + [
+            (assertion_name(rule), "assertion") for rule in rules if rule.get("table") in (None, table)
+        ]
+        if checks:
+            named[table] = [{"name": name, "kind": kind} for name, kind in checks]
+    return {**found, "configured_checks": named} if found or named else {}

@@ -2,66 +2,67 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rocky_local import output
-from rocky_local.config import load_config
+from rocky_local.args import Arguments
+from rocky_local.config import Config, Pipeline, load_config
 from rocky_local.errors import EngineError
 from rocky_local.models import Project, load_project
+from rocky_local.output import Answer, head
 
-if TYPE_CHECKING:
-    from rocky_local.args import Arguments
-    from rocky_local.config import Config, Pipeline
-
-_KINDS = ("pipelines", "adapters", "models", "sources", "deps", "consumers")
+_NEIGHBOURS = {"deps": "depends_on", "consumers": "consumed_by"}
+_KINDS = ("pipelines", "adapters", "models", "sources", *_NEIGHBOURS)
 
 
-def run(args: Arguments) -> int:
-    """Print one list."""
-    kind = args.positionals[0] if args.positionals else ""
+def run(args: Arguments) -> Answer:
+    """Give one list."""
+    kind, name, *_ = [*args.positionals, "", ""]
     if kind not in _KINDS:
         raise EngineError(f"unknown list '{kind}'; choose one of {', '.join(_KINDS)}")
-    if kind in ("deps", "consumers") and len(args.positionals) == 1:
+    if kind in _NEIGHBOURS and not name:
         raise EngineError(f"name the model: rocky list {kind} <MODEL>")
     config = load_config(args.config)
-    if kind in ("deps", "consumers"):
-        result = _neighbours(_project(args, config), kind, args.positionals[1])
-    elif kind == "models":
-        result = {"models": _models(_project(args, config))}
-    elif kind == "pipelines":
-        result = {"pipelines": [_pipeline(config.pipelines[name]) for name in sorted(config.pipelines)]}
-    elif kind == "adapters":
-        adapters = [config.adapters[name] for name in sorted(config.adapters)]
-        result = {"adapters": [{"name": entry.name, "adapter_type": entry.type} for entry in adapters]}
+    folder = args.get("models") or config.models_dir()
+    if kind in _NEIGHBOURS:
+        found = _neighbours(load_project(folder), kind, name)
     else:
-        pipelines = [config.pipelines[name] for name in sorted(config.pipelines)]
-        result = {"sources": [_source(entry) for entry in pipelines if entry.type == "replication"]}
-    result = {**output.head(f"list_{kind}"), **result}
-    if args.json:
-        output.print_json(result)
-    else:
-        output.print_text(_human(result))
-    return 0
+        found = {kind: _models(folder) if kind == "models" else _configured(config, kind)}
+    return Answer({**head(f"list_{kind}"), **found})
 
 
-def _project(args: Arguments, config: Config) -> Project:
-    return load_project(args.get("models") or config.models_dir())
+def _configured(config: Config, kind: str) -> list[dict[str, Any]]:
+    if kind == "adapters":
+        return [{"name": name, "adapter_type": entry.type} for name, entry in sorted(config.adapters.items())]
+    pipelines = [config.pipelines[name] for name in sorted(config.pipelines)]
+    if kind == "pipelines":
+        return [_pipeline(pipeline) for pipeline in pipelines]
+    return [_source(pipeline) for pipeline in pipelines if pipeline.type == "replication"]
 
 
 def _pipeline(pipeline: Pipeline) -> dict[str, Any]:
-    entry: dict[str, Any] = {
+    copies, execution = pipeline.type == "replication", pipeline.execution
+    return {
         "name": pipeline.name,
         "pipeline_type": pipeline.type,
         "target_adapter": pipeline.adapter,
+        **({"source_adapter": pipeline.source_adapter} if copies else {}),
+        "depends_on": list(pipeline.depends_on),
+        "concurrency": "adaptive" if execution.adaptive else str(execution.concurrency),
     }
-    if pipeline.type == "replication":
-        entry["source_adapter"] = pipeline.source_adapter
-    entry["depends_on"] = list(pipeline.depends_on)
-    entry["concurrency"] = "adaptive" if pipeline.execution.adaptive else str(pipeline.execution.concurrency)
-    return entry
 
 
-def _models(project: Project) -> list[dict[str, Any]]:
+def _source(pipeline: Pipeline) -> dict[str, Any]:
+    adapter = pipeline.raw.get("source", {}).get("discovery", {}).get("adapter")
+    return {
+        "pipeline": pipeline.name,
+        "adapter": pipeline.source_adapter,
+        "schema_prefix": pipeline.pattern.prefix,
+        **({"discovery_adapter": adapter} if adapter else {}),
+        "components": list(pipeline.pattern.components),
+    }
+
+
+def _models(folder: str) -> list[dict[str, Any]]:
     return [
         {
             "name": model.name,
@@ -70,36 +71,13 @@ def _models(project: Project) -> list[dict[str, Any]]:
             "depends_on": list(model.depends_on),
             "has_contract": model.contract is not None,
         }
-        for model in sorted(project.models, key=lambda model: model.name)
+        for model in sorted(load_project(folder).models, key=lambda model: model.name)
     ]
-
-
-def _source(pipeline: Pipeline) -> dict[str, Any]:
-    discovery = pipeline.raw.get("source", {}).get("discovery", {})
-    entry: dict[str, Any] = {
-        "pipeline": pipeline.name,
-        "adapter": pipeline.source_adapter,
-        "schema_prefix": pipeline.pattern.prefix,
-    }
-    if "adapter" in discovery:
-        entry["discovery_adapter"] = discovery["adapter"]
-    entry["components"] = list(pipeline.pattern.components)
-    return entry
 
 
 def _neighbours(project: Project, kind: str, name: str) -> dict[str, Any]:
     model = project.by_name().get(name)
     if model is None:
         raise EngineError(f"model '{name}' not found")
-    if kind == "deps":
-        return {"model": name, "direction": "depends_on", "related": list(model.depends_on)}
-    return {"model": name, "direction": "consumed_by", "related": project.dependents()[name]}
-
-
-def _human(result: dict[str, Any]) -> str:
-    rows = next(value for value in result.values() if isinstance(value, list))
-    lines = []
-    for row in rows:
-        cells = row.values() if isinstance(row, dict) else [row]
-        lines.append("  ".join(", ".join(cell) if isinstance(cell, list) else str(cell) for cell in cells))
-    return "\n".join(lines) or "nothing found"
+    related = model.depends_on if kind == "deps" else project.dependents()[name]
+    return {"model": name, "direction": _NEIGHBOURS[kind], "related": list(related)}

@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rocky_local import output
+from rocky_local.args import Arguments
 from rocky_local.compiler import compile_project
 from rocky_local.errors import EngineError
-
-if TYPE_CHECKING:
-    from rocky_local.args import Arguments
-    from rocky_local.models import Model
+from rocky_local.models import Model
+from rocky_local.output import Answer, head
 
 _DAYS = {"d": 1, "y": 365}
 
 
-def run(args: Arguments) -> int:
-    """Print the configured retention of each model."""
-    compiled = compile_project(args.get("models") or "models")
-    wanted = args.get("model")
-    entries = [_entry(model) for model in compiled.project.models if wanted in (None, model.name)]
-    if args.has("drift"):
-        entries = [entry for entry in entries if not entry["in_sync"]]
-    if args.json:
-        output.print_json({**output.head("retention-status"), "models": entries})
-    else:
-        rows = [f"{e['model']} | {e.get('configured_days', '-')} | {e['in_sync']}" for e in entries]
-        output.print_text("\n".join(rows))
-    return 0
+def run(args: Arguments) -> Answer:
+    """Give the configured retention of each model."""
+    wanted, drift = args.get("model"), args.has("drift")
+    models = compile_project(args.models).project.models
+    entries = [_entry(model) for model in models if wanted in (None, model.name)]
+    shown = [entry for entry in entries if not (drift and entry["in_sync"])]
+    return Answer({**head("retention-status"), "models": shown})
 
 
 def _entry(model: Model) -> dict[str, Any]:

@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from rocky_local import clock, output
-from rocky_local.state import SCHEMA_VERSION, locate, open_for_reading
-
-if TYPE_CHECKING:
-    from rocky_local.args import Arguments
+from rocky_local.args import Arguments
+from rocky_local.clock import rfc3339
+from rocky_local.output import Answer, head
+from rocky_local.state import SCHEMA_VERSION, reading
 
 
-def run(args: Arguments) -> int:
-    """Print the watermarks."""
-    store = open_for_reading(locate(args.get("state-path"), args.get("state-namespace")))
-    marks = store.watermarks() if store else []
-    on_disk = store.schema_version if store else None
-    if store:
-        store.close()
-    if args.json:
-        output.print_json(
-            {
-                **output.head("state"),
-                "watermarks": [
-                    {"table": table, "last_value": clock.rfc3339(ns), "updated_at": clock.rfc3339(ns)}
-                    for table, ns in marks
-                ],
-                "schema_version_supported": SCHEMA_VERSION,
-                "schema_version_on_disk": on_disk,
-            }
-        )
-        return 0
+def run(args: Arguments) -> Answer:
+    """Give the watermarks."""
+    with reading(args.state_file) as store:
+        marks, on_disk = store.watermarks(), store.schema_version
+    stamps = [(table, rfc3339(ns)) for table, ns in marks]
+    result = {
+        **head("state"),
+        "watermarks": [{"table": table, "last_value": at, "updated_at": at} for table, at in stamps],
+        "schema_version_supported": SCHEMA_VERSION,
+        "schema_version_on_disk": on_disk,
+    }
     found = f"v{on_disk}" if on_disk else "none"
     lines = [f"schema version: binary supports v{SCHEMA_VERSION}, on disk {found}"]
     for table, ns in marks:
-        stamp = clock.rfc3339(ns, " UTC").replace("T", " ", 1)
+        stamp = rfc3339(ns, " UTC").replace("T", " ", 1)
         lines.append(f"{table} | {stamp} | {stamp}")
-    output.print_text("\n".join(lines))
-    return 0
+    return Answer(result, "\n".join(lines))

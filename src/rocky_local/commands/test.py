@@ -1,85 +1,160 @@
-"""`rocky test`: build the models in memory, run their unit tests, or ask the warehouse."""
+"""`rocky test`: build the models in memory and run their unit tests, or ask the warehouse (contract, 8)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-from rocky_local import output
-from rocky_local.compiler import compile_project
+from rocky_local import checks
+from rocky_local.adapter import DuckDBAdapter
+from rocky_local.args import Arguments
+from rocky_local.compiler import Compiled, compile_project
 from rocky_local.config import load_config
-from rocky_local.declarative import run_declarative
-from rocky_local.errors import EngineError
-from rocky_local.testing import run_models, run_unit_tests
+from rocky_local.errors import DatabaseError, EngineError
+from rocky_local.models import Model, load_project
+from rocky_local.output import Answer, head
+from rocky_local.tracing import Display, Log
 
-if TYPE_CHECKING:
-    from rocky_local.args import Arguments
-
-
-def run(args: Arguments) -> int:
-    """Test and print; fails when a test does."""
-    result = _declarative(args) if args.has("declarative") else _local(args)
-    failed = result["failed"] or result.get("unit_tests", {}).get("failed", 0)
-    failed = failed or result.get("declarative", {}).get("errored", 0)
-    if args.json:
-        output.print_json(result)
-    else:
-        output.print_text(_human(result))
-    if failed:
-        raise EngineError("test failures detected")
-    return 0
+_SEED = Path("data", "seed.sql")
+_RUNNER = Log("rocky_engine::test_runner")
+_EXECUTOR = Log("rocky_engine::executor")
+_Entry = dict[str, Any]
 
 
-def _local(args: Arguments) -> dict[str, Any]:
+def run(args: Arguments) -> Answer:
+    """Test and give the outcome; a failing test fails the command."""
+    found = _on_the_warehouse(args) if args.has("declarative") else _in_memory(args)
+    counts = (found, found.get("unit_tests", {}), {"failed": found.get("declarative", {}).get("errored")})
+    failed = any(count.get("failed") for count in counts)
+    result = {**head("test"), **found}
+    return Answer(result, code=1, closing="Error: test failures detected") if failed else Answer(result)
+
+
+def _in_memory(args: Arguments) -> _Entry:
     only, variables = args.get("model"), args.variables()
-    compiled = compile_project(
-        args.get("models") or "models", contracts_dir=args.get("contracts"), variables=variables
-    )
+    compiled = compile_project(args.models, contracts_dir=args.get("contracts"), variables=variables)
     if only is not None and only not in compiled.project.by_name():
         raise EngineError(f"model '{only}' not found")
-    found = run_models(compiled, variables, only)
+    results = [entry for entry in _build_all(compiled, variables) if only in (None, entry["model"])]
+    failures = [{"name": entry["model"], "error": entry["error"]} for entry in results if "error" in entry]
+    counts = {"total": len(results), "passed": len(results) - len(failures), "failed": len(failures)}
+    _RUNNER.info("test run complete", **counts, filter=Display(only or "<none>"))
     compiled.log()
-    units = run_unit_tests(compiled, variables, only)
-    result = {
-        **output.head("test"),
-        "total": len(found.results),
-        "passed": found.passed,
-        "failed": len(found.failures),
-        "failures": found.failures,
-        "model_results": found.results,
-    }
-    return result | ({"unit_tests": units} if units else {})
+    models = [model for model in compiled.project.models if only in (None, model.name)]
+    units = [_unit_test(model, test, variables) for model in models for test in model.unit_tests]
+    found = {**counts, "failures": failures, "model_results": results}
+    if units:
+        passed = sum(entry["passed"] for entry in units)
+        _RUNNER.info("unit test run complete", total=len(units), passed=passed)
+        counts = {"total": len(units), "passed": passed, "failed": len(units) - passed}
+        found["unit_tests"] = {**counts, "results": units}
+    return found
 
 
-def _declarative(args: Arguments) -> dict[str, Any]:
-    from rocky_local.adapter import DuckDBAdapter  # noqa: PLC0415
+def _build_all(compiled: Compiled, variables: dict[str, str]) -> list[_Entry]:
+    """Build every model under its own bare name, after the seed script."""
+    results = []
+    with DuckDBAdapter(":memory:") as adapter:
+        if _SEED.is_file():
+            adapter.execute(_SEED.read_text(encoding="utf-8"))
+            _RUNNER.info("loaded seed data", path=Display(_SEED))
+        for model in compiled.order:
+            entry = {"model": model.name, "status": "pass"}
+            try:
+                _build(adapter, model, variables)
+                _EXECUTOR.info("model executed locally", model=Display(model.name))
+            except DatabaseError as error:
+                entry |= {"status": "fail", "error": error.brief}
+            results.append(entry)
+    return results
 
+
+def _build(adapter: DuckDBAdapter, model: Model, variables: dict[str, str]) -> None:
+    adapter.execute(f"CREATE OR REPLACE TABLE {model.name} AS\n{model.rendered(variables)}")
+
+
+def _unit_test(model: Model, test: dict[str, Any], variables: dict[str, str]) -> _Entry:
+    entry: _Entry = {"model": model.name, "test": test.get("name", "unnamed"), "passed": False}
+    blame = ""
+    with DuckDBAdapter(":memory:") as adapter:
+        try:
+            for given in test.get("given", []):
+                adapter.execute(f"CREATE TABLE {given['ref']} AS {_values(given.get('rows', []))}")
+            blame = "model execution failed: "
+            _build(adapter, model, variables)
+            blame = ""
+            mismatches = _mismatches(adapter, model.name, test.get("expect", {}).get("rows", []))
+        except DatabaseError as error:
+            return {**entry, "error": f"{blame}{error.brief}", "mismatches": []}
+    return {**entry, "passed": not mismatches, "mismatches": mismatches}
+
+
+def _values(rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return "SELECT 1 AS empty WHERE FALSE"
+    names = list(rows[0])
+    lines = ", ".join("(" + ", ".join(_literal(row.get(name)) for name in names) + ")" for row in rows)
+    return f"SELECT * FROM (VALUES {lines}) AS given({', '.join(names)})"
+
+
+def _literal(value: Any) -> str:
+    if value is None or isinstance(value, bool | int | float):
+        return "NULL" if value is None else str(value)
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def _mismatches(adapter: DuckDBAdapter, table: str, expected: list[dict[str, Any]]) -> list[_Entry]:
+    """Compare rows without regard to their order; the columns are those that are expected."""
+    if not expected:
+        count = adapter.query(f"SELECT COUNT(*) FROM {table}")[0][0]
+        return [{"kind": "unexpected_rows", "expected": 0, "actual": count}] if count else []
+    names = ", ".join(expected[0])
+    actual = f"SELECT {names} FROM {table}"
+    wanted = f"SELECT {names} FROM ({_values(expected)}) AS expected"
+    return [
+        {"kind": kind, "row": dict(zip(expected[0], map(str, row), strict=True))}
+        for kind, left, right in (("missing_row", wanted, actual), ("unexpected_row", actual, wanted))
+        for row in adapter.query(f"({left}) EXCEPT ALL ({right})")
+    ]
+
+
+def _on_the_warehouse(args: Arguments) -> _Entry:
+    """Run the declared tests of the models on their tables; one of severity `warning` only warns."""
     config = load_config(args.config)
-    candidates = [entry for entry in config.pipelines.values() if entry.type == "transformation"]
-    pipeline = (
-        config.select(args.get("pipeline")) if args.has("pipeline") or not candidates else candidates[0]
-    )
-    compiled = compile_project(args.get("models") or "models", variables=args.variables())
+    building = [entry for entry in config.pipelines.values() if entry.type == "transformation"]
+    named = args.has("pipeline") or not building
+    name = (config.select(args.get("pipeline")) if named else building[0]).adapter
     only = args.get("model")
-    models = [model for model in compiled.order if only in (None, model.name)]
-    adapter = DuckDBAdapter(config.duckdb_path(pipeline.adapter), pipeline.adapter)
+    models = [model for model in load_project(args.models).models if only in (None, model.name)]
+    with DuckDBAdapter(config.duckdb_path(name), name) as adapter:
+        results = [_declared_test(adapter, model, test) for model in models for test in model.tests]
+    statuses = [entry["status"] for entry in results]
+    failures = [
+        {"name": f"{entry['model']}::{entry['test_type']}", "error": entry["detail"]}
+        for entry in results
+        if (entry["status"], entry["severity"]) == ("fail", "error")
+    ]
+    counts = {"total": len(results), "passed": statuses.count("pass"), "failed": len(failures)}
+    others = {"warned": statuses.count("fail") - len(failures), "errored": statuses.count("error")}
+    return {**counts, "failures": failures, "declarative": {**counts, **others, "results": results}}
+
+
+def _declared_test(adapter: DuckDBAdapter, model: Model, test: dict[str, Any]) -> _Entry:
+    sql = checks.assertion_sql(test, model.target)
+    status, detail = "pass", None
     try:
-        found = run_declarative(adapter, models)
-    finally:
-        adapter.close()
+        found = checks.failing_rows(test, adapter.query(sql))
+        if not checks.holds(test, found):
+            status, detail = "fail", f"{found} failing row(s)"
+    except DatabaseError as error:
+        status, detail = "error", error.brief
     return {
-        **output.head("test"),
-        "total": found["total"],
-        "passed": found["passed"],
-        "failed": found["failed"],
-        "failures": [
-            {"name": f"{entry['model']}::{entry['test_type']}", "error": entry["detail"]}
-            for entry in found["results"]
-            if entry["status"] == "fail" and entry["severity"] == "error"
-        ],
-        "declarative": found,
+        "model": model.name,
+        "table": model.target,
+        "test_type": test["type"],
+        **({"column": test["column"]} if "column" in test else {}),
+        "status": status,
+        "severity": test.get("severity", "error"),
+        **({"detail": detail} if detail else {}),
+        "sql": sql,
     }
-
-
-def _human(result: dict[str, Any]) -> str:
-    lines = [f"  ✗ {entry['name']}: {entry['error']}" for entry in result["failures"]]
-    return "\n".join([*lines, f"  {result['passed']} passed, {result['failed']} failed"])

@@ -1,14 +1,14 @@
-"""The kinds of replication: what SQL brings a source table to its target."""
+"""The kinds of replication: what SQL brings a source table to its target (contract, 5.3)."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-from rocky_local import clock
 from rocky_local.errors import EngineError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rocky_local.adapter import Column
     from rocky_local.discovery import TableCopy
 
@@ -18,10 +18,12 @@ class CopyStrategy:
 
     Attributes:
         name: As results show it.
+        purpose: As plans show it.
         appends: Whether a copy cut off half-way leaves rows that a watermark must account for.
     """
 
     name = ""
+    purpose = ""
     appends = False
 
     def sql(self, copy: TableCopy, target: str, columns: list[Column], watermark: datetime) -> str:
@@ -39,29 +41,29 @@ class CopyStrategy:
 class FullRefreshCopy(CopyStrategy):
     """Replace the copy by everything in the source."""
 
-    name = "full_refresh"
+    name, purpose = "full_refresh", "full_refresh_copy"
 
     def sql(self, copy: TableCopy, target: str, columns: list[Column], watermark: datetime) -> str:
         """Return the statement."""
-        return f"CREATE OR REPLACE TABLE {target} AS\nSELECT {copy.select_list()}\nFROM {copy.source_name}"
+        return f"CREATE OR REPLACE TABLE {target} AS\n{copy.select()}"
 
 
 class IncrementalCopy(CopyStrategy):
     """Append the rows after the watermark; later arrivals with older timestamps are never seen."""
 
-    name = "incremental"
-    appends = True
+    name, purpose, appends = "incremental", "incremental_copy", True
 
     def sql(self, copy: TableCopy, target: str, columns: list[Column], watermark: datetime) -> str:
         """Return the statement."""
-        after = f"{copy.timestamp_column} > TIMESTAMP '{sql_timestamp(watermark)}'"
-        return f"INSERT INTO {target}\nSELECT {copy.select_list()}\nFROM {copy.source_name}\nWHERE {after}"
+        after = watermark.strftime("%Y-%m-%d %H:%M:%S")
+        after += f".{watermark.microsecond:06d}" if watermark.microsecond else ""
+        return f"INSERT INTO {target}\n{copy.select()}\nWHERE {copy.timestamp_column} > TIMESTAMP '{after}'"
 
 
 class MergeCopy(CopyStrategy):
     """Bring every row of the source in, updating those whose keys are there."""
 
-    name = "merge"
+    name, purpose = "merge", "merge_copy"
 
     def sql(self, copy: TableCopy, target: str, columns: list[Column], watermark: datetime) -> str:
         """Return the statement.
@@ -73,34 +75,22 @@ class MergeCopy(CopyStrategy):
             raise EngineError(f"merge strategy for '{target}' needs merge_keys; set them on the override")
         keys = {key.lower() for key in copy.merge_keys}
         others = [column.name for column in columns if column.name.lower() not in keys]
-        source = f"SELECT {copy.select_list()}\nFROM {copy.source_name}"
-        return merge_sql(target, source, copy.merge_keys, others)
+        return merge_sql(target, copy.select(), copy.merge_keys, others)
 
 
 class ViewCopy(CopyStrategy):
     """A view on the source. The first run makes a table, on which this then fails, as in the real engine."""
 
-    name = "view"
+    name, purpose = "view", "view"
 
     def sql(self, copy: TableCopy, target: str, columns: list[Column], watermark: datetime) -> str:
         """Return the statement."""
-        return f"CREATE OR REPLACE VIEW {target} AS\nSELECT {copy.select_list()}\nFROM {copy.source_name}"
+        return f"CREATE OR REPLACE VIEW {target} AS\n{copy.select()}"
 
 
 COPY_STRATEGIES: dict[str, CopyStrategy] = {
     kind.name: kind for kind in (FullRefreshCopy(), IncrementalCopy(), MergeCopy(), ViewCopy())
 }
-EPOCH = clock.utc(0)
-
-
-def sql_timestamp(value: datetime) -> str:
-    """Return a time as a SQL literal has it, without a zone.
-
-    Example:
-        >>> sql_timestamp(datetime(2026, 3, 2, 9))
-        '2026-03-02 09:00:00'
-    """
-    return value.strftime("%Y-%m-%d %H:%M:%S") + (f".{value.microsecond:06d}" if value.microsecond else "")
 
 
 def merge_sql(target: str, source: str, keys: tuple[str, ...], updated: list[str] | None) -> str:

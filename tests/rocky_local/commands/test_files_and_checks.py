@@ -40,10 +40,19 @@ def test_a_file_that_does_not_fit_its_table_leaves_the_others_alone(project):
     answer = project.run("load")
 
     loaded, failed = answer.json["files"]
-    assert (answer.code, answer.json["files_failed"]) == (1, 1)
+    assert (answer.code, answer.json["files_failed"]) == (0, 1)
     assert "error" not in loaded
     assert "Conversion Error" in failed["error"]
     assert project.sql("SELECT COUNT(*) FROM b") == [(0,)]
+
+
+def test_a_load_fails_when_not_one_file_could_be_loaded(project):
+    project.write({"rocky.toml": LOAD, "in/b.csv": "k\nword\n"})
+    project.sql("CREATE TABLE b (k INTEGER)")
+
+    command, run = project.run("load"), project.run("run")
+
+    assert (command.code, run.code, run.json["command"], run.json["files_failed"]) == (1, 1, "load", 1)
 
 
 def test_a_seed_without_a_catalog_fails_and_the_others_load(project):

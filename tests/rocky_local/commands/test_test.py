@@ -53,6 +53,21 @@ def test_declared_tests_ask_the_warehouse_and_warnings_only_warn(project):
     assert (failed.code, failed.json["declarative"]["failed"]) == (1, 1)
 
 
+def test_declared_tests_come_in_the_order_of_the_files_and_without_a_compilation(project):
+    sidecar = "[[tests]]\ntype='not_null'\ncolumn='k'"
+    project.models(
+        a=f"SELECT k FROM out.b---depends_on=['b']\n{sidecar}",
+        b=f"SELECT 1 AS k---{sidecar}",
+        broken="SELEC 1",
+    )
+    project.sql("CREATE SCHEMA out; CREATE TABLE out.a AS SELECT 1 AS k; CREATE TABLE out.b AS SELECT 1 AS k")
+
+    answer = project.run("test", "--declarative")
+
+    assert [entry["model"] for entry in answer.json["declarative"]["results"]] == ["a", "b"]
+    assert (answer.code, answer.messages) == (0, [])
+
+
 def test_an_unmasked_column_is_an_exception_in_its_environment(project):
     project.models(m="SELECT 1 AS k---[classification]\nk='pii'")
     config = (project.folder / "rocky.toml").read_text()

@@ -69,6 +69,23 @@ def test_sigterm_lets_the_running_copy_finish(landing: Project) -> None:
     assert (rest.result["tables_skipped"], rest.result["tables_copied"]) == (1, 1)
 
 
+def test_a_stopped_graph_finishes_its_statement_and_says_nothing_more(landing: Project) -> None:
+    landing.write(
+        "rocky.toml",
+        (landing.root / "rocky.toml").read_text() + '[[hook.on_after_materialize]]\ncommand = "sleep 1"\n',
+    )
+    process, log = _started(landing, "run", "--dag", "-o", "json")
+    _wait_for(log, "copying data", process)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=30)
+    assert (process.returncode, out) == (1, b"")
+    after = log.read_text().split("received shutdown signal, aborting DAG run", 1)[1].splitlines()[1:]
+    assert after[0] == "Error: interrupted by shutdown signal"
+    assert not [line for line in after if line.startswith(("{", "Copied"))]
+    assert landing("history").result["count"] == 0
+    assert landing("run").code == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_signal_ends_models_at_once_and_keeps_what_was_built(
     marts: Project, number: signal.Signals
@@ -102,6 +119,22 @@ def test_a_second_writer_gives_up_and_a_reader_says_busy(landing: Project) -> No
         assert busy.code == 1
         assert "is busy" in busy.stderr
     assert landing("state").code == 0
+
+
+def test_new_sources_are_not_looked_for_while_the_state_is_locked(landing: Project) -> None:
+    landing.write(
+        "rocky.toml",
+        (landing.root / "rocky.toml").read_text()
+        + "[pipeline.landing.source.discovery]\nreport_new_sources = true\n",
+    )
+    assert landing("discover").code == 0
+    landing.sql("CREATE SCHEMA raw__kiel; CREATE TABLE raw__kiel.people AS SELECT 1 AS id")
+    with open_for_writing(landing.root / ".rocky-state.redb"):
+        locked = landing("discover")
+    assert (locked.code, len(locked.result["sources"])) == (0, 3)
+    assert "new_sources" not in locked.result
+    assert "new sources not looked for" in locked.messages()
+    assert landing("discover").result["new_sources"] == ["raw__kiel"]
 
 
 def test_a_locked_database_is_named(landing: Project) -> None:
@@ -195,6 +228,9 @@ def test_each_invocation_keeps_a_trace(landing: Project) -> None:
         (("run", "--from", "2026-01-01"), "the following required arguments were not provided:"),
         (("run", "--parallel", "many"), "invalid value 'many' for '--parallel <PARALLEL>'"),
         (("run", "-o", "xml"), "invalid value 'xml' for '--output <OUTPUT>'"),
+        (("run", "--filter"), "a value is required for '--filter <FILTER>' but none was supplied"),
+        (("apply",), "provided:\n  <PLAN_ID>\n\nUsage: rocky apply <PLAN_ID>\n"),
+        (("lineage", "-o", "json"), "Usage: rocky lineage --output <OUTPUT> <TARGET>\n"),
     ],
 )
 def test_wrong_usage_exits_2_without_output(project: Project, argv: tuple[str, ...], first: str) -> None:
@@ -210,6 +246,9 @@ def test_what_is_not_supported_is_refused_in_one_line(project: Project) -> None:
     assert answer.stderr == (
         "Error: rocky-local does not support the command 'archive'; use the real `rocky` engine for it\n"
     )
+    flagged = project("run", "--watch")
+    assert flagged.code == 1
+    assert "does not support the flag '--watch' of 'run'" in flagged.stderr
     project.write("rocky.toml", '[adapter]\ntype = "snowflake"\n[pipeline.p]\ntype = "transformation"\n')
     refused = project("run")
     assert refused.code == 1

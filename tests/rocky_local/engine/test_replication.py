@@ -65,6 +65,22 @@ def test_added_and_widened_columns_are_followed(landing: Project) -> None:
     assert _strategies(answer)["ulm"] == "full_refresh"
 
 
+def test_a_table_that_changed_in_two_ways_drifts_once_and_only_when_it_is_copied(landing: Project) -> None:
+    landing("run")
+    landing.sql(
+        "ALTER TABLE raw__ulm.people ADD COLUMN age SMALLINT; ALTER TABLE raw__ulm.people ALTER id TYPE HUGEINT"
+    )
+    landing.sql(
+        "ALTER TABLE raw__bonn.people ADD COLUMN age SMALLINT; ALTER TABLE raw__bonn.people DROP COLUMN id"
+    )
+    answer = landing("run")
+    assert [entry["action"] for entry in answer.result["drift"]["actions_taken"]] == ["alter_column_types"]
+    assert (answer.result["drift"]["tables_drifted"], answer.result["tables_failed"]) == (1, 1)
+    assert [name for (name,) in landing.sql("SELECT column_name FROM (DESCRIBE kept__ulm.people)")][
+        -1
+    ] == "age"
+
+
 def test_a_dropped_column_fails_its_table_only(landing: Project) -> None:
     landing("run")
     landing.sql("ALTER TABLE raw__ulm.people DROP COLUMN id")
@@ -152,6 +168,41 @@ def test_pipes_messages_are_read_in_both_encodings(landing: Project, tmp_path: P
     ]
 
 
+def test_messages_between_log_lines_wait_for_the_end_and_are_told_table_by_table(landing: Project) -> None:
+    landing.write(
+        "rocky.toml",
+        (landing.root / "rocky.toml").read_text() + "[pipeline.landing.checks]\nrow_count = true\n"
+        "[[pipeline.landing.checks.custom]]\nname = 'few'\nsql = 'SELECT 0'\n",
+    )
+    params = base64.b64encode(b'{"stdio":"stderr"}').decode()
+    answer = landing("run", DAGSTER_PIPES_CONTEXT="e30=", DAGSTER_PIPES_MESSAGES=params)
+    lines = [line for line in answer.stderr.splitlines() if line.startswith("{")]
+    told = [json.loads(line) for line in lines if "__dagster_pipes_version" in line]
+    assert lines[-6:] == [
+        json.dumps(message, separators=(",", ":"), ensure_ascii=False) for message in told[-6:]
+    ]
+    assert [message["method"].removeprefix("report_asset_") for message in told] == (
+        ["log", "materialization", "materialization", *["check"] * 4, "log", "closed"]
+    )
+    checked = [(m["params"]["asset_key"], m["params"]["check_name"]) for m in told if "check" in m["method"]]
+    first, second = (m["params"]["asset_key"] for m in told if "materialization" in m["method"])
+    assert checked == [(first, "row_count"), (first, "few"), (second, "row_count"), (second, "few")]
+
+
+def test_what_cannot_be_checked_is_refused_before_anything_is_copied(landing: Project) -> None:
+    config = (landing.root / "rocky.toml").read_text()
+    for checks, problem in {
+        "cross_source_overlap = true": "does not support the check 'cross_source_overlap'",
+        "assertions = [{ type = 'magic' }]": "does not support the assertion type 'magic'",
+        "assertions = [{ type = 'relationships', column = 'id' }]": "the assertion 'relationships:id' needs 'to_table'",
+    }.items():
+        landing.write("rocky.toml", f"{config}[pipeline.landing.checks]\n{checks}\n")
+        answer = landing("run")
+        assert (answer.code, answer.result) == (1, None)
+        assert problem in answer.stderr
+    assert landing.sql("SELECT COUNT(*) FROM duckdb_tables() WHERE schema_name LIKE 'kept%'") == [(0,)]
+
+
 def test_hooks_hear_of_each_table_and_cannot_fail_the_run(landing: Project) -> None:
     hooks = (
         '[[hook.on_after_materialize]]\ncommand = "cat >> heard.jsonl"\n'
@@ -192,12 +243,11 @@ def test_a_pipes_channel_that_cannot_be_written_costs_a_warning(landing: Project
 def test_only_the_latest_runs_can_be_resumed(landing: Project) -> None:
     from rocky_local.state import open_for_writing
 
-    store = open_for_writing(landing.root / "state.redb")
-    for number in range(25):
-        store.start_progress(f"run-{number}")
-        store.finish_copy(f"run-{number}", "lake.s.t", 0)
-    kept = [number for number in range(25) if store.has_progress(f"run-{number}")]
-    assert kept == list(range(5, 25))
-    assert store.copied_in("run-0") == set()
-    assert store.copied_in("run-24") == {"lake.s.t"}
-    store.close()
+    with open_for_writing(landing.root / "state.redb") as store:
+        for number in range(25):
+            store.start_progress(f"run-{number}", None)
+            store.finish_copy(f"run-{number}", f"lake.s.t{number}", 0)
+        assert store.start_progress("run-25", "run-4") is None
+        assert store.start_progress("run-26", "run-24") == {"lake.s.t24"}
+        assert store.start_progress("run-27", "run-26") == {"lake.s.t24"}
+        assert store.latest_progress() == "run-27"

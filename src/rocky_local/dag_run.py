@@ -1,0 +1,176 @@
+"""`rocky run --dag`: every step of the project, layer by layer; each step is a run of its own (contract, 5.7)."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from rocky_local import clock, output, runner, tracing
+from rocky_local.config import Config, load_config
+from rocky_local.errors import EngineError
+from rocky_local.graph import Graph, Node, build_graph
+from rocky_local.options import RunOptions
+from rocky_local.pipelines import copies_failed
+from rocky_local.signals import Shutdown, on_stop
+
+if TYPE_CHECKING:
+    from rocky_local.output import Answer
+
+_DAG = tracing.Log("rocky_cli::commands::run_dag_exec")
+_EXECUTOR = tracing.Log("rocky_core::dag_executor")
+_STATUSES = ("completed", "failed", "skipped")
+Entry = dict[str, Any]
+
+
+def run_dag(options: RunOptions) -> Answer:
+    """Run the whole graph; filter, pipeline and key of the command line do not reach the steps.
+
+    Raises:
+        EngineError: SIGTERM or SIGINT came; the statement that ran then was finished.
+    """
+    config = load_config(options.config)
+    graph = build_graph(config, models_dir=options.models_dir)
+    options = replace(
+        options, filter=None, idempotency_key=None, run_all=False, resume=None, resume_latest=False
+    )
+    _DAG.info("executing unified DAG", nodes=len(graph.nodes), edges=len(graph.edges))
+    started = clock.now_ns()
+    entries = _run_stoppable(_Steps(graph, config, options, Shutdown()))
+    statuses = [entry["status"] for entry in entries]
+    counts = {status: statuses.count(status) for status in _STATUSES}
+    size = {"total_nodes": len(graph.nodes), "total_layers": len(graph.layers())}
+    elapsed = clock.since_ms(started)
+    result = {**output.head("run --dag"), **size, **counts, "duration_ms": elapsed, "nodes": entries}
+    shown = ", ".join(f"{count} {status}" for status, count in counts.items())
+    text = (
+        f"DAG run: {size['total_nodes']} nodes across {size['total_layers']} layers ({shown}) in {elapsed}ms"
+    )
+    if not counts["failed"]:
+        return output.Answer(result, text)
+    problem = EngineError(f"DAG execution had {counts['failed']} failed node(s)")
+    return output.Answer(result, text, 1, problem.report())
+
+
+@dataclass
+class _Steps:
+    """A run of the graph while it goes on."""
+
+    graph: Graph
+    config: Config
+    options: RunOptions
+    shutdown: Shutdown
+
+    def run(self) -> list[Entry]:
+        """Run layer after layer and return an entry for each step."""
+        nodes = {node.id: node for node in self.graph.nodes}
+        entries: list[Entry] = []
+        failed: set[str] = set()
+        for number, layer in enumerate(self.graph.layers()):
+            _EXECUTOR.info("executing DAG layer", layer=number, nodes=len(layer))
+            begun = clock.now_ns()
+            for name in layer:
+                if self.shutdown.is_set():
+                    return entries
+                entry = self._step(nodes[name], begun, failed)
+                node = {"id": name, "kind": nodes[name].kind, "label": nodes[name].label}
+                entries.append({**node, "layer": number, **entry})
+        return entries
+
+    def _step(self, node: Node, begun: int, failed: set[str]) -> Entry:
+        if failed.intersection(self.graph.upstream(node.id)):
+            failed.add(node.id)
+            _EXECUTOR.warn("skipping node — upstream failure", node=tracing.Display(node.id))
+            return {"status": "skipped", "duration_ms": 0, "error": "upstream failure"}
+        if node.kind == "test":
+            return {"status": "skipped", "duration_ms": 0}
+        with tracing.span("materialize.table", **{"rocky.model.fqn": node.id, "rocky.model.kind": node.kind}):
+            error = self._execute(node)
+            elapsed = clock.since_ms(begun)
+            if error is None:
+                return {"status": "completed", "duration_ms": elapsed}
+            failed.add(node.id)
+            shown = {"node": tracing.Display(node.id), "error": tracing.Display(error)}
+            _EXECUTOR.warn("node failed", **shown)
+        return {"status": "failed", "duration_ms": elapsed, "error": error}
+
+    def _execute(self, node: Node) -> str | None:
+        """Do what a step stands for and return why it failed, or None."""
+        if node.kind == "source":
+            _DAG.info("DAG: source marker (no-op)", label=tracing.Display(node.label))
+            return None
+        model = node.name if node.kind == "transformation" else None
+        run_id = clock.run_id(clock.now_ns())
+        models = self.options.models_dir if model else None
+        options = replace(self.options, run_id=run_id, pipeline=node.pipeline, model=model, models_dir=models)
+        try:
+            if node.kind == "seed":
+                return self._seed(node)
+            answer = runner.run(options, self.shutdown)
+        except EngineError as error:
+            return error.chain()
+        if not self.shutdown.is_set():
+            self._tell(node, answer)
+        return _failure(answer, run_id)
+
+    def _seed(self, node: Node) -> str | None:
+        from rocky_local.adapter import DuckDBAdapter  # noqa: PLC0415
+        from rocky_local.seeds import load_seeds, read_seeds  # noqa: PLC0415
+
+        name = next(iter(self.config.adapters), "default")
+        directory = str(self.config.directory / "seeds")
+        seeds = [seed for seed in read_seeds(directory) if seed.name == node.name]
+        with DuckDBAdapter(self.config.duckdb_path(name), name) as adapter:
+            found = load_seeds(adapter, directory, seeds)
+        return next((entry["error"] for entry in found["tables"] if "error" in entry), None)
+
+    def _tell(self, node: Node, answer: Answer) -> None:
+        """Write the lines for people that come between the log lines; those of a load go to stdout."""
+        kind = self.config.pipelines[node.pipeline].type if node.pipeline else ""
+        if node.kind == "transformation":
+            return
+        if kind == "load" or self.options.for_people:
+            output.write(f"{answer.text}\n")
+        elif kind in ("replication", "quality", "snapshot"):
+            tracing.plain(answer.text or "")
+
+
+def _failure(answer: Answer, run_id: str) -> str | None:
+    """Why a step failed; even a partial success is a failure here."""
+    result = answer.result
+    if answer.code == 0:
+        return None
+    if answer.closing:
+        return answer.closing.removeprefix("Error: ")
+    if result.get("tables_copied"):
+        return copies_failed(result["tables_failed"], run_id)
+    if result["command"] == "load":
+        return f"{result['files_failed']} file(s) failed to load"
+    return f"{result['tables_failed']} model(s) failed (run_id: {run_id}, see the `errors` array in the JSON output)"
+
+
+def _run_stoppable(steps: _Steps) -> list[Entry]:
+    """Run in a thread, so that a signal is answered at once while a statement still runs."""
+    entries: list[Entry] = []
+    problems: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            entries.extend(steps.run())
+        except BaseException as error:
+            problems.append(error)
+
+    def stop() -> None:
+        steps.shutdown.set()
+        tracing.Log("rocky").warn("received shutdown signal, aborting DAG run")
+        tracing.silence()
+
+    worker = threading.Thread(target=work, name="dag")
+    with on_stop(stop):
+        worker.start()
+        worker.join()
+    if steps.shutdown.is_set():
+        raise EngineError("interrupted by shutdown signal")
+    if problems:
+        raise problems[0]
+    return entries

@@ -1,0 +1,108 @@
+"""The checks of a replication run, kind by kind over all copied tables (contract, 6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rocky_local import checks, clock, tracing
+from rocky_local.context import LOG, RunContext
+from rocky_local.errors import DatabaseError, Unsupported
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rocky_local.config import Pipeline
+    from rocky_local.discovery import Copied
+
+_BASELINE_RUNS = 10
+Found = tuple["Copied", checks.Finding]
+
+
+def refuse_unknown(config: dict[str, Any]) -> None:
+    """Refuse what a replication could not check, before anything is copied.
+
+    Raises:
+        Unsupported: A kind of check that only the real engine knows.
+    """
+    if config.get("cross_source_overlap"):
+        raise Unsupported("the check 'cross_source_overlap'")
+    for rule in config.get("assertions", ()):
+        checks.assertion_sql(rule, "")
+
+
+def run_checks(context: RunContext, pipeline: Pipeline, copied: list[Copied]) -> None:
+    """Check every copied table and report each finding as it is made; one that fails never fails the run."""
+    config, adapter = pipeline.checks, context.adapter
+    started = clock.now_ns()
+    counted, fresh = config.get("row_count"), config.get("freshness")
+    LOG.info(
+        "running batched checks concurrently",
+        row_count_tables=len(copied) if counted else 0,
+        freshness_tables=len(copied) if fresh else 0,
+    )
+    found: dict[int, list[checks.Finding]] = {id(item): [] for item in copied}
+
+    def report(findings: Iterator[Found]) -> None:
+        for item, finding in findings:
+            found[id(item)].append(finding)
+            context.messages.check(item.copy.asset_key, finding)
+
+    if config.get("column_match"):
+        report((item, checks.column_match(item.source_columns, item.columns_before)) for item in copied)
+    if counted:
+        report(_row_counts(context, copied, config.get("anomaly_threshold_pct")))
+    if fresh:
+        report(_freshness(context, copied, fresh))
+    report(_assertions(context, copied, config))
+    for rule in config.get("custom", []):
+        report((item, checks.custom(adapter, rule, item.copy.target)) for item in copied)
+    if rule := config.get("null_rate"):
+        report((item, one) for item in copied for one in checks.null_rates(adapter, rule, item.copy.target))
+    context.result.check_results += [
+        {"asset_key": item.copy.asset_key, "checks": found[id(item)]} for item in copied if found[id(item)]
+    ]
+    LOG.info("batched checks complete", duration_ms=clock.since_ms(started), tables=len(copied))
+
+
+def _row_counts(context: RunContext, copied: list[Copied], threshold: float | None) -> Iterator[Found]:
+    """Compare row counts with the sources, and with the tables' own history."""
+    adapter, state = context.adapter, context.state
+    sources = [adapter.count(item.copy.source_name) for item in copied]
+    targets = [adapter.count(item.copy.target) for item in copied]
+    for item, source, target in zip(copied, sources, targets, strict=True):
+        yield item, checks.row_count(source, target)
+    for item, count in zip(copied, targets, strict=True):
+        if threshold is None:
+            continue
+        table = item.copy.target
+        history = state.add_row_count(table, count, _BASELINE_RUNS)
+        if anomaly := checks.anomaly(table, history, threshold):
+            LOG.warn("row count anomaly detected", table=table, reason=anomaly["reason"])
+            context.result.anomalies.append(anomaly)
+
+
+def _freshness(context: RunContext, copied: list[Copied], rule: checks.Rule) -> Iterator[Found]:
+    """Say how old the latest row of each table is; a table without timestamps gives no finding."""
+    for item in copied:
+        query = f"SELECT MAX({item.copy.timestamp_column}) FROM {item.copy.target}"
+        try:
+            latest = context.adapter.query(query)[0][0]
+        except DatabaseError as error:
+            _warn("per-table freshness check failed", item, error)
+            continue
+        if hasattr(latest, "year"):
+            yield item, checks.freshness(latest, rule)
+
+
+def _assertions(context: RunContext, copied: list[Copied], config: dict[str, Any]) -> Iterator[Found]:
+    for item in copied:
+        for rule in checks.assertions_on(config, item.copy.target_table):
+            try:
+                yield item, checks.assertion(context.adapter, rule, item.copy.target)
+            except DatabaseError as error:
+                _warn("assertion query failed — skipping", item, error, check=checks.assertion_name(rule))
+
+
+def _warn(message: str, item: Copied, error: DatabaseError, **more: str) -> None:
+    shown = {"table": tracing.Display(item.copy.target), "error": tracing.Display(error.brief)}
+    LOG.warn(message, **shown, **more)
