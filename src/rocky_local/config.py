@@ -82,11 +82,14 @@ class _Discovery(Closed):
     report_new_sources: bool = False
 
 
-class _Source(Closed):
+class _Place(Closed):
     adapter: str = ""
     catalog: str = ""
     schema_name: str = Field("", alias="schema")
     table: str = ""
+
+
+class _Source(_Place):
     schema_pattern: SchemaPattern = Field(default_factory=SchemaPattern)
     discovery: _Discovery = Field(default_factory=_Discovery)
 
@@ -100,11 +103,7 @@ class _Governance(Closed):
     schema_grants: Any = None
 
 
-class _Target(Closed):
-    adapter: str = ""
-    catalog: str = ""
-    schema_name: str = Field("", alias="schema")
-    table: str = ""
+class _Target(_Place):
     catalog_template: str = ""
     schema_template: str = ""
     governance: _Governance = Field(default_factory=_Governance)

@@ -10,10 +10,10 @@ from typing import Any
 _POSITION = re.compile(r"^(.*?) \(at (?:line (\d+), column (\d+)|end of document)\)$", re.S)
 _HEADER = re.compile(r"^\s*(?P<shown>\[\[?\s*(?P<name>[^\]]+?)\s*\]\]?)")
 _PAIR = re.compile(r"""^\s*(?P<name>[\w.'"-]+)\s*=\s*(?P<shown>"[^"]*"|'[^']*'|[^#]*?)\s*(?:#.*)?$""")
-# Python's words and the engine's, in which {0} is a key and {1} says where the key is.
+# Python's words and the engine's, in which KEY and PLACE stand for the key of the line.
 _REASONS = (
-    (r"Illegal character '\\n'", 'invalid basic string, expected `"`'),
-    (r"Unterminated string", 'invalid basic string, expected `"`'),
+    (r"Illegal character '\\n'|Unterminated string", 'invalid basic string, expected `"`'),
+    (r"Expected \"'\"", "invalid literal string, expected `'`"),
     (r"Invalid value", "string values must be quoted, expected literal string"),
     (r"Expected '='.*", "key with no value, expected `=`"),
     (r"Unclosed array", "unclosed array, expected `]`"),
@@ -22,7 +22,7 @@ _REASONS = (
     (r"Expected '\]\]' .*", "unclosed array-of-tables, expected `]]`"),
     (r"Expected newline .*", "unexpected key or value, expected newline, `#`"),
     (r"Invalid statement", "invalid unquoted key, expected letters, numbers, `-`, `_`"),
-    (r"Cannot (overwrite|declare|mutate).*|Duplicate inline.*", "duplicate key `{0}` in {1}"),
+    (r"Cannot (overwrite|declare|mutate).*|Duplicate inline.*", "duplicate key `KEY` in PLACE"),
 )
 
 
@@ -120,7 +120,7 @@ def _in_engine_words(reason: str, lines: list[str]) -> str:
     pair = _PAIR.match(lines[-1])
     *above, key = (pair or header or {"name": "?"})["name"].split(".")
     table = ".".join([*([header["name"]] if pair and header else []), *above])
-    return words.format(key, f"table `{table}`" if table else "document root")
+    return words.replace("KEY", key).replace("PLACE", f"table `{table}`" if table else "document root")
 
 
 def _pointed(text: str, line: int, column: int, width: int, reason: str) -> TomlError:
