@@ -8,11 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
-from pydantic import AliasChoices, Field, PrivateAttr, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    AliasPath,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from rocky_local import toml
 from rocky_local.errors import ConfigError, EngineError, Unsupported
-from rocky_local.tables import Assertion, Closed, Count, Names, Severity, Table, checked
+from rocky_local.tables import Assertion, Closed, Count, Names, Severity, Table, checked, inside
 
 # fmt: off
 TOP_LEVEL = (
@@ -78,7 +86,7 @@ class SchemaPattern(Closed):
 
 
 class _Discovery(Closed):
-    adapter: str = ""
+    adapter: str | None = None
     report_new_sources: bool = False
 
 
@@ -118,7 +126,9 @@ class _Match(Closed):
 class TableOverride(Closed):
     """One `[[table_overrides]]` rule; the first that matches a table applies."""
 
-    match: _Match = Field(default_factory=_Match)
+    match: _Match | None = None
+    connector: str | None = inside("match", "connector", default=None)
+    table: str | None = inside("match", "table", default=None)
     enabled: bool = True
     strategy: CopyStrategy | None = None
     timestamp_column: str | None = None
@@ -129,16 +139,6 @@ class TableOverride(Closed):
     def index(self) -> int:
         """Its position among the rules of the pipeline."""
         return self._index
-
-    @property
-    def connector(self) -> str | None:
-        """The pattern for source schemas."""
-        return self.match.connector
-
-    @property
-    def table(self) -> str | None:
-        """The pattern for tables."""
-        return self.match.table
 
 
 class Execution(Closed):
@@ -225,12 +225,10 @@ class Pipeline(Table):
 
     Attributes:
         raw: The table as written, for what only one command reads.
-        fallback: The adapter where none is named.
     """
 
     name: str
     raw: dict[str, Any]
-    fallback: str
     type: PipelineType = "replication"
     depends_on: Names = ()
     strategy: str = "incremental"
@@ -248,6 +246,13 @@ class Pipeline(Table):
     source_dir: str = "."
     updated_at: str = ""
     invalidate_hard_deletes: bool = False
+    adapter: str = Field(validation_alias=AliasChoices(AliasPath("target", "adapter"), "fallback"))
+    source_adapter: str = Field(validation_alias=AliasChoices(AliasPath("source", "adapter"), "fallback"))
+    auto_create_schemas: bool = inside("target", "governance", "auto_create_schemas", default=False)
+    catalog_template: str = inside("target", "catalog_template", default="")
+    schema_template: str = inside("target", "schema_template", default="")
+    pattern: SchemaPattern = inside("source", "schema_pattern", default=SchemaPattern())
+    report_new_sources: bool = inside("source", "discovery", "report_new_sources", default=False)
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
@@ -260,41 +265,6 @@ class Pipeline(Table):
             if self.strategy not in get_args(CopyStrategy):
                 raise ValueError(toml.unknown("variant", self.strategy, [*get_args(CopyStrategy)]))
         return self
-
-    @property
-    def adapter(self) -> str:
-        """The adapter of the targets."""
-        return self.target.adapter or self.fallback
-
-    @property
-    def source_adapter(self) -> str:
-        """The adapter of the sources."""
-        return self.source.adapter or self.fallback
-
-    @property
-    def auto_create_schemas(self) -> bool:
-        """Whether a run makes the schemas of its targets."""
-        return self.target.governance.auto_create_schemas
-
-    @property
-    def pattern(self) -> SchemaPattern:
-        """How source schemas are named."""
-        return self.source.schema_pattern
-
-    @property
-    def catalog_template(self) -> str:
-        """What the catalogs of the copies are called."""
-        return self.target.catalog_template
-
-    @property
-    def schema_template(self) -> str:
-        """What the schemas of the copies are called."""
-        return self.target.schema_template
-
-    @property
-    def report_new_sources(self) -> bool:
-        """Whether `discover` lists the sources that it sees for the first time."""
-        return self.source.discovery.report_new_sources
 
     @property
     def checks(self) -> dict[str, Any]:

@@ -96,18 +96,18 @@ def breaches(contract: Contract, lineage: QueryLineage) -> Iterator[tuple[str, s
 
     Example:
         >>> from rocky_local.lineage import QueryLineage
-        >>> from rocky_local.models import Contract, ContractRules
-        >>> list(breaches(Contract(rules=ContractRules(required=("a",))), QueryLineage(["b"])))
+        >>> from rocky_local.models import Contract
+        >>> list(breaches(Contract.model_validate({"rules": {"required": ["a"]}}), QueryLineage(["b"])))
         [('E010', 'a')]
     """
 
     def absent(names: Iterable[str]) -> list[str]:
         return [name for name in names if name not in lineage.columns and not lineage.has_star]
 
-    yield from (("E010", name) for name in absent(contract.rules.required))
+    yield from (("E010", name) for name in absent(contract.required))
     for column in contract.columns:
         if column.name not in lineage.columns:
             yield from (("W010", name) for name in absent([column.name]))
         elif not column.nullable and "aggregation: count" not in lineage.transforms(column.name):
             yield "E012", column.name
-    yield from (("E013", name) for name in absent(contract.rules.protected))
+    yield from (("E013", name) for name in absent(contract.protected))

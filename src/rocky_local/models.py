@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from rocky_local import toml
 from rocky_local.errors import CompileError, EngineError
-from rocky_local.tables import Assertion, Count, Names, Severity, T, Table, checked
+from rocky_local.tables import Assertion, Count, Names, Severity, T, Table, checked, inside
 
 R = TypeVar("R")
 # fmt: off
@@ -103,18 +103,13 @@ class ContractColumn(Table):
     nullable: bool = True
 
 
-class ContractRules(Table):
-    """What a contract says of the columns together."""
-
-    required: Names = ()
-    protected: Names = ()
-
-
 class Contract(Table):
     """What a model promises about its columns."""
 
     columns: list[ContractColumn] = Field(default_factory=list)
-    rules: ContractRules = Field(default_factory=ContractRules)
+    rules: dict[str, Any] | None = None
+    required: Names = inside("rules", "required", default=())
+    protected: Names = inside("rules", "protected", default=())
 
 
 @dataclass

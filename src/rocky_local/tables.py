@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AliasPath, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from rocky_local import toml
 
@@ -26,9 +26,9 @@ _EXPECTED = {
 }
 _KINDS = ((bool, "boolean"), (int, "integer"), (float, "floating point"), (list, "sequence"), (dict, "map"))
 _NEEDS = {
-    "expression": ("expression",),
-    "relationships": ("to_table", "to_column"),
-    "regex_match": ("pattern",),
+    "expression": ["expression"],
+    "relationships": ["to_table", "to_column"],
+    "regex_match": ["pattern"],
 }
 
 
@@ -44,7 +44,8 @@ class Closed(Table):
     @classmethod
     def known(cls) -> list[str]:
         """Return the names of the fields as they are written."""
-        return [field.alias or name for name, field in cls.model_fields.items()]
+        fields = cls.model_fields.items()
+        return [f.alias or name for name, f in fields if not isinstance(f.validation_alias, AliasPath)]
 
     @model_validator(mode="before")
     @classmethod
@@ -77,11 +78,15 @@ class Assertion(Table):
         for name in _NEEDS.get(self.type, ()):
             if name not in self.model_fields_set:
                 raise ValueError(f"missing field `{name}`")
-        bounds = self.model_extra or {}
-        for name in ("min", "max") if self.type == "row_count_range" else ():
-            if not isinstance(bounds.get(name, 0), int):
-                raise ValueError(f"invalid type: {_shown(bounds[name])}, expected u64 for `{name}`")
+        bounds = [(self.model_extra or {}).get(name, 0) for name in ("min", "max")]
+        if self.type == "row_count_range" and not all(isinstance(bound, int) for bound in bounds):
+            raise ValueError(f"invalid type: min and max are {bounds}, expected u64")
         return self
+
+
+def inside(*place: str, default: Any) -> Any:
+    """Return the field for a value that stands deeper, in a table that is a field as well."""
+    return Field(default, validation_alias=AliasPath(*place))
 
 
 T = TypeVar("T", bound=Table)
