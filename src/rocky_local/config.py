@@ -12,7 +12,6 @@ from pydantic import (
     AliasChoices,
     AliasPath,
     Field,
-    PrivateAttr,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -124,7 +123,11 @@ class _Match(Closed):
 
 
 class TableOverride(Closed):
-    """One `[[table_overrides]]` rule; the first that matches a table applies."""
+    """One `[[table_overrides]]` rule; the first that matches a table applies.
+
+    Attributes:
+        index: Its position among the rules of the pipeline.
+    """
 
     match: _Match | None = None
     connector: str | None = inside("match", "connector", default=None)
@@ -133,12 +136,7 @@ class TableOverride(Closed):
     strategy: CopyStrategy | None = None
     timestamp_column: str | None = None
     merge_keys: Names = ()
-    _index: int = PrivateAttr(0)
-
-    @property
-    def index(self) -> int:
-        """Its position among the rules of the pipeline."""
-        return self._index
+    index: int = inside("index", default=0)
 
 
 class Execution(Closed):
@@ -257,7 +255,7 @@ class Pipeline(Table):
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
         for index, rule in enumerate(self.overrides):
-            rule._index = index
+            rule.index = index
         if self.type == "replication":
             for table, name in ((self, "source"), (self.source, "schema_pattern"), (self, "target")):
                 if name not in table.model_fields_set:

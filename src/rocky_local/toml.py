@@ -7,7 +7,6 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-_POSITION = re.compile(r"^(.*?) \(at (?:line (\d+), column (\d+)|end of document)\)$", re.S)
 _HEADER = re.compile(r"^\s*(?P<shown>\[\[?\s*(?P<name>[^\]]+?)\s*\]\]?)")
 _PAIR = re.compile(r"""^\s*(?P<name>[\w.'"-]+)\s*=\s*(?P<shown>"[^"]*"|'[^']*'|[^#]*?)\s*(?:#.*)?$""")
 # Python's words and the engine's, in which KEY and PLACE stand for the key of the line.
@@ -53,7 +52,7 @@ def read(path: Path) -> str:
 
 
 def parse(text: str) -> dict[str, Any]:
-    r"""Return the tables of a TOML text.
+    """Return the tables of a TOML text.
 
     Raises:
         TomlError: The text is not TOML. The message ends with a newline.
@@ -61,25 +60,15 @@ def parse(text: str) -> dict[str, Any]:
     Example:
         >>> parse('a = 1')
         {'a': 1}
-        >>> parse('a = 1\na = 2')
-        Traceback (most recent call last):
-        rocky_local.toml.TomlError: TOML parse error at line 2, column 6
-          |
-        2 | a = 2
-          |      ^
-        duplicate key `a` in document root
     """
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        found = _POSITION.match(str(error))
-        lines = text.split("\n")
-        line, column = (
-            int((found and found[2]) or len(lines)),
-            int((found and found[3]) or len(lines[-1]) + 1),
-        )
-        reason = _in_engine_words(found[1] if found else str(error), lines[:line])
-        raise _pointed(text, line, column, 1, reason) from error
+        where = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", str(error))
+        line, column = (where[1], where[2]) if where else (None, None)
+        lines = text.split("\n")[: int(line) if line else None]
+        reason = _in_engine_words(str(error)[: where.start() if where else None], lines)
+        raise _pointed(text, len(lines), int(column or len(lines[-1]) + 1), 1, reason) from error
 
 
 def misplaced(reason: str, place: tuple[str | int, ...], text: str | None = None) -> TomlError:
