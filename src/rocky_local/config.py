@@ -8,14 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
-from pydantic import (
-    AliasChoices,
-    AliasPath,
-    Field,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import AliasChoices, AliasPath, Field, ValidationInfo, field_validator, model_validator
 
 from rocky_local import toml
 from rocky_local.errors import ConfigError, EngineError, Unsupported
@@ -32,7 +25,7 @@ ADAPTER_TYPES = (
 )
 # fmt: on
 PipelineType = Literal["replication", "transformation", "quality", "snapshot", "load"]
-CopyStrategy = Literal["incremental", "full_refresh", "merge", "view"]
+CopyKind = Literal["incremental", "full_refresh", "merge", "view"]
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
@@ -133,7 +126,7 @@ class TableOverride(Closed):
     connector: str | None = inside("match", "connector", default=None)
     table: str | None = inside("match", "table", default=None)
     enabled: bool = True
-    strategy: CopyStrategy | None = None
+    strategy: CopyKind | None = None
     timestamp_column: str | None = None
     merge_keys: Names = ()
     index: int = inside("index", default=0)
@@ -260,8 +253,8 @@ class Pipeline(Table):
             for table, name in ((self, "source"), (self.source, "schema_pattern"), (self, "target")):
                 if name not in table.model_fields_set:
                     raise ValueError(f"missing field `{name}`")
-            if self.strategy not in get_args(CopyStrategy):
-                raise ValueError(toml.unknown("variant", self.strategy, [*get_args(CopyStrategy)]))
+            if self.strategy not in get_args(CopyKind):
+                raise ValueError(toml.unknown("variant", self.strategy, [*get_args(CopyKind)]))
         return self
 
     @property
