@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self, get_args
+
+from pydantic import AliasChoices, AliasPath, Field, ValidationInfo, field_validator, model_validator
 
 from rocky_local import toml
 from rocky_local.errors import ConfigError, EngineError, Unsupported
+from rocky_local.tables import Assertion, Closed, Count, Names, Severity, Table, checked, inside
 
 # fmt: off
 TOP_LEVEL = (
@@ -17,62 +20,35 @@ TOP_LEVEL = (
     "retry", "portability", "cache", "mask", "classifications", "role", "roles", "ai", "branch", "freshness",
     "schedule", "imports", "run", "reuse", "gc", "policy", "fulfill", "resilience",
 )
-# fmt: on
-PIPELINE_TYPES = ("replication", "transformation", "quality", "snapshot", "load")
 ADAPTER_TYPES = (
-    "databricks",
-    "duckdb",
-    "snowflake",
-    "bigquery",
-    "trino",
-    "fivetran",
-    "airbyte",
-    "iceberg",
-    "manual",
+    "databricks", "duckdb", "snowflake", "bigquery", "trino", "fivetran", "airbyte", "iceberg", "manual",
 )
-REPLICATION_STRATEGIES = ("incremental", "full_refresh", "merge", "view")
-DEFAULT_CONCURRENCY = 32
-
-_SUB_TABLES = {
-    dotted: tuple(names.split())
-    for dotted, names in {
-        "source": "adapter catalog schema table schema_pattern discovery",
-        "source.schema_pattern": "prefix separator components",
-        "source.discovery": "adapter report_new_sources",
-        "target": "adapter catalog schema table catalog_template schema_template governance separator",
-        "target.governance": "auto_create_catalogs auto_create_schemas tags isolation grants schema_grants",
-        "execution": "concurrency fail_fast table_retries error_rate_abort_pct",
-        "checks": "enabled row_count column_match freshness null_rate custom assertions cross_source_overlap "
-        "anomaly_threshold_pct fail_on_error quarantine",
-        "options": "create_table truncate_first format batch_size csv_delimiter csv_has_header",
-    }.items()
-}
+# fmt: on
+PipelineType = Literal["replication", "transformation", "quality", "snapshot", "load"]
+CopyKind = Literal["incremental", "full_refresh", "merge", "view"]
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
-@dataclass(frozen=True)
-class Adapter:
+class Adapter(Table):
     """One `[adapter]` table: a connection."""
 
     name: str
     type: str
-    path: str | None
-    raw: dict[str, Any]
+    path: str | None = None
 
 
-@dataclass(frozen=True)
-class SchemaPattern:
+class SchemaPattern(Closed):
     """How a source schema's name is taken apart, and which schemas count at all.
 
     Example:
-        >>> pattern = SchemaPattern("in__", "__", ("operator", "zones...", "system"))
+        >>> pattern = SchemaPattern(prefix="in__", components=("operator", "zones...", "system"))
         >>> pattern.parse("in__lagoon__north__iceland__fleet")
         {'operator': 'lagoon', 'zones': ['north', 'iceland'], 'system': 'fleet'}
     """
 
-    prefix: str
-    separator: str
-    components: tuple[str, ...]
+    prefix: str = ""
+    separator: str = "__"
+    components: Names = ()
 
     def parse(self, schema: str) -> dict[str, str | list[str]]:
         """Return the components of a schema name; a `name...` component is a list.
@@ -82,23 +58,16 @@ class SchemaPattern:
         """
         if not schema.startswith(self.prefix):
             raise ValueError(f"schema '{schema}' does not start with prefix '{self.prefix}'")
-        segments = schema[len(self.prefix) :].split(self.separator)
-        if len(segments) < len(self.components):
-            need = f"at least {len(self.components)}"
-            raise ValueError(f"schema '{schema}' has {len(segments)} segments but pattern requires {need}")
+        segments, wanted = schema[len(self.prefix) :].split(self.separator), len(self.components)
         many = next((n for n, name in enumerate(self.components) if name.endswith("...")), None)
-        if many is None:
-            if len(segments) > len(self.components):
-                need = f"exactly {len(self.components)}"
-                raise ValueError(
-                    f"schema '{schema}' has {len(segments)} segments but pattern requires {need}"
-                )
-            return dict(zip(self.components, segments, strict=True))
-        after = len(self.components) - many - 1
-        values: dict[str, str | list[str]] = dict(zip(self.components[:many], segments[:many], strict=True))
-        values[self.components[many].removesuffix("...")] = segments[many : len(segments) - after]
-        values.update(zip(self.components[many + 1 :], segments[len(segments) - after :], strict=True))
-        return values
+        if len(segments) < wanted or (many is None and len(segments) > wanted):
+            need = f"{'at least' if len(segments) < wanted else 'exactly'} {wanted}"
+            raise ValueError(f"schema '{schema}' has {len(segments)} segments but pattern requires {need}")
+        values: list[str | list[str]] = [*segments]
+        if many is not None:
+            after = len(segments) - (wanted - many - 1)
+            values = [*segments[:many], segments[many:after], *segments[after:]]
+        return {name.removesuffix("..."): value for name, value in zip(self.components, values, strict=True)}
 
     def fill(self, template: str, components: dict[str, str | list[str]]) -> str:
         """Return a `{component}` template with the values in place."""
@@ -108,32 +77,141 @@ class SchemaPattern:
         return template
 
 
-@dataclass(frozen=True)
-class TableOverride:
-    """One `[[table_overrides]]` rule; the first that matches a table applies."""
-
-    index: int
-    connector: str | None
-    table: str | None
-    enabled: bool
-    strategy: str | None
-    timestamp_column: str | None
-    merge_keys: tuple[str, ...]
+class _Discovery(Closed):
+    adapter: str | None = None
+    report_new_sources: bool = False
 
 
-@dataclass(frozen=True)
-class Execution:
+class _Place(Closed):
+    adapter: str = ""
+    catalog: str = ""
+    schema_name: str = Field("", alias="schema")
+    table: str = ""
+
+
+class _Source(_Place):
+    schema_pattern: SchemaPattern = Field(default_factory=SchemaPattern)
+    discovery: _Discovery = Field(default_factory=_Discovery)
+
+
+class _Governance(Closed):
+    auto_create_catalogs: bool = False
+    auto_create_schemas: bool = False
+    tags: dict[str, str] | None = None
+    isolation: Any = None
+    grants: Any = None
+    schema_grants: Any = None
+
+
+class _Target(_Place):
+    catalog_template: str = ""
+    schema_template: str = ""
+    governance: _Governance = Field(default_factory=_Governance)
+    separator: str = ""
+
+
+class _Match(Closed):
+    connector: str | None = None
+    table: str | None = None
+
+
+class TableOverride(Closed):
+    """One `[[table_overrides]]` rule; the first that matches a table applies.
+
+    Attributes:
+        index: Its position among the rules of the pipeline.
+    """
+
+    match: _Match | None = None
+    connector: str | None = inside("match", "connector", default=None)
+    table: str | None = inside("match", "table", default=None)
+    enabled: bool = True
+    strategy: CopyKind | None = None
+    timestamp_column: str | None = None
+    merge_keys: Names = ()
+    index: int = inside("index", default=0)
+
+
+class Execution(Closed):
     """How many tables at a time, and what happens when one fails."""
 
-    concurrency: int = DEFAULT_CONCURRENCY
-    adaptive: bool = True
+    concurrency: Count = 32
     fail_fast: bool = False
-    table_retries: int = 1
-    error_rate_abort_pct: int = 50
+    table_retries: Count = 1
+    error_rate_abort_pct: Count = 50
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_adaptive(cls, table: Any) -> Any:
+        adaptive = isinstance(table, dict) and table.get("concurrency") == "adaptive"
+        return {name: value for name, value in table.items() if name != "concurrency"} if adaptive else table
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether the concurrency is the engine's to choose."""
+        return "concurrency" not in self.model_fields_set
 
 
-@dataclass(frozen=True)
-class Pipeline:
+class _FreshnessCheck(Closed):
+    threshold_seconds: Count
+    severity: Severity = "error"
+
+
+class _NullRate(Closed):
+    columns: Names = ()
+    threshold: float = 0.0
+    sample_percent: float = 100
+    severity: Severity = "error"
+
+
+class _CustomCheck(Closed):
+    name: str
+    sql: str
+    threshold: float = 0
+    severity: Severity = "error"
+
+
+class _Quarantine(Closed):
+    enabled: bool = False
+    mode: str = "split"
+
+
+class _Checks(Closed):
+    enabled: bool = True
+    row_count: Any = None
+    column_match: Any = None
+    freshness: _FreshnessCheck | None = None
+    null_rate: _NullRate | None = None
+    custom: list[_CustomCheck] | None = None
+    assertions: list[Assertion] | None = None
+    cross_source_overlap: Any = None
+    anomaly_threshold_pct: float | None = None
+    fail_on_error: bool = True
+    quarantine: _Quarantine | None = None
+
+
+class _Options(Closed):
+    create_table: bool = True
+    truncate_first: bool = False
+    format: str = "auto"
+    batch_size: Count = 0
+    csv_delimiter: str = ","
+    csv_has_header: bool = True
+
+
+class _TableRef(Closed):
+    catalog: str
+    schema_name: str = Field(alias="schema")
+    table: str | None = None
+
+
+class _MetadataColumn(Closed):
+    name: str
+    type: str
+    value: str
+
+
+class Pipeline(Table):
     """One `[pipeline.NAME]` table of any type.
 
     Attributes:
@@ -141,32 +219,100 @@ class Pipeline:
     """
 
     name: str
-    type: str
     raw: dict[str, Any]
-    depends_on: tuple[str, ...] = ()
-    adapter: str = "default"
-    source_adapter: str = "default"
-    auto_create_schemas: bool = False
-    execution: Execution = field(default_factory=Execution)
+    type: PipelineType = "replication"
+    depends_on: Names = ()
     strategy: str = "incremental"
     timestamp_column: str = "_fivetran_synced"
-    merge_keys: tuple[str, ...] = ()
-    pattern: SchemaPattern = SchemaPattern("", "__", ())
-    catalog_template: str = ""
-    schema_template: str = ""
-    overrides: tuple[TableOverride, ...] = ()
-    report_new_sources: bool = False
+    merge_keys: Names = ()
+    models_glob: str = Field("models/**", alias="models")
+    source: _Source = Field(default_factory=_Source)
+    target: _Target = Field(default_factory=_Target)
+    overrides: list[TableOverride] = Field([], alias="table_overrides")
+    execution: Execution = Field(default_factory=Execution)
+    checks_table: _Checks = Field(default_factory=_Checks, alias="checks")
+    options: _Options | None = None
+    tables: list[_TableRef] | None = None
+    metadata_columns: list[_MetadataColumn] | None = None
+    source_dir: str = "."
+    updated_at: str = ""
+    invalidate_hard_deletes: bool = False
+    adapter: str = Field(validation_alias=AliasChoices(AliasPath("target", "adapter"), "fallback"))
+    source_adapter: str = Field(validation_alias=AliasChoices(AliasPath("source", "adapter"), "fallback"))
+    auto_create_schemas: bool = inside("target", "governance", "auto_create_schemas", default=False)
+    catalog_template: str = inside("target", "catalog_template", default="")
+    schema_template: str = inside("target", "schema_template", default="")
+    pattern: SchemaPattern = inside("source", "schema_pattern", default=SchemaPattern())
+    report_new_sources: bool = inside("source", "discovery", "report_new_sources", default=False)
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        for index, rule in enumerate(self.overrides):
+            rule.index = index
+        if self.type == "replication":
+            for table, name in ((self, "source"), (self.source, "schema_pattern"), (self, "target")):
+                if name not in table.model_fields_set:
+                    raise ValueError(f"missing field `{name}`")
+            if self.strategy not in get_args(CopyKind):
+                raise ValueError(toml.unknown("variant", self.strategy, [*get_args(CopyKind)]))
+        return self
 
     @property
     def checks(self) -> dict[str, Any]:
-        """The `[checks]` table, empty when there is none or it is switched off."""
-        table: dict[str, Any] = self.raw.get("checks", {})
-        return table if table.get("enabled", True) else {}
+        """The `[checks]` table as written, empty when there is none or it is switched off."""
+        return self.raw.get("checks", {}) if self.checks_table.enabled else {}
 
-    @property
-    def models_glob(self) -> str:
-        """The `models` glob of a transformation pipeline."""
-        return str(self.raw.get("models", "models/**"))
+
+class _Run(Closed):
+    skip_unchanged: bool = False
+    skip_rowcount_fallback: bool = False
+
+
+class _Resilience(Closed):
+    contain_failures: bool = False
+
+
+class _Freshness(Closed):
+    expected_lag_seconds: Count = 0
+
+
+class _RockyToml(Closed):
+    adapter: dict[str, Adapter] = Field({}, validation_alias=AliasChoices("adapter", "adapters"))
+    pipeline: dict[str, Pipeline] = Field({}, validation_alias=AliasChoices("pipeline", "pipelines"))
+    state: dict[str, Any] | None = None
+    mask: dict[str, Any] | None = None
+    classifications: dict[str, list[str]] | None = None
+    run: _Run | None = None
+    resilience: _Resilience | None = None
+    freshness: _Freshness | None = None
+
+    @classmethod
+    def known(cls) -> list[str]:
+        """Return the names of all tables, also of those that are not looked into."""
+        return [*TOP_LEVEL]
+
+    @field_validator("adapter", mode="before")
+    @classmethod
+    def _name_adapters(cls, tables: Any) -> Any:
+        unnamed = isinstance(tables, dict) and any(not isinstance(table, dict) for table in tables.values())
+        return _named({"default": tables} if unnamed else tables)
+
+    @field_validator("pipeline", mode="before")
+    @classmethod
+    def _name_pipelines(cls, tables: Any, info: ValidationInfo) -> Any:
+        adapters = info.data.get("adapter", {})
+        fallback = "default" if "default" in adapters else next(iter(adapters), "default")
+        return _named(tables, fallback=fallback)
+
+
+def _named(tables: Any, **more: Any) -> Any:
+    """Put names into the tables of a table; what is no table is left as it is, to be complained about."""
+    if not isinstance(tables, dict):
+        return tables
+    return {
+        name: {**table, "name": name, "raw": table, **more} if isinstance(table, dict) else table
+        for name, table in tables.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -187,8 +333,7 @@ class Config:
         """Return the models folder as log lines show it: `./models/`, beside the config file."""
         glob = pipeline.models_glob if pipeline else "models/**"
         base = re.split(r"[*?\[]", glob, maxsplit=1)[0].rstrip("/") or "."
-        folder = str(self.directory)
-        return f"{folder}/{base}/"
+        return f"{self.directory}/{base}/"
 
     def select(self, name: str | None) -> Pipeline:
         """Return the named pipeline, or the only one.
@@ -250,119 +395,23 @@ def load_config(path: str) -> Config:
         ConfigError: The file is missing, is not TOML, or holds what does not belong there.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        raw = toml.parse(_substituted(toml.read(Path(path)), path))
+        file = checked(_RockyToml, raw)
     except OSError:
         raise ConfigError(path, f"No rocky.toml found at '{path}'") from None
-    text = substitute(text, path)
-    try:
-        raw = toml.parse(text)
-        _reject_unknown(raw, TOP_LEVEL)
-        adapters = _adapters(raw.get("adapter", raw.get("adapters", {})))
-        tables = raw.get("pipeline", raw.get("pipelines", {}))
-        pipelines = {name: _pipeline(name, table, adapters) for name, table in tables.items()}
     except toml.TomlError as error:
         position = (error.line, error.column) if error.line else None
         raise ConfigError(path, f"failed to parse TOML: {error}", str(error), syntax=position) from error
-    return Config(path=path, adapters=adapters, pipelines=pipelines, raw=raw)
+    return Config(path, file.adapter, file.pipeline, raw)
 
 
-def substitute(text: str, path: str) -> str:
-    """Return the text with `${VAR}` and `${VAR:-default}` replaced from the environment.
-
-    Raises:
-        ConfigError: A variable without a default is not set.
-    """
-    missing: list[str] = []
+def _substituted(text: str, path: str) -> str:
+    """Return the text with `${VAR}` and `${VAR:-default}` replaced from the environment."""
 
     def value(match: re.Match[str]) -> str:
         found = os.environ.get(match[1], match[2])
         if found is None:
-            missing.append(match[1])
-            return ""
+            raise ConfigError(path, f"environment variable '{match[1]}' not set")
         return found
 
-    replaced = _VARIABLE.sub(value, text)
-    if missing:
-        raise ConfigError(path, f"environment variable '{missing[0]}' not set")
-    return replaced
-
-
-def _reject_unknown(table: dict[str, Any], allowed: tuple[str, ...]) -> None:
-    for key in table:
-        if key not in allowed:
-            raise toml.unknown_field(key, tuple(allowed))
-
-
-def _adapters(table: dict[str, Any]) -> dict[str, Adapter]:
-    named = {"default": table} if "type" in table else table
-    adapters = {}
-    for name, entry in named.items():
-        if "type" not in entry:
-            raise toml.TomlError("missing field `type`\n", 0, 0)
-        adapters[name] = Adapter(name, entry["type"], entry.get("path"), entry)
-    return adapters
-
-
-def _pipeline(name: str, table: dict[str, Any], adapters: dict[str, Adapter]) -> Pipeline:
-    kind = table.get("type", "replication")
-    if kind not in PIPELINE_TYPES:
-        expected = ", ".join(f"`{known}`" for known in PIPELINE_TYPES)
-        raise toml.TomlError(f"unknown variant `{kind}`, expected one of {expected}\n", 0, 0)
-    for dotted, allowed in _SUB_TABLES.items():
-        found: Any = table
-        for part in dotted.split("."):
-            found = found.get(part, {}) if isinstance(found, dict) else {}
-        if isinstance(found, dict):
-            _reject_unknown(found, tuple(allowed))
-    source, target = table.get("source", {}), table.get("target", {})
-    pattern = source.get("schema_pattern", {})
-    strategy = table.get("strategy", "incremental")
-    if kind == "replication" and strategy not in REPLICATION_STRATEGIES:
-        raise toml.TomlError(f"unknown strategy `{strategy}` in pipeline '{name}'\n", 0, 0)
-    fallback = "default" if "default" in adapters else next(iter(adapters), "default")
-    return Pipeline(
-        name=name,
-        type=kind,
-        raw=table,
-        depends_on=tuple(table.get("depends_on", ())),
-        adapter=target.get("adapter", fallback),
-        source_adapter=source.get("adapter", fallback),
-        auto_create_schemas=target.get("governance", {}).get("auto_create_schemas", False),
-        execution=_execution(table.get("execution", {})),
-        strategy=strategy,
-        timestamp_column=table.get("timestamp_column", "_fivetran_synced"),
-        merge_keys=tuple(table.get("merge_keys", ())),
-        pattern=SchemaPattern(
-            pattern.get("prefix", ""), pattern.get("separator", "__"), tuple(pattern.get("components", ()))
-        ),
-        catalog_template=target.get("catalog_template", ""),
-        schema_template=target.get("schema_template", ""),
-        overrides=tuple(
-            _override(index, rule) for index, rule in enumerate(table.get("table_overrides", ()))
-        ),
-        report_new_sources=source.get("discovery", {}).get("report_new_sources", False),
-    )
-
-
-def _execution(table: dict[str, Any]) -> Execution:
-    fixed = isinstance(table.get("concurrency"), int)
-    return Execution(
-        concurrency=table["concurrency"] if fixed else DEFAULT_CONCURRENCY,
-        adaptive=not fixed,
-        fail_fast=table.get("fail_fast", False),
-        table_retries=table.get("table_retries", 1),
-        error_rate_abort_pct=table.get("error_rate_abort_pct", 50),
-    )
-
-
-def _override(index: int, rule: dict[str, Any]) -> TableOverride:
-    match = rule.get("match", {})
-    return TableOverride(
-        index=index,
-        connector=match.get("connector"),
-        table=match.get("table"),
-        enabled=rule.get("enabled", True),
-        strategy=rule.get("strategy"),
-        timestamp_column=rule.get("timestamp_column"),
-        merge_keys=tuple(rule.get("merge_keys", ())),
-    )
+    return _VARIABLE.sub(value, text)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rocky_local.errors import ConfigError
 
-_WIDTH = 80
-_FRAME = 6
+_WIDTH = 74
 _SYNTAX_HELP = (
     "Check the TOML syntax — common mistakes include missing quotes around strings, "
     "unclosed brackets, or duplicate keys"
@@ -22,33 +21,22 @@ _MISSING_HELP = (
 
 
 def config_report(error: ConfigError) -> str:
-    """Return the report of a configuration error with its place in the file and what to do."""
-    if not error.causes[1:]:
-        guidance = _MISSING_HELP if error.reason.startswith("No rocky.toml") else None
-        return "\n".join([*_framed(error.reason), *_help(guidance), ""])
-    lines = _framed(f"invalid TOML syntax: {error.causes[1]}")
-    if error.syntax:
-        lines += _excerpt(error.path, *error.syntax)
-    return "\n".join([*lines, *_help(_SYNTAX_HELP), ""])
+    """Return the report of a configuration error with its place in the file and what to do (contract, 9.3)."""
+    if error.causes[1:]:
+        text, guidance = f"invalid TOML syntax: {error.causes[1]}", _SYNTAX_HELP
+    else:
+        text, guidance = error.reason, _MISSING_HELP if error.reason.startswith("No rocky.toml") else ""
+    first, *rest = _wrapped(text, _WIDTH)
+    lines = [f"  \N{MULTIPLICATION SIGN} {first}", *(f"  │ {line}" for line in rest)]
+    lines += _excerpt(error.path, *error.syntax) if error.syntax else []
+    if guidance:
+        lines += ["  help: " + "\n        ".join(_wrapped(guidance, _WIDTH - 2))]
+    return "\n".join([*lines, ""])
 
 
-def _framed(text: str) -> list[str]:
-    first, *rest = (
-        piece
-        for line in text.split("\n")
-        for piece in (textwrap.wrap(line, _WIDTH - _FRAME, drop_whitespace=False) or [""])
-    )
-    return [
-        f"  \N{MULTIPLICATION SIGN} {first}",
-        *(f"  │ {line}".rstrip(" ") if line else "  │ " for line in rest),
-    ]
-
-
-def _help(text: str | None) -> list[str]:
-    if text is None:
-        return []
-    wrapped = [piece for line in text.split("\n") for piece in textwrap.wrap(line, _WIDTH - 8)]
-    return [f"  help: {wrapped[0]}", *(f"        {line}" for line in wrapped[1:])]
+def _wrapped(text: str, width: int) -> list[str]:
+    wrap = textwrap.TextWrapper(width, drop_whitespace=False).wrap
+    return [piece.rstrip(" ") for line in text.split("\n") for piece in wrap(line) or [""]]
 
 
 def _excerpt(path: str, line: int, column: int) -> list[str]:

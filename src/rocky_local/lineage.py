@@ -66,7 +66,8 @@ def analyse(sql: str) -> QueryLineage:
     """
     from sqlglot import exp  # noqa: PLC0415
 
-    query = _parse(_PLACEHOLDER.sub(r"'@\1'", sql))
+    text = _PLACEHOLDER.sub(r"'@\1'", sql)
+    query = _parse(text)
     if not isinstance(query, exp.Select):
         raise LineageError("unsupported query type for lineage")
     aliases = _aliases(query)
@@ -77,9 +78,10 @@ def analyse(sql: str) -> QueryLineage:
             continue
         name = projection.alias_or_name or projection.sql(dialect="duckdb")
         result.columns.append(name)
-        transform = _transform(projection.unalias())
+        transform = _transform(projection.unalias(), text)
         for column in projection.find_all(exp.Column):
-            source = _source(column, aliases)
+            only = next(iter(aliases.values())) if len(aliases) == 1 else None
+            source = aliases.get(column.table, column.table) if column.table else only
             if source is not None:
                 result.edges.append(ColumnEdge(source, column.name, name, transform))
     return result
@@ -92,16 +94,16 @@ def _parse(sql: str) -> Any:
     first = re.match(r"\s*(?:--[^\n]*\n\s*)*([A-Za-z_]+)", sql)
     if first and not _STATEMENT.fullmatch(first[1]):
         line = sql.count("\n", 0, first.start(1)) + 1
-        column = first.start(1) - (sql.rfind("\n", 0, first.start(1)) + 1) + 1
+        column = first.start(1) - sql.rfind("\n", 0, first.start(1))
         at = f"Line: {line}, Column: {column}"
         raise LineageError(f"sql parser error: Expected: an SQL statement, found: {first[1]} at {at}")
     try:
         return sqlglot.parse_one(sql, dialect="duckdb")
     except SqlglotError as error:
-        details = getattr(error, "errors", None) or [{}]
-        at = f" at Line: {details[0].get('line', 1)}, Column: {details[0].get('col', 1)}"
-        found = details[0].get("highlight") or "EOF"
-        raise LineageError(f"sql parser error: Expected: an expression, found: {found}{at}") from error
+        where = (getattr(error, "errors", None) or [{}])[0]
+        at = f"Line: {where.get('line', 1)}, Column: {where.get('col', 1)}"
+        found = where.get("highlight") or "EOF"
+        raise LineageError(f"sql parser error: Expected: an expression, found: {found} at {at}") from error
 
 
 def _aliases(query: Any) -> dict[str, str]:
@@ -109,10 +111,10 @@ def _aliases(query: Any) -> dict[str, str]:
     from sqlglot import exp  # noqa: PLC0415
 
     ctes = {cte.alias for cte in query.ctes}
-    joins = query.args.get("joins") or []
     origin = query.args.get("from_") or query.args.get("from")
     found: dict[str, str] = {}
-    for source in [*([origin.this] if origin else []), *(join.this for join in joins)]:
+    for clause in [*([origin] if origin else []), *(query.args.get("joins") or [])]:
+        source = clause.this
         if isinstance(source, exp.Table):
             name = ".".join(part.name for part in source.parts)
             found[source.alias_or_name] = SUBQUERY if name in ctes else name
@@ -121,19 +123,18 @@ def _aliases(query: Any) -> dict[str, str]:
     return found
 
 
-def _source(column: Any, aliases: dict[str, str]) -> str | None:
-    if column.table:
-        return aliases.get(column.table, column.table)
-    return next(iter(aliases.values())) if len(aliases) == 1 else None
-
-
-def _transform(expression: Any) -> str:
+def _transform(expression: Any, text: str) -> str:
+    """Return how an output column is made; the engine calls every function an aggregation."""
     from sqlglot import exp  # noqa: PLC0415
 
     if isinstance(expression, exp.Column):
         return "direct"
     if isinstance(expression, exp.Cast):
         return "cast"
+    if isinstance(expression, exp.Window):
+        expression = expression.this
+    if isinstance(expression, exp.Func) and "start" in expression.meta:
+        return f"aggregation: {text[expression.meta['start'] : expression.meta['end'] + 1].lower()}"
     if isinstance(expression, exp.AggFunc):
         return f"aggregation: {expression.sql_name().lower()}"
     return "expression"

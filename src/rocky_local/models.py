@@ -3,28 +3,113 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self, TypeVar
+
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from rocky_local import toml
 from rocky_local.errors import CompileError, EngineError
+from rocky_local.tables import Assertion, Count, Names, Severity, T, Table, checked, inside
 
-STRATEGIES = (
-    "full_refresh",
-    "incremental",
-    "merge",
-    "time_interval",
-    "ephemeral",
-    "delete_insert",
-    "microbatch",
-    "view",
-    "materialized_view",
-    "dynamic_table",
-    "content_addressed",
-)
+R = TypeVar("R")
+# fmt: off
+Kind = Literal[
+    "full_refresh", "incremental", "merge", "time_interval", "ephemeral", "delete_insert", "microbatch", "view",
+    "materialized_view", "dynamic_table", "content_addressed",
+]
+# fmt: on
 _VAR = re.compile(r"@var\(\s*([A-Za-z_][A-Za-z0-9_]*)\s*(?:,\s*([^)]*?)\s*)?\)")
 _ARGUMENT = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+class _Strategy(Table):
+    model_config = ConfigDict(extra="allow")
+
+    type: Kind = "full_refresh"
+    unique_key: Names = ()
+    update_columns: Names = ()
+    time_column: str = ""
+    granularity: Literal["hour", "day", "month", "year"] = "day"
+    lookback: Count = 0
+    batch_size: Count = 1
+    first_partition: str | None = None
+
+    @field_validator("unique_key", mode="before")
+    @classmethod
+    def _listed(cls, keys: Any) -> Any:
+        return [keys] if isinstance(keys, str) else keys
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        if self.type == "time_interval" and "time_column" not in self.model_fields_set:
+            raise ValueError("missing field `time_column`")
+        return self
+
+    def shown(self) -> dict[str, Any]:
+        """Return the table as results print it: as written, with the defaults of a partitioned model."""
+        partitioned = {"time_column", "granularity", "lookback", "batch_size", "first_partition"}
+        written = self.model_fields_set | (partitioned if self.type == "time_interval" else set())
+        return self.model_dump(include={"type", *written})
+
+
+class _Freshness(Table):
+    max_lag_seconds: Count = 0
+    time_column: str = ""
+    severity: Severity = "error"
+
+
+class _Given(Table):
+    ref: str
+    rows: list[dict[str, Any]] = Field(default_factory=list)
+
+
+class _Expect(Table):
+    rows: list[dict[str, Any]] = Field(default_factory=list)
+
+
+class _UnitTest(Table):
+    name: str = "unnamed"
+    given: list[_Given] = Field(default_factory=list)
+    expect: _Expect = Field(default_factory=_Expect)
+
+
+class _Sidecar(Table):
+    """A sidecar, `_defaults.toml` or a group (contract, 2.2)."""
+
+    name: str | None = None
+    depends_on: Names = ()
+    group: str | None = None
+    args: dict[str, Any] = Field(default_factory=dict)
+    retention: str | None = None
+    strategy: _Strategy | None = None
+    target: dict[str, str] = Field(default_factory=dict)
+    schema_template: str | None = None
+    sources: list[dict[str, str]] = Field(default_factory=list)
+    tags: dict[str, str] = Field(default_factory=dict)
+    classification: dict[str, str] = Field(default_factory=dict)
+    freshness: _Freshness | None = None
+    tests: list[Assertion] = Field(default_factory=list)
+    test: list[_UnitTest] = Field(default_factory=list)
+    skip: dict[str, bool] = Field(default_factory=dict)
+
+
+class ContractColumn(Table):
+    """What a contract says of one column."""
+
+    name: str
+    nullable: bool = True
+
+
+class Contract(Table):
+    """What a model promises about its columns."""
+
+    columns: list[ContractColumn] = Field(default_factory=list)
+    rules: dict[str, Any] | None = None
+    required: Names = inside("rules", "required", default=())
+    protected: Names = inside("rules", "protected", default=())
 
 
 @dataclass
@@ -33,18 +118,13 @@ class Model:
 
     Attributes:
         file: Its SQL file, the way messages show it (`models/x.sql` or `./models/x.sql`).
-        language: `sql` or `rocky`.
-        source: The text of the file.
-        sql: The text as SQL, before run variables are put in; equals `source` for SQL models.
+        sql: Its query, before run variables are put in.
         strategy: The strategy table with its defaults filled in, `type` first.
-        sidecar: The model's own sidecar as written.
         contract: The contract that lies beside the model, or None.
     """
 
     name: str
     file: str
-    language: str
-    source: str
     sql: str
     catalog: str
     schema: str
@@ -53,17 +133,13 @@ class Model:
     depends_on: tuple[str, ...] = ()
     sources: tuple[dict[str, str], ...] = ()
     tags: dict[str, str] = field(default_factory=dict)
-    intent: str | None = None
     retention: str | None = None
-    group: str | None = None
     freshness: dict[str, Any] | None = None
     classification: dict[str, str] = field(default_factory=dict)
-    columns: dict[str, Any] = field(default_factory=dict)
     tests: tuple[dict[str, Any], ...] = ()
     unit_tests: tuple[dict[str, Any], ...] = ()
-    skip: dict[str, Any] = field(default_factory=dict)
-    sidecar: dict[str, Any] = field(default_factory=dict)
-    contract: dict[str, Any] | None = None
+    skip: dict[str, bool] = field(default_factory=dict)
+    contract: Contract | None = None
 
     @property
     def kind(self) -> str:
@@ -82,14 +158,13 @@ class Model:
 
     def missing_variables(self, variables: dict[str, str]) -> list[str]:
         """Return the run variables that the SQL needs and nobody gives."""
-        found = [(name, default) for name, default in _VAR.findall(self.sql)]
-        return [name for name, default in found if not default and name not in variables]
+        return [name for name, default in _VAR.findall(self.sql) if not default and name not in variables]
 
     def rendered(self, variables: dict[str, str]) -> str:
         """Return the SQL with `@var(name, default)` replaced; unknown ones stay as they are.
 
         Example:
-            >>> model = Model("m", "m.sql", "sql", "", "SELECT '@var(who, me)'", "c", "s", "m", {"type": "view"})
+            >>> model = Model("m", "m.sql", "SELECT '@var(who, me)'", "c", "s", "m", {"type": "view"})
             >>> model.rendered({})
             "SELECT 'me'"
         """
@@ -106,16 +181,10 @@ class Project:
 
     Attributes:
         models: In the engine's listing order: SQL files first, then `.rocky` files, each by name.
-        rocky_models: How many of them are `.rocky` files.
     """
 
     directory: str
     models: tuple[Model, ...]
-
-    @property
-    def rocky_models(self) -> int:
-        """How many models are written in the engine's own language."""
-        return sum(model.language == "rocky" for model in self.models)
 
     def by_name(self) -> dict[str, Model]:
         """Return the models by their names."""
@@ -135,8 +204,11 @@ class Project:
         Raises:
             CompileError: An unknown or a cyclic dependency.
         """
-        self._check_dependencies()
         remaining = {model.name: set(model.depends_on) for model in self.models}
+        for model in self.models:
+            for name in model.depends_on:
+                if name not in remaining:
+                    raise CompileError(f"unknown dependency '{name}' referenced by '{model.name}'")
         layers = []
         while remaining:
             layer = sorted(name for name, needs in remaining.items() if not needs)
@@ -146,30 +218,26 @@ class Project:
             remaining = {name: needs - set(layer) for name, needs in remaining.items() if name not in layer}
         return layers
 
-    def order(self) -> list[Model]:
+    def order(self, *, by_name: bool = False) -> list[Model]:
         """Return the models in the order in which a run builds them.
 
-        A queue of models whose dependencies are all built, refilled by name as each one is taken off.
+        Args:
+            by_name: Take the models that are ready by name, as lists do, and not in the order in which they became so.
         """
-        self.layers()
         models, dependents = self.by_name(), self.dependents()
-        waiting = {model.name: len(set(model.depends_on)) for model in self.models}
+        waiting = {name: len(set(model.depends_on)) for name, model in models.items()}
         queue = sorted(name for name, count in waiting.items() if not count)
         ordered = []
-        for name in queue:
+        while queue:
+            name = queue.pop(0)
             ordered.append(models[name])
-            for dependent in dependents[name]:
+            for dependent in dict.fromkeys(dependents[name]):
                 waiting[dependent] -= 1
                 if not waiting[dependent]:
                     queue.append(dependent)
+            if by_name:
+                queue.sort()
         return ordered
-
-    def _check_dependencies(self) -> None:
-        names = {model.name for model in self.models}
-        for model in self.models:
-            for name in model.depends_on:
-                if name not in names:
-                    raise CompileError(f"unknown dependency '{name}' referenced by '{model.name}'")
 
 
 def load_project(directory: str) -> Project:
@@ -181,113 +249,103 @@ def load_project(directory: str) -> Project:
     Raises:
         CompileError: A sidecar, a defaults file or a group cannot be read.
     """
-    root = Path(directory)
-    shown = directory if directory.endswith("/") else f"{directory}/"
-    groups = {path.stem: _read_toml(path, shown, root) for path in sorted((root / "groups").glob("*.toml"))}
-    files = [path for path in sorted(root.rglob("*.sql")) if path.is_file()]
-    files += [path for path in sorted(root.rglob("*.rocky")) if path.is_file()]
-    return Project(directory, tuple(_load_model(path, root, shown, groups) for path in files))
+    folder = _Folder(directory)
+    files = [
+        path for kind in ("sql", "rocky") for path in sorted(folder.root.rglob(f"*.{kind}")) if path.is_file()
+    ]
+    return Project(directory, tuple(map(folder.model, files)))
 
 
-def _read_toml(path: Path, shown: str, root: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    text = path.read_text(encoding="utf-8")
-    try:
-        table = toml.parse(text)
-        kind = table.get("strategy", {}).get("type")
-        if kind is not None and kind not in STRATEGIES:
-            raise toml.unknown_variant(text, "strategy", "type", kind, STRATEGIES)
-    except toml.TomlError as error:
-        reason = f"failed to parse frontmatter in '{shown}{path.relative_to(root)}': {error}"
-        raise CompileError(f"failed to load models: {reason}", reason, str(error)) from error
-    return table
+def read_contract(path: Path) -> Contract | None:
+    """Return the contract in a file, or None where there is none.
+
+    Raises:
+        TomlError: It cannot be read.
+    """
+    return _table(path, Contract) if path.is_file() else None
 
 
-def _load_model(path: Path, root: Path, shown: str, groups: dict[str, dict[str, Any]]) -> Model:
-    sidecar = _read_toml(path.with_suffix(".toml"), shown, root)
-    defaults = _defaults(path.parent, root, shown)
-    group_name = sidecar.get("group")
-    if group_name is not None and group_name not in groups:
-        raise CompileError(f"failed to load models: model '{path.stem}' names unknown group '{group_name}'")
-    group = groups[group_name] if group_name else {}
-    name = sidecar.get("name", path.stem)
-    target = {**defaults.get("target", {}), **sidecar.get("target", {})}
-    if "schema_template" in group and "schema" not in sidecar.get("target", {}):
-        target["schema"] = _filled(group["schema_template"], sidecar.get("args", {}), name)
-    for key in ("catalog", "schema"):
-        if key not in target:
+def _sidecar(path: Path) -> _Sidecar:
+    return _table(path, _Sidecar) if path.is_file() else _Sidecar()
+
+
+def _table(path: Path, kind: type[T]) -> T:
+    text = toml.read(path)
+    return checked(kind, toml.parse(text), text)
+
+
+class _Folder:
+    """A folder of models with its groups and defaults."""
+
+    def __init__(self, directory: str) -> None:
+        self.root = Path(directory)
+        self.shown = directory if directory.endswith("/") else f"{directory}/"
+        groups = sorted((self.root / "groups").glob("*.toml"))
+        self.groups = {path.stem: self.read(path, _sidecar) for path in groups}
+        defaults = sorted(self.root.rglob("_defaults.toml"))
+        self.defaults = {path.parent: self.read(path, _sidecar) for path in defaults}
+
+    def read(self, path: Path, reader: Callable[[Path], R]) -> R:
+        """Return what a file says; the error of one that cannot be read names it."""
+        try:
+            return reader(path)
+        except toml.TomlError as error:
+            reason = f"failed to parse frontmatter in '{self.shown}{path.relative_to(self.root)}': {error}"
+            raise CompileError(f"failed to load models: {reason}", reason, str(error)) from error
+
+    def model(self, path: Path) -> Model:
+        """Return the model of a SQL file."""
+        own = self.read(path.with_suffix(".toml"), _sidecar)
+        name = own.name or path.stem
+        if own.group and own.group not in self.groups:
             raise CompileError(
-                f"failed to load models: model '{name}' has no target {key}; "
-                "set it in its sidecar or in _defaults.toml"
+                f"failed to load models: model '{path.stem}' names unknown group '{own.group}'"
             )
-    source = path.read_text(encoding="utf-8")
-    contract = path.with_name(f"{path.stem}.contract.toml")
-    return Model(
-        name=name,
-        file=f"{shown}{path.relative_to(root)}",
-        language=path.suffix.removeprefix("."),
-        source=source,
-        sql=_as_sql(path, source),
-        catalog=target["catalog"],
-        schema=target["schema"],
-        table=target.get("table", name),
-        strategy=_strategy(
-            sidecar.get("strategy") or group.get("strategy") or defaults.get("strategy") or {}
-        ),
-        depends_on=tuple(sidecar.get("depends_on", ())),
-        sources=tuple(sidecar.get("sources", ())),
-        tags={**group.get("tags", {}), **sidecar.get("tags", {})},
-        intent=sidecar.get("intent", defaults.get("intent")),
-        retention=sidecar.get("retention"),
-        group=group_name,
-        freshness=sidecar.get("freshness", defaults.get("freshness")),
-        classification=sidecar.get("classification", {}),
-        columns=sidecar.get("columns", {}),
-        tests=tuple(sidecar.get("tests", ())),
-        unit_tests=tuple(sidecar.get("test", ())),
-        skip=sidecar.get("skip", {}),
-        sidecar=sidecar,
-        contract=_read_toml(contract, shown, root) if contract.is_file() else None,
-    )
+        group = self.groups[own.group] if own.group else _Sidecar()
+        defaults = next(
+            (self.defaults[above] for above in path.parents if above in self.defaults), _Sidecar()
+        )
+        target = self._target(name, own, group, defaults)
+        strategy = own.strategy or group.strategy or defaults.strategy or _Strategy()
+        freshness = own.freshness or defaults.freshness
+        return Model(
+            name=name,
+            file=f"{self.shown}{path.relative_to(self.root)}",
+            sql=_as_sql(path, self.read(path, toml.read)),
+            catalog=target["catalog"],
+            schema=target["schema"],
+            table=target.get("table", name),
+            strategy=strategy.shown(),
+            depends_on=own.depends_on,
+            sources=tuple(own.sources),
+            tags={**group.tags, **own.tags},
+            retention=own.retention,
+            freshness=freshness.model_dump(exclude_unset=True) if freshness else None,
+            classification=own.classification,
+            tests=tuple(test.model_dump(exclude_unset=True) for test in own.tests),
+            unit_tests=tuple(test.model_dump() for test in own.test),
+            skip=own.skip,
+            contract=self.read(path.with_name(f"{path.stem}.contract.toml"), read_contract),
+        )
 
-
-def _defaults(folder: Path, root: Path, shown: str) -> dict[str, Any]:
-    """Return the nearest `_defaults.toml`, looking up to the models folder."""
-    while True:
-        path = folder / "_defaults.toml"
-        if path.is_file():
-            return _read_toml(path, shown, root)
-        if folder in (root, folder.parent):
-            return {}
-        folder = folder.parent
-
-
-def _filled(template: str, arguments: dict[str, Any], model: str) -> str:
-    def value(match: re.Match[str]) -> str:
-        if match[1] not in arguments:
-            raise CompileError(
-                f"failed to load models: model '{model}' gives no [args] value for '{match[1]}', "
-                "which its group's template needs"
-            )
-        return str(arguments[match[1]])
-
-    return _ARGUMENT.sub(value, template)
-
-
-def _strategy(table: dict[str, Any]) -> dict[str, Any]:
-    kind = table.get("type", "full_refresh")
-    rest = {key: value for key, value in table.items() if key != "type"}
-    if kind == "time_interval":
-        return {
-            "type": kind,
-            "time_column": rest.get("time_column", ""),
-            "granularity": rest.get("granularity", "day"),
-            "lookback": rest.get("lookback", 0),
-            "batch_size": rest.get("batch_size", 1),
-            "first_partition": rest.get("first_partition"),
-        }
-    return {"type": kind, **rest}
+    @staticmethod
+    def _target(name: str, own: _Sidecar, group: _Sidecar, defaults: _Sidecar) -> dict[str, str]:
+        target = {**defaults.target, **own.target}
+        if group.schema_template is not None and "schema" not in own.target:
+            missing = [key for key in _ARGUMENT.findall(group.schema_template) if key not in own.args]
+            if missing:
+                raise CompileError(
+                    f"failed to load models: model '{name}' gives no [args] value for '{missing[0]}', "
+                    "which its group's template needs"
+                )
+            target["schema"] = _ARGUMENT.sub(lambda match: str(own.args[match[1]]), group.schema_template)
+        for key in ("catalog", "schema"):
+            if key not in target:
+                raise CompileError(
+                    f"failed to load models: model '{name}' has no target {key}; "
+                    "set it in its sidecar or in _defaults.toml"
+                )
+        return target
 
 
 def _as_sql(path: Path, source: str) -> str:

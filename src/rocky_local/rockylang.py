@@ -26,16 +26,17 @@ def to_sql(source: str) -> str:
         WHERE state = 'ok'
         GROUP BY shop
     """
-    text = "\n".join(line for line in source.split("\n") if not line.strip().startswith("--"))
     table, conditions, columns, keys = "", [], "*", ""
-    for step in _steps(text):
+    for step in _steps(source):
         word, _, rest = step.partition(" ")
         if word == "from":
             table = rest.strip()
         elif word == "where":
             conditions.append(_expression(rest.strip()))
-        elif word == "group":
-            columns, keys = _group(step)
+        elif word == "group" and (found := _GROUP.match(step)):
+            keys = ", ".join(key.strip() for key in found["keys"].split(","))
+            items = (item.strip() for item in re.split(r",(?![^()]*\))", found["body"]))
+            columns = ", ".join([keys, *(_column(item) for item in items if item)])
         elif word in _OTHER_STEPS:
             raise Unsupported(f"the `{word}` step of the .rocky language")
         else:
@@ -43,10 +44,8 @@ def to_sql(source: str) -> str:
     if not table:
         raise EngineError("a .rocky model starts with `from <table>`")
     lines = [f"SELECT {columns}", f"FROM {table}"]
-    if conditions:
-        lines.append(f"WHERE {' AND '.join(conditions)}")
-    if keys:
-        lines.append(f"GROUP BY {keys}")
+    lines += [f"WHERE {' AND '.join(conditions)}"] if conditions else []
+    lines += [f"GROUP BY {keys}"] if keys else []
     return "\n".join(lines)
 
 
@@ -55,7 +54,7 @@ def _steps(text: str) -> list[str]:
     steps: list[str] = []
     depth = 0
     for line in text.split("\n"):
-        if not line.strip():
+        if not line.strip() or line.strip().startswith("--"):
             continue
         if depth:
             steps[-1] += f"\n{line}"
@@ -65,27 +64,13 @@ def _steps(text: str) -> list[str]:
     return steps
 
 
-def _group(step: str) -> tuple[str, str]:
-    found = _GROUP.match(step)
-    if not found:
-        raise EngineError(f"cannot read the .rocky step '{step.splitlines()[0]}'")
-    keys = ", ".join(key.strip() for key in found["keys"].split(","))
-    columns = [keys]
-    for item in re.split(r",(?![^()]*\))", found["body"]):
-        if not item.strip():
-            continue
-        name, colon, expression = item.partition(":")
-        if not colon:
-            raise EngineError(
-                f"cannot read '{item.strip()}' in a .rocky group; expected `name: function(column)`"
-            )
-        columns.append(f"{_call(expression.strip())} AS {name.strip()}")
-    return ", ".join(columns), keys
-
-
-def _call(expression: str) -> str:
-    found = _CALL.match(expression)
-    return f"{found[1].upper()}({_expression(found[2])})" if found else _expression(expression)
+def _column(item: str) -> str:
+    name, colon, expression = item.partition(":")
+    if not colon:
+        raise EngineError(f"cannot read '{item}' in a .rocky group; expected `name: function(column)`")
+    call = _CALL.match(expression.strip())
+    shown = f"{call[1].upper()}({_expression(call[2])})" if call else _expression(expression.strip())
+    return f"{shown} AS {name.strip()}"
 
 
 def _expression(text: str) -> str:

@@ -4,29 +4,51 @@ from __future__ import annotations
 
 import re
 import tomllib
+from pathlib import Path
 from typing import Any
 
-_POSITION = re.compile(
-    r"^(?P<reason>.*?) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$", re.S
+_HEADER = re.compile(r"^\s*(?P<shown>\[\[?\s*(?P<name>[^\]]+?)\s*\]\]?)")
+_PAIR = re.compile(r"""^\s*(?P<name>[\w.'"-]+)\s*=\s*(?P<shown>"[^"]*"|'[^']*'|[^#]*?)\s*(?:#.*)?$""")
+# Python's words and the engine's, in which KEY and PLACE stand for the key of the line.
+_REASONS = (
+    (r"Illegal character '\\n'|Unterminated string", 'invalid basic string, expected `"`'),
+    (r"Expected \"'\"", "invalid literal string, expected `'`"),
+    (r"Invalid value", "string values must be quoted, expected literal string"),
+    (r"Expected '='.*", "key with no value, expected `=`"),
+    (r"Unclosed array", "unclosed array, expected `]`"),
+    (r"Unclosed inline table", "unclosed inline table, expected `}`"),
+    (r"Expected '\]' .*", "unclosed table, expected `]`"),
+    (r"Expected '\]\]' .*", "unclosed array-of-tables, expected `]]`"),
+    (r"Expected newline .*", "unexpected key or value, expected newline, `#`"),
+    (r"Invalid statement", "invalid unquoted key, expected letters, numbers, `-`, `_`"),
+    (r"Cannot (overwrite|declare|mutate).*|Duplicate inline.*", "duplicate key `KEY` in PLACE"),
 )
-_REASONS = {
-    "Illegal character '\\n'": 'invalid basic string, expected `"`',
-    "Invalid value": "string values must be quoted, expected literal string",
-}
 
 
 class TomlError(Exception):
     """Text that is not what it should be.
 
     Attributes:
-        line: 1-based line of the problem.
+        line: 1-based line of the problem; 0 when it is in no particular line.
         column: 1-based column of the problem.
     """
 
-    def __init__(self, message: str, line: int, column: int) -> None:
+    def __init__(self, message: str, line: int = 0, column: int = 0) -> None:
         super().__init__(message)
         self.line = line
         self.column = column
+
+
+def read(path: Path) -> str:
+    """Return the text of a file.
+
+    Raises:
+        TomlError: The file is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise TomlError("stream did not contain valid UTF-8\n") from error
 
 
 def parse(text: str) -> dict[str, Any]:
@@ -42,45 +64,59 @@ def parse(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        found = _POSITION.match(str(error))
-        reason = found["reason"] if found else str(error)
-        lines = text.split("\n")
-        line = int(found["line"]) if found and found["line"] else len(lines)
-        column = int(found["column"]) if found and found["column"] else len(lines[-1]) + 1
-        raise pointed(text, line, column, 1, _REASONS.get(reason, reason)) from error
+        where = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", str(error))
+        line, column = (where[1], where[2]) if where else (None, None)
+        lines = text.split("\n")[: int(line) if line else None]
+        reason = _in_engine_words(str(error)[: where.start() if where else None], lines)
+        raise _pointed(text, len(lines), int(column or len(lines[-1]) + 1), 1, reason) from error
 
 
-def pointed(text: str, line: int, column: int, width: int, reason: str) -> TomlError:
+def misplaced(reason: str, place: tuple[str | int, ...], text: str | None = None) -> TomlError:
+    """Return the error for a value that does not belong where it is.
+
+    Args:
+        reason: What is wrong with it.
+        place: The keys that lead to it.
+        text: The TOML text, to point at the line of the value if it has one of its own.
+    """
+    section: list[str] = []
+    for number, line in enumerate(text.split("\n") if text else (), start=1):
+        if header := _HEADER.match(line):
+            section = header["name"].split(".")
+        pair = _PAIR.match(line)
+        here = [*section, *pair["name"].split(".")] if pair else section
+        if (found := header or pair) and here == list(place):
+            return _pointed(str(text), number, found.start("shown") + 1, len(found["shown"]), reason)
+    where = f"in `{'.'.join(map(str, place))}`\n" if place else ""
+    return TomlError(f"{reason}\n{where}")
+
+
+def unknown(what: str, name: str, allowed: list[str]) -> str:
+    """Return the sentence for a name that is none of those which are allowed.
+
+    Example:
+        >>> unknown("variant", "week", ["day", "month", "year"])
+        'unknown variant `week`, expected one of `day`, `month`, `year`'
+    """
+    names = [f"`{known}`" for known in allowed]
+    expected = " or ".join(names) if len(names) < 3 else f"one of {', '.join(names)}"
+    return f"unknown {what} `{name}`, expected {expected}"
+
+
+def _in_engine_words(reason: str, lines: list[str]) -> str:
+    words = next((ours for theirs, ours in _REASONS if re.fullmatch(theirs, reason)), reason)
+    header = next(filter(None, map(_HEADER.match, reversed(lines))), None)
+    pair = _PAIR.match(lines[-1])
+    *above, key = (pair or header or {"name": "?"})["name"].split(".")
+    table = ".".join([*([header["name"]] if pair and header else []), *above])
+    return words.replace("KEY", key).replace("PLACE", f"table `{table}`" if table else "document root")
+
+
+def _pointed(text: str, line: int, column: int, width: int, reason: str) -> TomlError:
     """Return an error that shows the line and underlines `width` characters of it."""
-    source = text.split("\n")[line - 1]
-    gutter = " " * len(str(line))
+    gutter, shown = " " * len(str(line)), text.split("\n")[line - 1]
     message = (
         f"TOML parse error at line {line}, column {column}\n"
-        f"{gutter} |\n{line} | {source}\n{gutter} | {' ' * (column - 1)}{'^' * width}\n{reason}\n"
+        f"{gutter} |\n{line} | {shown}\n{gutter} | {' ' * (column - 1)}{'^' * width}\n{reason}\n"
     )
     return TomlError(message, line, column)
-
-
-def unknown_variant(text: str, table: str, key: str, value: str, allowed: tuple[str, ...]) -> TomlError:
-    """Return the error for a value that is none of the allowed ones, pointing at it."""
-    reason = f"unknown variant `{value}`, expected one of {_listed(allowed)}"
-    inside = not table
-    for number, content in enumerate(text.split("\n"), start=1):
-        if content.strip().startswith("["):
-            inside = content.strip() == f"[{table}]"
-        found = re.match(rf"\s*{re.escape(key)}\s*=\s*(?P<value>\S.*?)\s*$", content)
-        if inside and found:
-            return pointed(text, number, found.start("value") + 1, len(found["value"]), reason)
-    return TomlError(f"{reason}\n", 1, 1)
-
-
-def unknown_field(field: str, allowed: tuple[str, ...]) -> TomlError:
-    """Return the error for a key that does not belong where it is."""
-    if not allowed:
-        return TomlError(f"unknown field `{field}`, there are no fields\n", 0, 0)
-    expected = f"`{allowed[0]}`" if len(allowed) == 1 else f"one of {_listed(allowed)}"
-    return TomlError(f"unknown field `{field}`, expected {expected}\n", 0, 0)
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    return ", ".join(f"`{name}`" for name in names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,99 +25,25 @@ class Bootstrap:
     is_the_load: bool
 
 
+@dataclass(frozen=True)
 class BuildStrategy:
-    """One kind of model."""
+    """One kind of model.
 
-    def statements(self, model: Model, sql: str, target: str) -> list[str]:
-        """Return the statements of one build.
+    Attributes:
+        statements: The statements of one build of a model, from its query and the full name of its table.
+        bootstrap: What makes the table when it is missing; None when the build itself does.
+    """
 
-        Args:
-            model: What to build.
-            sql: The model's query, ready to run.
-            target: The full name of the table.
-        """
-        raise NotImplementedError
-
-    def bootstrap(self, model: Model, sql: str, target: str) -> Bootstrap | None:
-        """Return what makes the table when it is missing, or None when the build itself does."""
-        return None
+    statements: Callable[[Model, str, str], list[str]]
+    bootstrap: Callable[[Model, str, str], Bootstrap | None] = lambda model, sql, target: None
 
 
-class FullRefresh(BuildStrategy):
-    """Replace the table by the query's result."""
-
-    def statements(self, model: Model, sql: str, target: str) -> list[str]:
-        """Return the statements of one build."""
-        return [f"CREATE OR REPLACE TABLE {target} AS\n{sql}"]
-
-
-class View(BuildStrategy):
-    """A view of the query."""
-
-    def statements(self, model: Model, sql: str, target: str) -> list[str]:
-        """Return the statements of one build."""
-        return [f"CREATE OR REPLACE VIEW {target} AS\n{sql}"]
-
-
-class Incremental(BuildStrategy):
-    """Append the query's whole result, each time; there is no watermark for models."""
-
-    def statements(self, model: Model, sql: str, target: str) -> list[str]:
-        """Return the statements of one build."""
-        return [f"INSERT INTO {target}\n{sql}"]
-
-    def bootstrap(self, model: Model, sql: str, target: str) -> Bootstrap:
-        """Return the statement that makes and fills the table."""
-        return Bootstrap(f"CREATE TABLE {target} AS\n{sql}", is_the_load=True)
-
-
-class Merge(BuildStrategy):
-    """Update the rows whose keys are there, insert the others."""
-
-    def statements(self, model: Model, sql: str, target: str) -> list[str]:
-        """Return the statements of one build.
-
-        Raises:
-            EngineError: The sidecar names no key.
-        """
-        keys = model.strategy.get("unique_key", [])
-        keys = (keys,) if isinstance(keys, str) else tuple(keys)
-        if not keys:
-            raise EngineError(f"merge model '{model.name}' needs `unique_key` in its [strategy]")
-        updated = model.strategy.get("update_columns")
-        return [merge_sql(target, sql, keys, list(updated) if updated else None)]
-
-    def bootstrap(self, model: Model, sql: str, target: str) -> Bootstrap:
-        """Return the statement that makes the empty table."""
-        return Bootstrap(empty_table(sql, target), is_the_load=False)
-
-
-class Ephemeral(BuildStrategy):
-    """Nothing at all; dependents that name it fail, as in the real engine."""
-
-    def statements(self, model: Model, sql: str, target: str) -> list[str]:
-        """Return no statements."""
-        return []
-
-
-class TimeInterval(BuildStrategy):
+class TimeInterval:
     """Replace the rows of one partition in one transaction."""
-
-    def statements(self, model: Model, sql: str, target: str) -> list[str]:
-        """Raise: a partition has bounds; `partition_statements` takes them."""
-        raise NotImplementedError
 
     @staticmethod
     def partition_statements(model: Model, sql: str, target: str, start: str, end: str) -> list[str]:
-        """Return the statements of one partition.
-
-        Args:
-            model: What to build.
-            sql: The model's query with its placeholders.
-            target: The full name of the table.
-            start: The first moment of the partition as SQL text, without quotes.
-            end: The first moment after it.
-        """
+        """Return the statements of one partition; its bounds are SQL texts without quotes, the end is outside."""
         column = model.strategy["time_column"]
         return [
             "BEGIN",
@@ -124,16 +51,6 @@ class TimeInterval(BuildStrategy):
             f"INSERT INTO {target}\n{within(sql, start, end)}",
             "COMMIT",
         ]
-
-
-_STRATEGIES: dict[str, BuildStrategy] = {
-    "full_refresh": FullRefresh(),
-    "view": View(),
-    "incremental": Incremental(),
-    "merge": Merge(),
-    "ephemeral": Ephemeral(),
-    "time_interval": TimeInterval(),
-}
 
 
 def strategy_of(model: Model) -> BuildStrategy:
@@ -160,3 +77,31 @@ def within(sql: str, start: str, end: str) -> str:
 def empty_table(sql: str, target: str) -> str:
     """Return the statement that makes a table with a query's columns and no rows."""
     return f"CREATE TABLE IF NOT EXISTS {target} AS SELECT * FROM (\n{sql}\n) AS model_schema WHERE FALSE"
+
+
+def _merge(model: Model, sql: str, target: str) -> list[str]:
+    keys = model.strategy.get("unique_key")
+    if not keys:
+        raise EngineError(f"merge model '{model.name}' needs `unique_key` in its [strategy]")
+    return [merge_sql(target, sql, tuple(keys), list(model.strategy.get("update_columns", ())) or None)]
+
+
+def _bounds_needed(model: Model, sql: str, target: str) -> list[str]:
+    raise NotImplementedError("a partition has bounds; `partition_statements` takes them")
+
+
+_STRATEGIES = {
+    "full_refresh": BuildStrategy(lambda _, sql, target: [f"CREATE OR REPLACE TABLE {target} AS\n{sql}"]),
+    "view": BuildStrategy(lambda _, sql, target: [f"CREATE OR REPLACE VIEW {target} AS\n{sql}"]),
+    # The whole result is appended each time: models have no watermark.
+    "incremental": BuildStrategy(
+        lambda _, sql, target: [f"INSERT INTO {target}\n{sql}"],
+        lambda _, sql, target: Bootstrap(f"CREATE TABLE {target} AS\n{sql}", is_the_load=True),
+    ),
+    "merge": BuildStrategy(
+        _merge, lambda _, sql, target: Bootstrap(empty_table(sql, target), is_the_load=False)
+    ),
+    # Nothing is built; dependents that name it fail, as in the real engine.
+    "ephemeral": BuildStrategy(lambda *_: []),
+    "time_interval": BuildStrategy(_bounds_needed),
+}

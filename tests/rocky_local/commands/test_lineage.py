@@ -11,6 +11,9 @@ from rocky_local.lineage import LineageError, analyse
         ("SELECT a FROM s.t", [("s.t", "a", "a", "direct")]),
         ("SELECT CAST(x.a AS DATE) AS d FROM s.t AS x", [("s.t", "a", "d", "cast")]),
         ("SELECT MAX(a) AS m FROM s.t", [("s.t", "a", "m", "aggregation: max")]),
+        ("SELECT DATE_TRUNC('hour', a) AS h FROM s.t", [("s.t", "a", "h", "aggregation: date_trunc")]),
+        ("SELECT CAST(DATE_TRUNC('day', a) AS DATE) AS h FROM s.t", [("s.t", "a", "h", "cast")]),
+        ("SELECT sum(a) OVER () AS w FROM s.t", [("s.t", "a", "w", "aggregation: sum")]),
         (
             "SELECT x.a + x.b AS c FROM s.t x",
             [("s.t", "a", "c", "expression"), ("s.t", "b", "c", "expression")],
