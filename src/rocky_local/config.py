@@ -276,12 +276,22 @@ class _Freshness(Closed):
     expected_lag_seconds: Count = 0
 
 
+class _Hook(Table):
+    command: str
+    timeout_ms: Count = 0
+
+
+class _Hooks(Table):
+    on_after_materialize: list[_Hook] | _Hook | None = None
+
+
 class _RockyToml(Closed):
     adapter: dict[str, Adapter] = Field({}, validation_alias=AliasChoices("adapter", "adapters"))
     pipeline: dict[str, Pipeline] = Field({}, validation_alias=AliasChoices("pipeline", "pipelines"))
     state: dict[str, Any] | None = None
     mask: dict[str, Any] | None = None
     classifications: dict[str, list[str]] | None = None
+    hook: _Hooks | None = Field(None, validation_alias=AliasChoices("hook", "hooks"))
     run: _Run | None = None
     resilience: _Resilience | None = None
     freshness: _Freshness | None = None

@@ -202,23 +202,3 @@ def _open_trace(path: Path) -> int:
     for old in sorted(path.parent.glob("*.jsonl"))[: -_KEPT_TRACES or None]:
         old.unlink(missing_ok=True)
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-
-
-def debug(target: str, message: str, /, **fields: Any) -> None:
-    """Shim."""
-    Log(target, in_spans=False).debug(message, **fields)
-
-
-def info(target: str, message: str, /, **fields: Any) -> None:
-    """Shim."""
-    Log(target).info(message, **fields)
-
-
-def warn(target: str, message: str, /, also: str | None = None, **fields: Any) -> None:
-    """Shim."""
-    Log(target).warn(message, also, **fields)
-
-
-def error(target: str, message: str, /, **fields: Any) -> None:
-    """Shim."""
-    Log(target).error(message, **fields)
