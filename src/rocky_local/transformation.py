@@ -11,14 +11,13 @@ from rocky_local.errors import BootstrapError, CompileError, DatabaseError, Engi
 from rocky_local.hashing import sql_hash
 from rocky_local.partitions import Partition, plan_partitions
 from rocky_local.skip_gate import SkipGate
-from rocky_local.strategies.builds import BuildStrategy, TimeInterval, empty_table, strategy_of, within
+from rocky_local.strategies.builds import BuildStrategy, TimeInterval, strategy_of
 
 if TYPE_CHECKING:
     from rocky_local.compiler import Compiled
     from rocky_local.models import Model
 
 _RUNTIME = "<runtime>"
-_NEVER = "1970-01-01 00:00:00"
 
 
 @dataclass
@@ -137,10 +136,10 @@ def _build(context: RunContext, model: Model) -> None:
     sql = model.rendered(context.options.variables)
     strategy = strategy_of(model)
     if isinstance(strategy, TimeInterval):
-        _build_partitions(context, model, sql)
+        _build_partitions(context, strategy, model, sql)
         return
     started = clock.now_ns()
-    statements = strategy.statements(model, sql, model.target)
+    statements = strategy.statements(model, sql)
     loaded = _bootstrap(context, strategy, model, sql)
     named = {"model": model.name, "target": model.target}
     LOG.info("executing model", **named, statements=len(statements), skip_strategy_exec=loaded)
@@ -152,7 +151,7 @@ def _build(context: RunContext, model: Model) -> None:
 
 def _bootstrap(context: RunContext, strategy: BuildStrategy, model: Model, sql: str) -> bool:
     """Make a missing table; return whether that also filled it."""
-    first = strategy.bootstrap(model, sql, model.target)
+    first, loads = strategy.bootstrap(model, sql), strategy.bootstrap_is_the_load
     if first is None or context.adapter.columns(model.target):
         return False
     LOG.info(
@@ -160,14 +159,14 @@ def _bootstrap(context: RunContext, strategy: BuildStrategy, model: Model, sql: 
         model=model.name,
         target=model.target,
         statements=1,
-        bootstrap_is_the_load=first.is_the_load,
+        bootstrap_is_the_load=loads,
     )
     try:
-        context.adapter.execute(first.sql)
+        context.adapter.execute(first)
     except DatabaseError as error:
         failed = f"bootstrap of '{model.target}' for model '{model.name}' failed"
         raise BootstrapError(failed, error.message, *error.causes) from error
-    return first.is_the_load
+    return loads
 
 
 def _report(
@@ -195,7 +194,7 @@ def _column_count(context: RunContext, model: Model, sql: str) -> int:
         return 0
 
 
-def _build_partitions(context: RunContext, model: Model, sql: str) -> None:
+def _build_partitions(context: RunContext, strategy: TimeInterval, model: Model, sql: str) -> None:
     """Build the selected partitions of a model, oldest first; one that fails does not stop the others."""
     with tracing.span("execute_time_interval_model", model=model.name):
         computed = context.state.partitions(model.target)
@@ -204,11 +203,14 @@ def _build_partitions(context: RunContext, model: Model, sql: str) -> None:
         LOG.info("planning partitions for time_interval model", **count)
         failures: list[str] = []
         if planned:
-            _bootstrap_partitions(context, model, sql)
+            if not context.adapter.columns(model.target):
+                message = "target table does not exist — bootstrapping empty table from model schema"
+                LOG.info(message, model=model.name, target=model.target)
+                context.adapter.execute(strategy.bootstrap(model, sql))
             LOG.info("executing partitions", **count, parallel=context.options.parallel or 1)
         for partition in planned:
             try:
-                _build_partition(context, model, sql, partition)
+                _build_partition(context, strategy, model, sql, partition)
             except DatabaseError as error:
                 failures.append(f"partition '{partition.key}' failed: {error.chain()}")
         succeeded, failed = len(planned) - len(failures), len(failures)
@@ -222,16 +224,11 @@ def _build_partitions(context: RunContext, model: Model, sql: str) -> None:
         raise EngineError(f"{failed} partition(s) failed for model '{model.name}'", *failures)
 
 
-def _bootstrap_partitions(context: RunContext, model: Model, sql: str) -> None:
-    if not context.adapter.columns(model.target):
-        message = "target table does not exist — bootstrapping empty table from model schema"
-        LOG.info(message, model=model.name, target=model.target)
-        context.adapter.execute(empty_table(within(sql, _NEVER, _NEVER), model.target))
-
-
-def _build_partition(context: RunContext, model: Model, sql: str, partition: Partition) -> None:
+def _build_partition(
+    context: RunContext, strategy: TimeInterval, model: Model, sql: str, partition: Partition
+) -> None:
     started = clock.now_ns()
-    statements = TimeInterval.partition_statements(model, sql, model.target, *partition.sql_bounds())
+    statements = strategy.statements(model, sql, partition.sql_bounds())
     with tracing.span("run_one_partition", model=model.name, partition=partition.key):
         named = {"model": model.name, "partition": partition.key}
         LOG.info("executing partition", **named, statements=len(statements))

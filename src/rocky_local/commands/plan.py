@@ -102,7 +102,7 @@ def _model_statement(compiled: Compiled | None, name: str, variables: dict[str, 
             "cannot render offline: time_interval plan is missing its PartitionWindow — the runtime must populate "
             "`window` per partition before calling generate_transformation_sql"
         )
-    statements = strategy_of(model).statements(model, model.rendered(variables), model.target)
+    statements = strategy_of(model).statements(model, model.rendered(variables))
     if not statements:
         raise EngineError("ephemeral — inlined as a CTE")
     return {"purpose": model.kind, "target": model.target, "sql": statements[0]}

@@ -1,9 +1,7 @@
-"""The kinds of models: what SQL builds each of them, and how its table comes to be the first time."""
+"""The kinds of models: what SQL builds each of them, and how its table comes to be the first time (contract, 5.3)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rocky_local.errors import EngineError, Unsupported
@@ -12,45 +10,117 @@ from rocky_local.strategies.copies import merge_sql
 if TYPE_CHECKING:
     from rocky_local.models import Model
 
-
-@dataclass(frozen=True)
-class Bootstrap:
-    """The statement that makes a missing table.
-
-    Attributes:
-        is_the_load: Whether it also fills the table, so that nothing more has to be done.
-    """
-
-    sql: str
-    is_the_load: bool
+Bounds = tuple[str, str]
+_NO_TIME: Bounds = ("1970-01-01 00:00:00", "1970-01-01 00:00:00")
 
 
-@dataclass(frozen=True)
 class BuildStrategy:
     """One kind of model.
 
     Attributes:
-        statements: The statements of one build of a model, from its query and the full name of its table.
-        bootstrap: What makes the table when it is missing; None when the build itself does.
+        bootstrap_is_the_load: Whether the statement that makes a missing table also fills it.
     """
 
-    statements: Callable[[Model, str, str], list[str]]
-    bootstrap: Callable[[Model, str, str], Bootstrap | None] = lambda model, sql, target: None
+    bootstrap_is_the_load = False
+
+    def statements(self, model: Model, sql: str, bounds: Bounds = _NO_TIME) -> list[str]:
+        """Return the statements of one build.
+
+        Args:
+            model: What to build.
+            sql: The model's query, ready to run.
+            bounds: The first moments of and after a partition, as SQL texts without quotes.
+        """
+        raise NotImplementedError
+
+    def bootstrap(self, model: Model, sql: str) -> str | None:
+        """Return what makes a missing table; None when the build itself does."""
+        return None
 
 
-class TimeInterval:
-    """Replace the rows of one partition in one transaction."""
+class FullRefresh(BuildStrategy):
+    """Replace the table by the query's result."""
 
-    @staticmethod
-    def partition_statements(model: Model, sql: str, target: str, start: str, end: str) -> list[str]:
-        """Return the statements of one partition; its bounds are SQL texts without quotes, the end is outside."""
-        column = model.strategy["time_column"]
+    def statements(self, model: Model, sql: str, bounds: Bounds = _NO_TIME) -> list[str]:
+        """Return the statements of one build."""
+        return [f"CREATE OR REPLACE TABLE {model.target} AS\n{sql}"]
+
+
+class View(BuildStrategy):
+    """A view of the query."""
+
+    def statements(self, model: Model, sql: str, bounds: Bounds = _NO_TIME) -> list[str]:
+        """Return the statements of one build."""
+        return [f"CREATE OR REPLACE VIEW {model.target} AS\n{sql}"]
+
+
+class Incremental(BuildStrategy):
+    """Append the query's whole result, each time; there is no watermark for models."""
+
+    bootstrap_is_the_load = True
+
+    def statements(self, model: Model, sql: str, bounds: Bounds = _NO_TIME) -> list[str]:
+        """Return the statements of one build."""
+        return [f"INSERT INTO {model.target}\n{sql}"]
+
+    def bootstrap(self, model: Model, sql: str) -> str:
+        """Return what makes and fills a missing table."""
+        return f"CREATE TABLE {model.target} AS\n{sql}"
+
+
+class Merge(BuildStrategy):
+    """Update the rows whose keys are there, insert the others."""
+
+    def statements(self, model: Model, sql: str, bounds: Bounds = _NO_TIME) -> list[str]:
+        """Return the statements of one build.
+
+        Raises:
+            EngineError: The sidecar names no key.
+        """
+        keys, updated = model.strategy.get("unique_key"), model.strategy.get("update_columns")
+        if not keys:
+            raise EngineError(f"merge model '{model.name}' needs `unique_key` in its [strategy]")
+        return [merge_sql(model.target, sql, tuple(keys), list(updated) if updated else None)]
+
+    def bootstrap(self, model: Model, sql: str) -> str:
+        """Return what makes a missing table, empty."""
+        return _empty_table(model, sql)
+
+
+class Ephemeral(BuildStrategy):
+    """Nothing at all; dependents that name it fail, as in the real engine."""
+
+    def statements(self, model: Model, sql: str, bounds: Bounds = _NO_TIME) -> list[str]:
+        """Return no statements."""
+        return []
+
+
+class TimeInterval(BuildStrategy):
+    """Replace the rows of one partition in one transaction; a missing table is made empty."""
+
+    def statements(self, model: Model, sql: str, bounds: Bounds = _NO_TIME) -> list[str]:
+        """Return the statements of one partition."""
+        column, (start, end) = model.strategy["time_column"], bounds
         return [
             "BEGIN",
-            f"DELETE FROM {target} WHERE {column} >= '{start}' AND {column} < '{end}'",
-            f"INSERT INTO {target}\n{within(sql, start, end)}",
+            f"DELETE FROM {model.target} WHERE {column} >= '{start}' AND {column} < '{end}'",
+            f"INSERT INTO {model.target}\n{within(sql, bounds)}",
             "COMMIT",
         ]
+
+    def bootstrap(self, model: Model, sql: str) -> str:
+        """Return what makes a missing table, empty."""
+        return _empty_table(model, within(sql, _NO_TIME))
+
+
+_STRATEGIES: dict[str, BuildStrategy] = {
+    "full_refresh": FullRefresh(),
+    "view": View(),
+    "incremental": Incremental(),
+    "merge": Merge(),
+    "ephemeral": Ephemeral(),
+    "time_interval": TimeInterval(),
+}
 
 
 def strategy_of(model: Model) -> BuildStrategy:
@@ -64,44 +134,17 @@ def strategy_of(model: Model) -> BuildStrategy:
     return _STRATEGIES[model.kind]
 
 
-def within(sql: str, start: str, end: str) -> str:
+def within(sql: str, bounds: Bounds) -> str:
     """Return a partitioned query with its bounds in place.
 
     Example:
-        >>> within("SELECT 1 WHERE t >= @start_date AND t < @end_date", "2026-01-01 00:00:00", "2026-01-02 00:00:00")
+        >>> within("SELECT 1 WHERE t >= @start_date AND t < @end_date", ("2026-01-01 00:00:00", "2026-01-02 00:00:00"))
         "SELECT 1 WHERE t >= '2026-01-01 00:00:00' AND t < '2026-01-02 00:00:00'"
     """
-    return sql.replace("@start_date", f"'{start}'").replace("@end_date", f"'{end}'")
+    return sql.replace("@start_date", f"'{bounds[0]}'").replace("@end_date", f"'{bounds[1]}'")
 
 
-def empty_table(sql: str, target: str) -> str:
-    """Return the statement that makes a table with a query's columns and no rows."""
-    return f"CREATE TABLE IF NOT EXISTS {target} AS SELECT * FROM (\n{sql}\n) AS model_schema WHERE FALSE"
-
-
-def _merge(model: Model, sql: str, target: str) -> list[str]:
-    keys = model.strategy.get("unique_key")
-    if not keys:
-        raise EngineError(f"merge model '{model.name}' needs `unique_key` in its [strategy]")
-    return [merge_sql(target, sql, tuple(keys), list(model.strategy.get("update_columns", ())) or None)]
-
-
-def _bounds_needed(model: Model, sql: str, target: str) -> list[str]:
-    raise NotImplementedError("a partition has bounds; `partition_statements` takes them")
-
-
-_STRATEGIES = {
-    "full_refresh": BuildStrategy(lambda _, sql, target: [f"CREATE OR REPLACE TABLE {target} AS\n{sql}"]),
-    "view": BuildStrategy(lambda _, sql, target: [f"CREATE OR REPLACE VIEW {target} AS\n{sql}"]),
-    # The whole result is appended each time: models have no watermark.
-    "incremental": BuildStrategy(
-        lambda _, sql, target: [f"INSERT INTO {target}\n{sql}"],
-        lambda _, sql, target: Bootstrap(f"CREATE TABLE {target} AS\n{sql}", is_the_load=True),
-    ),
-    "merge": BuildStrategy(
-        _merge, lambda _, sql, target: Bootstrap(empty_table(sql, target), is_the_load=False)
-    ),
-    # Nothing is built; dependents that name it fail, as in the real engine.
-    "ephemeral": BuildStrategy(lambda *_: []),
-    "time_interval": BuildStrategy(_bounds_needed),
-}
+def _empty_table(model: Model, sql: str) -> str:
+    return (
+        f"CREATE TABLE IF NOT EXISTS {model.target} AS SELECT * FROM (\n{sql}\n) AS model_schema WHERE FALSE"
+    )
