@@ -49,10 +49,15 @@ class Edge(NamedTuple):
 
 @dataclass
 class Graph:
-    """All steps in listing order."""
+    """All steps in listing order, and the edges between them in theirs.
+
+    Attributes:
+        edges: The edges are the keys.
+    """
 
     nodes: list[Node] = field(default_factory=list)
-    edges: list[Edge] = field(default_factory=list)
+    edges: dict[Edge, None] = field(default_factory=dict)
+    _upstream: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, id_: str, label: str, pipeline: str | None = None, **extra: Any) -> None:
         """Add a step."""
@@ -60,12 +65,14 @@ class Graph:
 
     def connect(self, origin: str, to: str, kind: str = "data") -> None:
         """Add an edge unless it is there already."""
-        if (origin, to, kind) not in self.edges:
-            self.edges.append(Edge(origin, to, kind))
+        edge = Edge(origin, to, kind)
+        if edge not in self.edges:
+            self.edges[edge] = None
+            self._upstream.setdefault(to, []).append(origin)
 
     def upstream(self, node: str) -> list[str]:
         """Return what a step waits for."""
-        return [edge.origin for edge in self.edges if edge.to == node]
+        return self._upstream.get(node, [])
 
     def layers(self) -> list[list[str]]:
         """Return the ids in layers, sorted; a layer waits only for earlier ones.
@@ -171,7 +178,7 @@ def _connect(graph: Graph, pipeline: Pipeline, config: Config) -> None:
     for name in pipeline.depends_on:
         if name not in steps:
             raise EngineError(f"pipeline '{pipeline.name}' depends on unknown pipeline '{name}'")
-        followed = {edge.origin for edge in graph.edges if edge.to in steps[name]}
+        followed = {origin for node in steps[name] for origin in graph.upstream(node)}
         for origin in (node for node in steps[name] if node not in followed):
             for to in first:
                 graph.connect(origin, to)

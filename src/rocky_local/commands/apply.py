@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rocky_local import runner
@@ -40,10 +39,9 @@ def run(args: Arguments) -> Answer:
 
 
 def _read(plan_id: str) -> dict[str, Any]:
-    path = Path(PLANS, f"{plan_id}.json")
-    failed = f"failed to read plan '{plan_id}' from {path}"
+    failed = f"failed to read plan '{plan_id}'"
     try:
-        plan: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        plan: dict[str, Any] = json.loads((PLANS / f"{plan_id}.json").read_text(encoding="utf-8"))
     except OSError as error:
         raise EngineError(failed, f"{error.strerror} (os error {error.errno})") from error
     except json.JSONDecodeError as error:

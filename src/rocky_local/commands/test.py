@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rocky_local import checks
-from rocky_local.adapter import DuckDBAdapter
+from rocky_local.adapter import DuckDBAdapter, literal
 from rocky_local.args import Arguments
 from rocky_local.compiler import Compiled, compile_project
 from rocky_local.config import load_config
@@ -93,20 +93,14 @@ def _values(rows: list[dict[str, Any]]) -> str:
     if not rows:
         return "SELECT 1 AS empty WHERE FALSE"
     names = list(rows[0])
-    lines = ", ".join("(" + ", ".join(_literal(row.get(name)) for name in names) + ")" for row in rows)
+    lines = ", ".join("(" + ", ".join(literal(row.get(name)) for name in names) + ")" for row in rows)
     return f"SELECT * FROM (VALUES {lines}) AS given({', '.join(names)})"
-
-
-def _literal(value: Any) -> str:
-    if value is None or isinstance(value, bool | int | float):
-        return "NULL" if value is None else str(value)
-    return "'" + str(value).replace("'", "''") + "'"
 
 
 def _mismatches(adapter: DuckDBAdapter, table: str, expected: list[dict[str, Any]]) -> list[_Entry]:
     """Compare rows without regard to their order; the columns are those that are expected."""
     if not expected:
-        count = adapter.query(f"SELECT COUNT(*) FROM {table}")[0][0]
+        count = adapter.count(table)
         return [{"kind": "unexpected_rows", "expected": 0, "actual": count}] if count else []
     names = ", ".join(expected[0])
     actual = f"SELECT {names} FROM {table}"
