@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _report(error: EngineError, *, as_json: bool) -> str:
     if isinstance(error, ConfigError) and not as_json:
-        from rocky_local import frames  # noqa: PLC0415
+        from rocky_local.project import frames  # noqa: PLC0415
 
         return frames.config_report(error)
     traced = os.environ.get("RUST_BACKTRACE", "0") != "0"

@@ -7,14 +7,14 @@ import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rocky_local import runner
 from rocky_local.args import Arguments
 from rocky_local.commands.plan import PLANS
-from rocky_local.compiler import compile_project, models_below
-from rocky_local.config import load_config
 from rocky_local.errors import EngineError
+from rocky_local.execution import runner
+from rocky_local.execution.options import RunOptions
 from rocky_local.messages import open_messages
-from rocky_local.options import RunOptions
+from rocky_local.project.compiler import compile_project, models_below
+from rocky_local.project.config import load_config
 
 if TYPE_CHECKING:
     from rocky_local.output import Answer

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from rocky_local.args import Arguments
-from rocky_local.compiler import Compiled, Diagnostic, compile_project
 from rocky_local.errors import EngineError
-from rocky_local.hints import cost_hints, incrementality_hint
-from rocky_local.models import Model
 from rocky_local.output import Answer, head
+from rocky_local.project.compiler import Compiled, Diagnostic, compile_project
+from rocky_local.project.hints import cost_hints, incrementality_hint
+from rocky_local.project.models import Model
 
 
 def run(args: Arguments) -> Answer:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from rocky_local.args import Arguments
-from rocky_local.config import load_config
-from rocky_local.models import load_project
 from rocky_local.output import Answer, head
+from rocky_local.project.config import load_config
+from rocky_local.project.models import load_project
 
 
 def run(args: Arguments) -> Answer:

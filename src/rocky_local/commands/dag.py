@@ -6,10 +6,10 @@ from typing import Any
 
 from rocky_local.args import Arguments
 from rocky_local.commands.lineage import column_edges
-from rocky_local.compiler import compile_project, models_below
-from rocky_local.config import load_config
-from rocky_local.graph import Node, build_graph
 from rocky_local.output import Answer, head
+from rocky_local.project.compiler import compile_project, models_below
+from rocky_local.project.config import load_config
+from rocky_local.project.graph import Node, build_graph
 
 
 def run(args: Arguments) -> Answer:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rocky_local.args import Arguments
-from rocky_local.config import Config, load_config
 from rocky_local.errors import ConfigError, EngineError
 from rocky_local.output import Answer
+from rocky_local.project.config import Config, load_config
 from rocky_local.state import SCHEMA_VERSION, StateStore, reading
 
 _MARKS = {"healthy": "ok", "warning": "warn", "critical": "FAIL"}

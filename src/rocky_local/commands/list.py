@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from rocky_local.args import Arguments
-from rocky_local.config import Config, Pipeline, load_config
 from rocky_local.errors import EngineError
-from rocky_local.models import Project, load_project
 from rocky_local.output import Answer, head
+from rocky_local.project.config import Config, Pipeline, load_config
+from rocky_local.project.models import Project, load_project
 
 _NEIGHBOURS = {"deps": "depends_on", "consumers": "consumed_by"}
 _KINDS = ("pipelines", "adapters", "models", "sources", *_NEIGHBOURS)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from rocky_local import loading
 from rocky_local.adapter import DuckDBAdapter
 from rocky_local.args import Arguments
-from rocky_local.config import load_config
 from rocky_local.errors import EngineError
+from rocky_local.execution import loading
 from rocky_local.output import Answer
+from rocky_local.project.config import load_config
 
 
 def run(args: Arguments) -> Answer:

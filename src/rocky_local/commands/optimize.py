@@ -6,8 +6,8 @@ from statistics import fmean
 from typing import Any
 
 from rocky_local.args import Arguments
-from rocky_local.models import load_project
 from rocky_local.output import Answer, head
+from rocky_local.project.models import load_project
 from rocky_local.state import reading
 
 _NEEDED_RUNS = 5

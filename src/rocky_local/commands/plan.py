@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from rocky_local import clock
 from rocky_local.adapter import DuckDBAdapter
-from rocky_local.compiler import Compiled, compile_project, models_below
-from rocky_local.config import load_config
-from rocky_local.discovery import discover_sources, parse_filter, plan_copies
 from rocky_local.errors import EngineError
-from rocky_local.options import check_governance_override
+from rocky_local.execution.discovery import discover_sources, parse_filter, plan_copies
+from rocky_local.execution.options import check_governance_override
+from rocky_local.execution.strategies.builds import strategy_of
+from rocky_local.execution.strategies.copies import COPY_STRATEGIES
 from rocky_local.output import Answer, head
-from rocky_local.strategies.builds import strategy_of
-from rocky_local.strategies.copies import COPY_STRATEGIES
+from rocky_local.project.compiler import Compiled, compile_project, models_below
+from rocky_local.project.config import load_config
 
 if TYPE_CHECKING:
     from rocky_local.args import Arguments
-    from rocky_local.config import Pipeline
+    from rocky_local.project.config import Pipeline
 
 Statement = dict[str, str]
 PLANS = Path(".rocky", "plans")

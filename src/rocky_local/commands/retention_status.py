@@ -6,10 +6,10 @@ import re
 from typing import Any
 
 from rocky_local.args import Arguments
-from rocky_local.compiler import compile_project
 from rocky_local.errors import EngineError
-from rocky_local.models import Model
 from rocky_local.output import Answer, head
+from rocky_local.project.compiler import compile_project
+from rocky_local.project.models import Model
 
 _DAYS = {"d": 1, "y": 365}
 

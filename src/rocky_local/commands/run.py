@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rocky_local import runner
-from rocky_local.options import RunOptions
+from rocky_local.execution import runner
+from rocky_local.execution.options import RunOptions
 
 if TYPE_CHECKING:
     from rocky_local.args import Arguments
@@ -16,7 +16,7 @@ def run(args: Arguments) -> Answer:
     """Run what the flags say."""
     options = RunOptions.from_args(args)
     if args.has("dag"):
-        from rocky_local.dag_run import run_dag  # noqa: PLC0415
+        from rocky_local.execution.dag_run import run_dag  # noqa: PLC0415
 
         return run_dag(options)
     return runner.run(options)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rocky_local import checks
 from rocky_local.adapter import DuckDBAdapter, literal
 from rocky_local.args import Arguments
-from rocky_local.compiler import Compiled, compile_project
-from rocky_local.config import load_config
 from rocky_local.errors import DatabaseError, EngineError
-from rocky_local.models import Model, load_project
+from rocky_local.execution import checks
 from rocky_local.output import Answer, head
+from rocky_local.project.compiler import Compiled, compile_project
+from rocky_local.project.config import load_config
+from rocky_local.project.models import Model, load_project
 from rocky_local.tracing import Display, Log
 
 _SEED = Path("data", "seed.sql")

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from rocky_local.args import Arguments
-from rocky_local.compiler import models_below
-from rocky_local.config import ADAPTER_TYPES, Config, Pipeline, load_config, unsupported_adapter
 from rocky_local.errors import ConfigError, EngineError
-from rocky_local.models import load_project
 from rocky_local.output import Answer, head
+from rocky_local.project.compiler import models_below
+from rocky_local.project.config import ADAPTER_TYPES, Config, Pipeline, load_config, unsupported_adapter
+from rocky_local.project.models import load_project
 
 _Message = dict[str, str]
 _MARKS = {"ok": "ok", "lint": "note", "warn": "warn", "error": "fail"}

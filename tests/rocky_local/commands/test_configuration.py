@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from rocky_local.config import load_config
 from rocky_local.errors import CompileError, ConfigError
-from rocky_local.models import load_project
+from rocky_local.project.config import load_config
+from rocky_local.project.models import load_project
 
 PATTERN = "[pipeline.p.source.schema_pattern]\nprefix = 'a'\n"
 COPY = f"[pipeline.p]\n[pipeline.p.target]\n{PATTERN}"

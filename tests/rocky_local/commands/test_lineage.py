@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rocky_local.lineage import LineageError, analyse
+from rocky_local.project.lineage import LineageError, analyse
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from rocky_local.lineage import LineageError, analyse
-from rocky_local.lineage_cache import LineageCache
+from rocky_local.project.lineage import LineageError, analyse
+from rocky_local.project.lineage_cache import LineageCache
 
 QUERY = "SELECT t.a, SUM(t.b) AS b FROM s.t AS t GROUP BY t.a"
 

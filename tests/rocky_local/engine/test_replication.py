@@ -194,7 +194,7 @@ def test_what_cannot_be_checked_is_refused_before_anything_is_copied(landing: Pr
     for checks, problem in {
         "cross_source_overlap = true": "does not support the check 'cross_source_overlap'",
         "assertions = [{ type = 'magic' }]": "does not support the assertion type 'magic'",
-        "assertions = [{ type = 'relationships', column = 'id' }]": "the assertion 'relationships:id' needs 'to_table'",
+        "assertions = [{ type = 'relationships', column = 'id' }]": "missing field `to_table`",
     }.items():
         landing.write("rocky.toml", f"{config}[pipeline.landing.checks]\n{checks}\n")
         answer = landing("run")

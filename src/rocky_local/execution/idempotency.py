@@ -6,14 +6,14 @@ from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from rocky_local import clock
-from rocky_local.context import LOG
 from rocky_local.errors import EngineError
+from rocky_local.execution.context import LOG
+from rocky_local.execution.result import RunResult
 from rocky_local.output import Answer
-from rocky_local.result import RunResult
 from rocky_local.state import open_for_writing
 
 if TYPE_CHECKING:
-    from rocky_local.options import RunOptions
+    from rocky_local.execution.options import RunOptions
     from rocky_local.state import StateStore
 
 _CLAIM_NS = 24 * 60 * 60 * 1_000_000_000

@@ -7,10 +7,10 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rocky_local.config import Config, Pipeline
 from rocky_local.errors import EngineError
-from rocky_local.models import Model, load_project
-from rocky_local.seeds import Seed, read_seeds
+from rocky_local.project.config import Config, Pipeline
+from rocky_local.project.models import Model, load_project
+from rocky_local.project.seeds import Seed, read_seeds
 
 _GRAINS = {"hour": "hourly", "day": "daily", "month": "monthly", "year": "yearly"}
 

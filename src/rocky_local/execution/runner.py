@@ -7,21 +7,22 @@ import platform
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from rocky_local import clock, idempotency, pipelines, state, tracing
-from rocky_local.config import load_config
-from rocky_local.context import LOG, RunContext
+from rocky_local import clock, state, tracing
 from rocky_local.errors import EngineError
+from rocky_local.execution import idempotency, pipelines
+from rocky_local.execution.context import LOG, RunContext
+from rocky_local.execution.result import RunResult
 from rocky_local.messages import open_messages
-from rocky_local.result import RunResult
+from rocky_local.project.config import load_config
 from rocky_local.signals import Shutdown, graceful
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rocky_local.config import Config, Pipeline
+    from rocky_local.execution.options import RunOptions
     from rocky_local.messages import Messages
-    from rocky_local.options import RunOptions
     from rocky_local.output import Answer
+    from rocky_local.project.config import Config, Pipeline
 
 
 def run(options: RunOptions, shutdown: Shutdown | None = None) -> Answer:

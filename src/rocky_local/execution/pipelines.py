@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from rocky_local import tracing
 from rocky_local.errors import Unsupported
+from rocky_local.execution.transformation import Scope, execute_models
 from rocky_local.output import Answer
-from rocky_local.transformation import Scope, execute_models
 
 if TYPE_CHECKING:
-    from rocky_local.config import Config, Pipeline
-    from rocky_local.context import RunContext
+    from rocky_local.execution.context import RunContext
+    from rocky_local.project.config import Config, Pipeline
 
 _RUN_LOCAL = tracing.Log("rocky_cli::commands::run_local")
 _ELSEWHERE = {"quality": "quality", "snapshot": "snapshots", "load": "loading"}
@@ -68,7 +68,7 @@ class Replication(Work):
 
     def run(self, context: RunContext) -> None:
         """Do the work."""
-        from rocky_local.replication import run_replication  # noqa: PLC0415
+        from rocky_local.execution.replication import run_replication  # noqa: PLC0415
 
         config, options, result, pipeline = context.config, context.options, context.result, self.pipeline
         result.idempotency_key, result.filter = options.idempotency_key, options.filter or ""
@@ -141,7 +141,7 @@ def work_of(pipeline: Pipeline | None) -> Work:
         return Replication(pipeline)
     if pipeline.type == "transformation":
         return Transformation(pipeline)
-    work: Work = import_module(f"rocky_local.{_ELSEWHERE[pipeline.type]}").WORK(pipeline)
+    work: Work = import_module(f"rocky_local.execution.{_ELSEWHERE[pipeline.type]}").WORK(pipeline)
     return work
 
 

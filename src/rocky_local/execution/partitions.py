@@ -10,8 +10,8 @@ from rocky_local import clock
 from rocky_local.errors import EngineError
 
 if TYPE_CHECKING:
-    from rocky_local.models import Model
-    from rocky_local.options import PartitionSelection
+    from rocky_local.execution.options import PartitionSelection
+    from rocky_local.project.models import Model
 
 
 class Partition(NamedTuple):

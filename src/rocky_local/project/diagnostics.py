@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rocky_local.lineage import QueryLineage
-    from rocky_local.models import Contract, Model
+    from rocky_local.project.lineage import QueryLineage
+    from rocky_local.project.models import Contract, Model
 
 _SEVERITIES = {"E": "Error", "W": "Warning", "I": "Info"}
 # What each code says, and what it suggests, of `{0}`.
@@ -95,8 +95,8 @@ def breaches(contract: Contract, lineage: QueryLineage) -> Iterator[tuple[str, s
     that nobody can name beforehand; nothing is said about those.
 
     Example:
-        >>> from rocky_local.lineage import QueryLineage
-        >>> from rocky_local.models import Contract
+        >>> from rocky_local.project.lineage import QueryLineage
+        >>> from rocky_local.project.models import Contract
         >>> list(breaches(Contract.model_validate({"rules": {"required": ["a"]}}), QueryLineage(["b"])))
         [('E010', 'a')]
     """

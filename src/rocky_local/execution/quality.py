@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from rocky_local import checks
 from rocky_local.adapter import DuckDBAdapter
-from rocky_local.config import Pipeline
-from rocky_local.context import RunContext
 from rocky_local.errors import Unsupported
+from rocky_local.execution import checks
+from rocky_local.execution.context import RunContext
+from rocky_local.execution.pipelines import Work
 from rocky_local.output import Answer
-from rocky_local.pipelines import Work
+from rocky_local.project.config import Pipeline
 
 # The assertions that say of a single row whether it is wrong.
 _ROW_LEVEL = ("not_null", "accepted_values", "in_range", "expression")

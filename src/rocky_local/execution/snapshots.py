@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from rocky_local import tracing
-from rocky_local.context import RunContext
 from rocky_local.errors import DatabaseError, EngineError
+from rocky_local.execution.context import RunContext
+from rocky_local.execution.pipelines import Work
 from rocky_local.output import Answer
-from rocky_local.pipelines import Work
 
 _LOG = tracing.Log("rocky_cli::commands::run_local")
 _NAME = ("catalog", "schema", "table")

@@ -5,18 +5,19 @@ from __future__ import annotations
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
-from rocky_local import clock, drift, tracing
-from rocky_local.context import LOG, RunContext
-from rocky_local.discovery import Copied, TableCopy, discover_sources, parse_filter, plan_copies
+from rocky_local import clock, tracing
 from rocky_local.errors import DatabaseError, EngineError
-from rocky_local.replication_checks import refuse_unknown, run_checks
-from rocky_local.strategies.copies import COPY_STRATEGIES
+from rocky_local.execution import drift
+from rocky_local.execution.context import LOG, RunContext
+from rocky_local.execution.discovery import Copied, TableCopy, discover_sources, parse_filter, plan_copies
+from rocky_local.execution.replication_checks import refuse_unknown, run_checks
+from rocky_local.execution.strategies.copies import COPY_STRATEGIES
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from rocky_local.config import Pipeline, TableOverride
-    from rocky_local.discovery import CopyPlan
+    from rocky_local.execution.discovery import CopyPlan
+    from rocky_local.project.config import Pipeline, TableOverride
 
 _WORKERS = 4
 

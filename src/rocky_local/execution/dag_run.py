@@ -6,12 +6,13 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from rocky_local import clock, output, runner, tracing
-from rocky_local.config import Config, load_config
+from rocky_local import clock, output, tracing
 from rocky_local.errors import EngineError
-from rocky_local.graph import Graph, Node, build_graph
-from rocky_local.options import RunOptions
-from rocky_local.pipelines import copies_failed
+from rocky_local.execution import runner
+from rocky_local.execution.options import RunOptions
+from rocky_local.execution.pipelines import copies_failed
+from rocky_local.project.config import Config, load_config
+from rocky_local.project.graph import Graph, Node, build_graph
 from rocky_local.signals import Shutdown, on_stop
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class _Steps:
 
     def _seed(self, node: Node) -> str | None:
         from rocky_local.adapter import DuckDBAdapter  # noqa: PLC0415
-        from rocky_local.seeds import load_seeds, read_seeds  # noqa: PLC0415
+        from rocky_local.project.seeds import load_seeds, read_seeds  # noqa: PLC0415
 
         name = next(iter(self.config.adapters), "default")
         directory = str(self.config.directory / "seeds")

@@ -10,9 +10,9 @@ from typing import Any, Literal, Self, get_args
 
 from pydantic import AliasChoices, AliasPath, Field, ValidationInfo, field_validator, model_validator
 
-from rocky_local import toml
 from rocky_local.errors import ConfigError, EngineError, Unsupported
-from rocky_local.tables import Assertion, Closed, Count, Names, Severity, Table, checked, inside
+from rocky_local.project import toml
+from rocky_local.project.tables import Assertion, Closed, Count, Names, Severity, Table, checked, inside
 
 # fmt: off
 TOP_LEVEL = (

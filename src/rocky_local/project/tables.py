@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AliasPath, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from rocky_local import toml
+from rocky_local.project import toml
 
 Count = Annotated[int, Field(ge=0)]
 Names = Annotated[tuple[str, ...], Field(strict=False)]
@@ -106,7 +106,7 @@ def checked(kind: type[T], table: dict[str, Any], text: str | None = None) -> T:
     Example:
         >>> checked(Assertion, {"type": 3})
         Traceback (most recent call last):
-        rocky_local.toml.TomlError: invalid type: integer `3`, expected a string
+        rocky_local.project.toml.TomlError: invalid type: integer `3`, expected a string
         in `type`
     """
     try:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rocky_local import checks, clock, tracing
-from rocky_local.context import LOG, RunContext
+from rocky_local import clock, tracing
 from rocky_local.errors import DatabaseError, Unsupported
+from rocky_local.execution import checks
+from rocky_local.execution.context import LOG, RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rocky_local.config import Pipeline
-    from rocky_local.discovery import Copied
+    from rocky_local.execution.discovery import Copied
+    from rocky_local.project.config import Pipeline
 
 _BASELINE_RUNS = 10
 Found = tuple["Copied", checks.Finding]

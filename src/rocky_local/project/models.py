@@ -10,9 +10,9 @@ from typing import Any, Literal, Self, TypeVar
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from rocky_local import toml
 from rocky_local.errors import CompileError, EngineError
-from rocky_local.tables import Assertion, Count, Names, Severity, T, Table, checked, inside
+from rocky_local.project import toml
+from rocky_local.project.tables import Assertion, Count, Names, Severity, T, Table, checked, inside
 
 R = TypeVar("R")
 # fmt: off
@@ -351,7 +351,7 @@ class _Folder:
 def _as_sql(path: Path, source: str) -> str:
     if path.suffix != ".rocky":
         return source
-    from rocky_local import rockylang  # noqa: PLC0415
+    from rocky_local.project import rockylang  # noqa: PLC0415
 
     try:
         return rockylang.to_sql(source)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rocky_local import clock, toml
+from rocky_local import clock
 from rocky_local.errors import DatabaseError, EngineError
 from rocky_local.output import head
+from rocky_local.project import toml
 from rocky_local.tracing import Display, Log
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from rocky_local import __version__
-from rocky_local.lineage import ColumnEdge, QueryLineage, analyse
+from rocky_local.project.lineage import ColumnEdge, QueryLineage, analyse
 
 _PATH = Path(".rocky", "lineage.json")
 _FORMAT = f"{__version__}/2"

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from rocky_local.adapter import Column
-    from rocky_local.discovery import TableCopy
+    from rocky_local.execution.discovery import TableCopy
 
 
 class CopyStrategy:

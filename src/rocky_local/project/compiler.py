@@ -6,13 +6,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from rocky_local import toml
-from rocky_local.diagnostics import Diagnostic as Diagnostic  # noqa: PLC0414
-from rocky_local.diagnostics import diagnose
 from rocky_local.errors import CompileError
-from rocky_local.lineage import LineageError, QueryLineage
-from rocky_local.lineage_cache import LineageCache
-from rocky_local.models import Contract, Model, Project, load_project, read_contract
+from rocky_local.project import toml
+from rocky_local.project.diagnostics import Diagnostic as Diagnostic  # noqa: PLC0414
+from rocky_local.project.diagnostics import diagnose
+from rocky_local.project.lineage import LineageError, QueryLineage
+from rocky_local.project.lineage_cache import LineageCache
+from rocky_local.project.models import Contract, Model, Project, load_project, read_contract
 from rocky_local.tracing import Display, Log
 
 _PROJECT = Log("rocky_compiler::project")
