@@ -48,7 +48,7 @@ format: setup  ## Format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup  ## Measure the execution engine, loading and rocky-local against their limits (four minutes)
+bench: setup  ## Measure the execution engine, loading and rocky-local against their limits (three minutes)
 	$(BIN)/python benchmarks/execution.py
 	$(BIN)/python benchmarks/load_time.py
 	$(BIN)/python benchmarks/rocky_local.py

@@ -4,8 +4,9 @@ Where each section of the engine's contract is kept:
 
 ====  ====================================  ================================================================
  1    exit codes, formats, paths            `cli`, `args`, `output`, `errors`
- 2    rocky.toml and models                 `project`: `config`, `models`, `rockylang`; what a table may hold:
-                                            `tables`; what is said of a wrong one: `toml`, `frames`
+ 2    rocky.toml and models                 `project`: `config`, `pipeline`, `models`, `sidecar`, `rockylang`;
+                                            what any table may hold: `tables`; what is said of a wrong one:
+                                            `toml`, `frames`
  3    discover                              `commands.discover`, `execution.discovery`
  4    plan, apply                           `commands.plan`, `commands.apply`
  5    run                                   `execution`: `runner`, `pipelines`, `result`, `idempotency`; copies:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rocky_local.args import Arguments
-    from rocky_local.project.config import Pipeline
+    from rocky_local.project.pipeline import Pipeline
 
 _LOG = tracing.Log("rocky_cli::commands::discover")
 

@@ -7,8 +7,9 @@ from typing import Any
 from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
 from rocky_local.output import Answer, head
-from rocky_local.project.config import Config, Pipeline, load_config
+from rocky_local.project.config import Config, load_config
 from rocky_local.project.models import Project, load_project
+from rocky_local.project.pipeline import Pipeline
 
 _NEIGHBOURS = {"deps": "depends_on", "consumers": "consumed_by"}
 _KINDS = ("pipelines", "adapters", "models", "sources", *_NEIGHBOURS)

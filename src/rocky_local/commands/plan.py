@@ -20,7 +20,7 @@ from rocky_local.project.config import load_config
 
 if TYPE_CHECKING:
     from rocky_local.args import Arguments
-    from rocky_local.project.config import Pipeline
+    from rocky_local.project.pipeline import Pipeline
 
 Statement = dict[str, str]
 PLANS = Path(".rocky", "plans")

@@ -12,8 +12,9 @@ from rocky_local.args import Arguments
 from rocky_local.errors import ConfigError, EngineError
 from rocky_local.output import Answer, head
 from rocky_local.project.compiler import models_below
-from rocky_local.project.config import ADAPTER_TYPES, Config, Pipeline, load_config, unsupported_adapter
+from rocky_local.project.config import ADAPTER_TYPES, Config, load_config, unsupported_adapter
 from rocky_local.project.models import load_project
+from rocky_local.project.pipeline import Pipeline
 
 _Message = dict[str, str]
 _MARKS = {"ok": "ok", "lint": "note", "warn": "warn", "error": "fail"}

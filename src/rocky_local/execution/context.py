@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from rocky_local.execution.drift import Drift
     from rocky_local.execution.options import RunOptions
     from rocky_local.execution.result import RunResult
-    from rocky_local.project.config import Config, Pipeline
+    from rocky_local.project.config import Config
+    from rocky_local.project.pipeline import Pipeline
     from rocky_local.state import StateStore
 
 LOG = tracing.Log("rocky_cli::commands::run")

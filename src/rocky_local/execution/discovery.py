@@ -12,7 +12,7 @@ from rocky_local.errors import EngineError
 if TYPE_CHECKING:
     from rocky_local.adapter import Column, DuckDBAdapter
     from rocky_local.execution.options import Shadow
-    from rocky_local.project.config import Pipeline, TableOverride
+    from rocky_local.project.pipeline import Pipeline, TableOverride
 
 SOURCE_TYPE = "duckdb"
 _LOG = tracing.Log("rocky_cli::commands::discover")

@@ -11,7 +11,7 @@ from rocky_local.errors import DatabaseError, Unsupported
 from rocky_local.execution.context import RunContext
 from rocky_local.execution.pipelines import Work
 from rocky_local.output import Answer, head
-from rocky_local.project.config import Pipeline
+from rocky_local.project.pipeline import Pipeline
 from rocky_local.tracing import Display, Log
 
 _LOG = Log("rocky_cli::commands::load")

@@ -13,7 +13,8 @@ from rocky_local.output import Answer
 
 if TYPE_CHECKING:
     from rocky_local.execution.context import RunContext
-    from rocky_local.project.config import Config, Pipeline
+    from rocky_local.project.config import Config
+    from rocky_local.project.pipeline import Pipeline
 
 _RUN_LOCAL = tracing.Log("rocky_cli::commands::run_local")
 _ELSEWHERE = {"quality": "quality", "snapshot": "snapshots", "load": "loading"}

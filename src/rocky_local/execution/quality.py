@@ -11,7 +11,7 @@ from rocky_local.execution import checks
 from rocky_local.execution.context import RunContext
 from rocky_local.execution.pipelines import Work
 from rocky_local.output import Answer
-from rocky_local.project.config import Pipeline
+from rocky_local.project.pipeline import Pipeline
 
 # The assertions that say of a single row whether it is wrong.
 _ROW_LEVEL = ("not_null", "accepted_values", "in_range", "expression")

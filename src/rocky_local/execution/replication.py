@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from rocky_local.execution.discovery import CopyPlan
-    from rocky_local.project.config import Pipeline, TableOverride
+    from rocky_local.project.pipeline import Pipeline, TableOverride
 
 _WORKERS = 4
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rocky_local.execution.discovery import Copied
-    from rocky_local.project.config import Pipeline
+    from rocky_local.project.pipeline import Pipeline
 
 _BASELINE_RUNS = 10
 Found = tuple["Copied", checks.Finding]

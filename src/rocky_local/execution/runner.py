@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from rocky_local.execution.options import RunOptions
     from rocky_local.messages import Messages
     from rocky_local.output import Answer
-    from rocky_local.project.config import Config, Pipeline
+    from rocky_local.project.config import Config
+    from rocky_local.project.pipeline import Pipeline
 
 
 def run(options: RunOptions, shutdown: Shutdown | None = None) -> Answer:

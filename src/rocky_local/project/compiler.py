@@ -12,7 +12,8 @@ from rocky_local.project.diagnostics import Diagnostic as Diagnostic  # noqa: PL
 from rocky_local.project.diagnostics import diagnose
 from rocky_local.project.lineage import LineageError, QueryLineage
 from rocky_local.project.lineage_cache import LineageCache
-from rocky_local.project.models import Contract, Model, Project, load_project, read_contract
+from rocky_local.project.models import Model, Project, load_project
+from rocky_local.project.sidecar import Contract, read_contract
 from rocky_local.tracing import Display, Log
 
 _PROJECT = Log("rocky_compiler::project")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rocky_local.project.lineage import QueryLineage
-    from rocky_local.project.models import Contract, Model
+    from rocky_local.project.models import Model
+    from rocky_local.project.sidecar import Contract
 
 _SEVERITIES = {"E": "Error", "W": "Warning", "I": "Info"}
 # What each code says, and what it suggests, of `{0}`.
@@ -96,7 +97,7 @@ def breaches(contract: Contract, lineage: QueryLineage) -> Iterator[tuple[str, s
 
     Example:
         >>> from rocky_local.project.lineage import QueryLineage
-        >>> from rocky_local.project.models import Contract
+        >>> from rocky_local.project.sidecar import Contract
         >>> list(breaches(Contract.model_validate({"rules": {"required": ["a"]}}), QueryLineage(["b"])))
         [('E010', 'a')]
     """

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rocky_local.errors import EngineError
-from rocky_local.project.config import Config, Pipeline
+from rocky_local.project.config import Config
 from rocky_local.project.models import Model, load_project
+from rocky_local.project.pipeline import Pipeline
 from rocky_local.project.seeds import Seed, read_seeds
 
 _GRAINS = {"hour": "hourly", "day": "daily", "month": "monthly", "year": "yearly"}

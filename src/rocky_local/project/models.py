@@ -6,110 +6,15 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
-
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from typing import Any, TypeVar
 
 from rocky_local.errors import CompileError, EngineError
 from rocky_local.project import toml
-from rocky_local.project.tables import Assertion, Count, Names, Severity, T, Table, checked, inside
+from rocky_local.project.sidecar import Contract, Sidecar, Strategy, read_contract, read_sidecar
 
 R = TypeVar("R")
-# fmt: off
-Kind = Literal[
-    "full_refresh", "incremental", "merge", "time_interval", "ephemeral", "delete_insert", "microbatch", "view",
-    "materialized_view", "dynamic_table", "content_addressed",
-]
-# fmt: on
 _VAR = re.compile(r"@var\(\s*([A-Za-z_][A-Za-z0-9_]*)\s*(?:,\s*([^)]*?)\s*)?\)")
 _ARGUMENT = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
-
-
-class _Strategy(Table):
-    model_config = ConfigDict(extra="allow")
-
-    type: Kind = "full_refresh"
-    unique_key: Names = ()
-    update_columns: Names = ()
-    time_column: str = ""
-    granularity: Literal["hour", "day", "month", "year"] = "day"
-    lookback: Count = 0
-    batch_size: Count = 1
-    first_partition: str | None = None
-
-    @field_validator("unique_key", mode="before")
-    @classmethod
-    def _listed(cls, keys: Any) -> Any:
-        return [keys] if isinstance(keys, str) else keys
-
-    @model_validator(mode="after")
-    def _is_complete(self) -> Self:
-        if self.type == "time_interval" and "time_column" not in self.model_fields_set:
-            raise ValueError("missing field `time_column`")
-        return self
-
-    def shown(self) -> dict[str, Any]:
-        """Return the table as results print it: as written, with the defaults of a partitioned model."""
-        partitioned = {"time_column", "granularity", "lookback", "batch_size", "first_partition"}
-        written = self.model_fields_set | (partitioned if self.type == "time_interval" else set())
-        return self.model_dump(include={"type", *written})
-
-
-class _Freshness(Table):
-    max_lag_seconds: Count = 0
-    time_column: str = ""
-    severity: Severity = "error"
-
-
-class _Given(Table):
-    ref: str
-    rows: list[dict[str, Any]] = Field(default_factory=list)
-
-
-class _Expect(Table):
-    rows: list[dict[str, Any]] = Field(default_factory=list)
-
-
-class _UnitTest(Table):
-    name: str = "unnamed"
-    given: list[_Given] = Field(default_factory=list)
-    expect: _Expect = Field(default_factory=_Expect)
-
-
-class _Sidecar(Table):
-    """A sidecar, `_defaults.toml` or a group (contract, 2.2)."""
-
-    name: str | None = None
-    depends_on: Names = ()
-    group: str | None = None
-    args: dict[str, Any] = Field(default_factory=dict)
-    retention: str | None = None
-    strategy: _Strategy | None = None
-    target: dict[str, str] = Field(default_factory=dict)
-    schema_template: str | None = None
-    sources: list[dict[str, str]] = Field(default_factory=list)
-    tags: dict[str, str] = Field(default_factory=dict)
-    classification: dict[str, str] = Field(default_factory=dict)
-    freshness: _Freshness | None = None
-    tests: list[Assertion] = Field(default_factory=list)
-    test: list[_UnitTest] = Field(default_factory=list)
-    skip: dict[str, bool] = Field(default_factory=dict)
-
-
-class ContractColumn(Table):
-    """What a contract says of one column."""
-
-    name: str
-    nullable: bool = True
-
-
-class Contract(Table):
-    """What a model promises about its columns."""
-
-    columns: list[ContractColumn] = Field(default_factory=list)
-    rules: dict[str, Any] | None = None
-    required: Names = inside("rules", "required", default=())
-    protected: Names = inside("rules", "protected", default=())
 
 
 @dataclass
@@ -194,7 +99,7 @@ class Project:
         """Return, for each model, the names of those that declare it as a dependency, sorted."""
         found: dict[str, list[str]] = {model.name: [] for model in self.models}
         for model in self.models:
-            for name in model.depends_on:
+            for name in found.keys() & set(model.depends_on):
                 found[name].append(model.name)
         return {name: sorted(names) for name, names in found.items()}
 
@@ -256,24 +161,6 @@ def load_project(directory: str) -> Project:
     return Project(directory, tuple(map(folder.model, files)))
 
 
-def read_contract(path: Path) -> Contract | None:
-    """Return the contract in a file, or None where there is none.
-
-    Raises:
-        TomlError: It cannot be read.
-    """
-    return _table(path, Contract) if path.is_file() else None
-
-
-def _sidecar(path: Path) -> _Sidecar:
-    return _table(path, _Sidecar) if path.is_file() else _Sidecar()
-
-
-def _table(path: Path, kind: type[T]) -> T:
-    text = toml.read(path)
-    return checked(kind, toml.parse(text), text)
-
-
 class _Folder:
     """A folder of models with its groups and defaults."""
 
@@ -281,9 +168,9 @@ class _Folder:
         self.root = Path(directory)
         self.shown = directory if directory.endswith("/") else f"{directory}/"
         groups = sorted((self.root / "groups").glob("*.toml"))
-        self.groups = {path.stem: self.read(path, _sidecar) for path in groups}
+        self.groups = {path.stem: self.read(path, read_sidecar) for path in groups}
         defaults = sorted(self.root.rglob("_defaults.toml"))
-        self.defaults = {path.parent: self.read(path, _sidecar) for path in defaults}
+        self.defaults = {path.parent: self.read(path, read_sidecar) for path in defaults}
 
     def read(self, path: Path, reader: Callable[[Path], R]) -> R:
         """Return what a file says; the error of one that cannot be read names it."""
@@ -295,18 +182,16 @@ class _Folder:
 
     def model(self, path: Path) -> Model:
         """Return the model of a SQL file."""
-        own = self.read(path.with_suffix(".toml"), _sidecar)
+        own = self.read(path.with_suffix(".toml"), read_sidecar)
         name = own.name or path.stem
         if own.group and own.group not in self.groups:
             raise CompileError(
                 f"failed to load models: model '{path.stem}' names unknown group '{own.group}'"
             )
-        group = self.groups[own.group] if own.group else _Sidecar()
-        defaults = next(
-            (self.defaults[above] for above in path.parents if above in self.defaults), _Sidecar()
-        )
+        group = self.groups[own.group] if own.group else Sidecar()
+        defaults = next((self.defaults[above] for above in path.parents if above in self.defaults), Sidecar())
         target = self._target(name, own, group, defaults)
-        strategy = own.strategy or group.strategy or defaults.strategy or _Strategy()
+        strategy = own.strategy or group.strategy or defaults.strategy or Strategy()
         freshness = own.freshness or defaults.freshness
         return Model(
             name=name,
@@ -329,7 +214,7 @@ class _Folder:
         )
 
     @staticmethod
-    def _target(name: str, own: _Sidecar, group: _Sidecar, defaults: _Sidecar) -> dict[str, str]:
+    def _target(name: str, own: Sidecar, group: Sidecar, defaults: Sidecar) -> dict[str, str]:
         target = {**defaults.target, **own.target}
         if group.schema_template is not None and "schema" not in own.target:
             missing = [key for key in _ARGUMENT.findall(group.schema_template) if key not in own.args]
