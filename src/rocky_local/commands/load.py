@@ -8,6 +8,7 @@ from rocky_local.errors import EngineError
 from rocky_local.execution import loading
 from rocky_local.output import Answer
 from rocky_local.project.config import load_config
+from rocky_local.state import open_for_writing
 
 
 def run(args: Arguments) -> Answer:
@@ -20,6 +21,7 @@ def run(args: Arguments) -> Answer:
     if pipeline.type != "load":
         kind = f"pipeline '{pipeline.name}' is type '{pipeline.type}'"
         raise EngineError(failed, f"{kind}, but this command only supports load pipelines")
-    with DuckDBAdapter(config.duckdb_path(pipeline.adapter), pipeline.adapter) as adapter:
+    database = DuckDBAdapter(config.duckdb_path(pipeline.adapter), pipeline.adapter)
+    with database as adapter, open_for_writing(args.state_file):
         result = loading.load(adapter, pipeline, args.get("source-dir"))
     return Answer(result, loading.human(result), int(loading.failed(result)))

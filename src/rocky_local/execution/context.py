@@ -44,8 +44,8 @@ class RunContext:
     drifts: dict[str, Drift] = field(default_factory=dict)
     input_hashes: dict[str, str] = field(default_factory=dict)
 
-    def open(self, adapter: str) -> None:
-        """Open the DuckDB file of an adapter and the state file.
+    def open(self, adapter: str, *, with_state: bool = True) -> None:
+        """Open the DuckDB file of an adapter and then the state file.
 
         Raises:
             EngineError: Another process holds one of them, or one cannot be read.
@@ -54,7 +54,8 @@ class RunContext:
         from rocky_local.state import open_for_writing  # noqa: PLC0415
 
         self.adapter = DuckDBAdapter(self.config.duckdb_path(adapter), adapter)
-        self.state = open_for_writing(self.options.state_file)
+        if with_state:
+            self.state = open_for_writing(self.options.state_file)
 
     def close(self) -> None:
         """Give back what the run holds."""

@@ -106,10 +106,11 @@ class Transformation(Work):
     def run(self, context: RunContext) -> None:
         """Do the work."""
         context.messages.log("rocky run starting (transformation pipeline)")
-        context.open(self.pipeline.adapter)
         directory = context.config.models_dir(self.pipeline)
+        there = Path(directory).is_dir()
+        context.open(self.pipeline.adapter, with_state=there)
         with tracing.span("run_transformation"):
-            if Path(directory).is_dir():
+            if there:
                 execute_models(context, Scope(directory, contained=contains(context.config)))
             else:
                 shown = tracing.Display(directory)

@@ -10,7 +10,7 @@ from typing import Any
 
 RECORDINGS = Path(__file__).parents[2] / "recordings"
 PROJECTS = RECORDINGS / "projects"
-PARTS = ("exit_code", "stdout", "stderr", "messages", "tables")
+PARTS = ("exit_code", "stdout", "stderr", "messages", "tables", "files")
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Outcome:
     stderr: str
     messages: list[str] | None = None
     tables: list[dict[str, Any]] | None = None
+    files: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Case:
     """One recorded command.
 
     `before` lists what was done to the project since the previous case; `recorded` is None when the
-    case only belongs to the sequence and its outputs were not kept: then only the exit code is known.
+    case only belongs to the sequence and its outputs were not kept: then only the exit code and the files that it
+    left are known.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Case:
     before: list[dict[str, Any]]
     extra: dict[str, Any]
     exit_code: int
+    files: list[str] | None
     recorded: Outcome | None
 
     @property
@@ -85,7 +88,8 @@ def _read_case(path: Path) -> tuple[str, int, Case]:
     project = name.rsplit("/", 1)[0]
     extra = {k: raw[k] for k in ("signal", "run_from_subdirectory", "stdout", "pipes") if k in raw}
     code = _exit_codes()[name]
-    case = Case(name, raw["argv"], raw["env"], raw["before"], extra, code, _read_outcome(path.parent))
+    outcome = _read_outcome(path.parent)
+    case = Case(name, raw["argv"], raw["env"], raw["before"], extra, code, raw.get("files_after"), outcome)
     return project, raw["seq"], case
 
 

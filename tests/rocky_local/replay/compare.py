@@ -19,6 +19,9 @@ _LIGHTENED = {"grain", "a_quick", "m_heavy"}
 _HUMAN = re.compile(r"(\x1b\[2m)?\d{4}-\d\d-\d\dT")
 _WRAPPED = re.compile(r"failed|skipping")
 _LAYER = '["message", "executing DAG layer"]'
+_PLAN = re.compile(r"[0-9a-f]{64}")
+# Traces, the catalogue that only the real engine writes, what ours remembers of queries, journals of the databases.
+_OWN = re.compile(r"/traces/|/catalog/|\.rocky/lineage\.json$|[.-]wal$|-shm$|^pipes-messages$")
 _STEP = re.compile(r'\["(?:rocky\.model\.fqn|node)", "([^"]+)"\]')
 # Lists whose order depends on which table finished first.
 _CONCURRENT_LISTS = {
@@ -68,6 +71,15 @@ def compare(recorded: Outcome, replayed: Outcome, *, root: str, ran_on: date) ->
         for part, (left, right) in parts.items()
         if left != right
     }
+
+
+def compare_files(recorded: list[str], replayed: list[str]) -> str:
+    """Compare the files in the work directory, but for those that only one of the engines has by its nature."""
+    shown = [
+        sorted({_PLAN.sub("<plan>", name) for name in names if not _OWN.search(name)})
+        for names in (recorded, replayed)
+    ]
+    return "\n".join(difflib.unified_diff(*shown, "recorded", "replayed", lineterm="", n=0))
 
 
 def _load(text: str) -> Any:

@@ -68,8 +68,6 @@ class Replay:
                     if not prepared:
                         self._prepare(case)
                     prepared = case.on_a_copy
-                    if case.on_a_copy and case.recorded is None:
-                        continue
                     self.results[case.name] = self._run_case(case)
                 except (OSError, duckdb.Error, subprocess.TimeoutExpired) as error:
                     self.results[case.name] = Replayed(None, "", _today(), f"{type(error).__name__}: {error}")
@@ -152,6 +150,7 @@ class Replay:
             err.read_text(errors="replace"),
             messages.read_text().splitlines() if messages.exists() else None,
             _tables(work) if recorded is not None and recorded.tables is not None else None,
+            [path.relative_to(work).as_posix() for path in work.rglob("*") if path.is_file()],
         )
 
     def _start_background(self, description: str) -> None:

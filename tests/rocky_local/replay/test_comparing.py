@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from .cases import Outcome, read_sequences
-from .compare import RECORDED_ON, compare
+from .compare import RECORDED_ON, compare, compare_files
 from .masking import Mask
 
 
@@ -86,6 +86,15 @@ def test_messages_are_a_multiset():
     assert not differing(outcome(messages=[one, two]), outcome(messages=[two, one]))
     assert differing(outcome(messages=[one]), outcome(messages=[one, one])) == {"messages"}
     assert differing(outcome(messages=[one]), outcome(messages=[one.replace(":", ": ")])) == {"messages"}
+
+
+def test_files_are_compared_but_for_what_only_one_engine_has():
+    recorded = ["rocky.toml", ".rocky/plans/" + "a" * 64 + ".json", ".rocky/catalog/edges.parquet"]
+    replayed = [".rocky/plans/" + "b" * 64 + ".json", ".rocky/lineage.json", "x.duckdb.wal", "rocky.toml"]
+
+    assert not compare_files(recorded, replayed)
+    assert "+.rocky-state.redb" in compare_files(recorded, [*replayed, ".rocky-state.redb"])
+    assert "-rocky.toml" in compare_files(recorded, replayed[:-1])
 
 
 def test_dates_near_the_run_come_from_the_clock_and_others_from_the_data():

@@ -9,16 +9,11 @@ from pathlib import Path
 import pytest
 
 from .cases import PARTS, Case, read_sequences
-from .compare import compare
+from .compare import compare, compare_files
 from .running import Replay, Replayed
 
 SEQUENCES = read_sequences()
-COMPARED = {
-    case.name: (sequence, case)
-    for sequence in SEQUENCES.values()
-    for case in sequence.cases
-    if case.recorded or not case.on_a_copy
-}
+COMPARED = {case.name: (sequence, case) for sequence in SEQUENCES.values() for case in sequence.cases}
 
 
 def _known_differences() -> dict[str, tuple[set[str], str]]:
@@ -66,6 +61,8 @@ def test_case_is_as_recorded(
         found = {} if same else {"exit_code": f"{case.exit_code} -> {result.outcome}"}
     else:
         found = compare(case.recorded, result.outcome, root=result.root, ran_on=result.ran_on)
+    files = "" if case.files is None else compare_files(case.files, result.outcome.files)
+    found |= {"files": files} if files else {}
     allowed, _ = KNOWN.get(case.name, (set(), ""))
     unexpected = {part: diff for part, diff in found.items() if part not in allowed}
     assert not unexpected, "\n".join(f"== {part}\n{diff}" for part, diff in unexpected.items())
