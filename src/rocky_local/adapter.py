@@ -14,7 +14,6 @@ from rocky_local.errors import DatabaseError, EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
 
 READERS = {
     ".csv": "read_csv_auto",
@@ -57,9 +56,7 @@ class DuckDBAdapter:
     def __enter__(self) -> DuckDBAdapter:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -73,7 +70,8 @@ class DuckDBAdapter:
             DatabaseError: DuckDB refused it.
         """
         _LOG.debug("executing DuckDB statement", sql=sql)
-        self._run(sql)
+        with _refusals():
+            self._cursor().execute(sql)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Run one query and return its rows.
@@ -82,28 +80,28 @@ class DuckDBAdapter:
             DatabaseError: DuckDB refused it.
         """
         _LOG.debug("executing DuckDB SQL", sql=sql)
-        rows: list[tuple[Any, ...]] = self._run(sql).fetchall()
+        with _refusals():
+            rows: list[tuple[Any, ...]] = self._cursor().execute(sql).fetchall()
         return rows
 
     def count(self, table: str) -> int:
         """Return how many rows a table has."""
         return int(self.query(f"SELECT COUNT(*) FROM {table}")[0][0])
 
-    def schemas_like(self, prefix: str) -> list[str]:
-        """Return the schemas that `LIKE 'prefix%'` finds, sorted; `_` in the prefix is a wildcard."""
-        rows = self.query(
-            "SELECT schema_name FROM information_schema.schemata "
-            f"WHERE schema_name LIKE '{prefix}%' ORDER BY schema_name"
-        )
-        return list(dict.fromkeys(row[0] for row in rows))
+    def base_tables(self, prefix: str) -> dict[str, list[str]]:
+        """Return the schemas that `LIKE 'prefix%'` finds with their tables, all sorted; views are left out.
 
-    def base_tables(self, schema: str) -> list[str]:
-        """Return the tables of a schema, sorted; views are left out."""
+        A `_` in the prefix is a wildcard (contract, 2.1).
+        """
         rows = self.query(
-            f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{schema}' "
-            "AND table_type = 'BASE TABLE' ORDER BY table_name"
+            "SELECT DISTINCT schema_name, table_name FROM information_schema.schemata LEFT JOIN "
+            "information_schema.tables ON table_schema = schema_name AND table_type = 'BASE TABLE' "
+            f"WHERE schema_name LIKE {literal(prefix + '%')} ORDER BY schema_name, table_name"
         )
-        return [row[0] for row in rows]
+        found: dict[str, list[str]] = {schema: [] for schema, _ in rows}
+        for schema, table in rows:
+            found[schema] += [table] if table is not None else []
+        return found
 
     def columns(self, table: str) -> list[Column]:
         """Return the columns of a table or view, or none when it does not exist."""
@@ -128,7 +126,11 @@ class DuckDBAdapter:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Run what is inside as one transaction; any exception takes it back."""
+        """Run what is inside as one transaction; any exception takes it back.
+
+        Raises:
+            DatabaseError: DuckDB refused to commit it.
+        """
         cursor = self._cursor()
         cursor.execute("BEGIN TRANSACTION")
         try:
@@ -136,18 +138,21 @@ class DuckDBAdapter:
         except BaseException:
             cursor.execute("ROLLBACK")
             raise
-        cursor.execute("COMMIT")
-
-    def _run(self, sql: str) -> Any:
-        try:
-            return self._cursor().execute(sql)
-        except duckdb.Error as error:
-            raise DatabaseError(str(error)) from error
+        with _refusals():
+            cursor.execute("COMMIT")
 
     def _cursor(self) -> Any:
         if not hasattr(self._local, "cursor"):
             self._local.cursor = self._connection.cursor()
         return self._local.cursor
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        raise DatabaseError(str(error)) from error
 
 
 def literal(value: Any) -> str:

@@ -118,7 +118,7 @@ class Arguments:
             UsageError: It is not one.
         """
         value = self.get(name)
-        if value is None or value.isdigit():
+        if value is None or value.isdecimal():
             return None if value is None else int(value)
         problem = f"invalid value '{value}' for '{_shown(f'--{name}')}': invalid digit found in string"
         raise UsageError(problem)

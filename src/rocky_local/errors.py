@@ -65,12 +65,10 @@ class DatabaseError(EngineError):
     """DuckDB refused a statement.
 
     Attributes:
-        text: DuckDB's own words.
         brief: The one-line form that log fields carry.
     """
 
     def __init__(self, text: str) -> None:
-        self.text = text
         self.brief = f"DuckDB error: {text}"
         super().__init__(self.brief, text, "Error code 1: Unknown error code")
 

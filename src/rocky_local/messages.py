@@ -32,11 +32,11 @@ class Messages:
         self._stderr = stderr
         self._lock = threading.Lock()
         self._waiting: list[tuple[int, int, str]] = []
-        self._tables: list[str] = []
+        self._tables: dict[str, int] = {}
 
-    def log(self, text: str, level: str = "INFO") -> None:
-        """Send a line of text at once."""
-        self._send("log", {"level": level, "message": text})
+    def log(self, text: str, level: str = "INFO", rank: int = 0) -> None:
+        """Send a line of text, at once unless it has a rank."""
+        self._send("log", {"level": level, "message": text}, rank)
 
     def materialization(self, entry: dict[str, Any]) -> None:
         """Send one entry of a result's `materializations`."""
@@ -50,7 +50,7 @@ class Messages:
         if "partition" in entry:
             metadata["partition_key"] = entry["partition"]["key"]
         key = "/".join(entry["asset_key"])
-        self._tables.append(key)
+        self._tables.setdefault(key, len(self._tables))
         params = {"asset_key": key, "data_version": None, "metadata": metadata}
         self._send("report_asset_materialization", params, 1)
 
@@ -61,12 +61,11 @@ class Messages:
     def drift(self, action: dict[str, str]) -> None:
         """Send one entry of a result's drift actions, as a check and as a warning."""
         self._check(action["table"], "drift", action, severity="WARN", rank=3)
-        text = f"rocky drift on {action['table']}: {action['action']} ({action['reason']})"
-        self._send("log", {"level": "WARN", "message": text}, 3)
+        self.log(f"rocky drift on {action['table']}: {action['action']} ({action['reason']})", "WARN", 3)
 
     def complete(self, text: str) -> None:
         """Send the last line of text."""
-        self._send("log", {"level": "INFO", "message": text}, 4)
+        self.log(text, rank=4)
 
     def closed(self) -> None:
         """Send the end of the channel."""
@@ -101,9 +100,8 @@ class Messages:
             if self._path is not None:
                 self._append(self._path, line)
             elif rank:
-                key = (params or {}).get("asset_key")
-                grouped = rank == 2 and key in self._tables
-                self._waiting.append((rank, self._tables.index(str(key)) if grouped else 0, line))
+                place = self._tables.get((params or {}).get("asset_key", ""), 0) if rank == 2 else 0
+                self._waiting.append((rank, place, line))
             else:
                 tracing.plain(line)
 

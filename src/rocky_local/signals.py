@@ -15,10 +15,8 @@ if TYPE_CHECKING:
 _NOTICE = (
     "\n[rocky] shutdown signal received — finishing in-flight statements; press Ctrl-C again to terminate"
 )
-
-
-class Shutdown(threading.Event):
-    """Set when somebody asked the process to stop: nothing new begins then."""
+# Set when somebody asked the process to stop: nothing new begins then.
+Shutdown = threading.Event
 
 
 @contextmanager
@@ -33,7 +31,9 @@ def on_stop(answer: Callable[[], None]) -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
         answer()
 
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    previous = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in previous:
+        signal.signal(number, handle)
     try:
         yield
     finally:

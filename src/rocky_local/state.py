@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,9 +16,6 @@ from rocky_local import clock, tracing
 from rocky_local.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import TracebackType
-
     from filelock import BaseFileLock
 
 SCHEMA_VERSION = 22
@@ -36,6 +32,7 @@ CREATE TABLE IF NOT EXISTS progress (run_id TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS copied (run_id TEXT, target TEXT, PRIMARY KEY (run_id, target));
 CREATE TABLE IF NOT EXISTS partitions (model TEXT, key TEXT, PRIMARY KEY (model, key));
 CREATE TABLE IF NOT EXISTS row_counts (target TEXT, at_ns INTEGER NOT NULL, count INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS row_counts_of_a_table ON row_counts (target);
 CREATE TABLE IF NOT EXISTS claims (
   key TEXT PRIMARY KEY, run_id TEXT NOT NULL, state TEXT NOT NULL, at_ns INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS sources (pipeline TEXT, id TEXT, PRIMARY KEY (pipeline, id));
@@ -102,16 +99,14 @@ def locked_message(path: Path) -> str:
     )
 
 
-@contextmanager
-def reading(path: Path) -> Iterator[StateStore]:
+def reading(path: Path) -> StateStore:
     """Open the state file to look at it; where there is none yet, an empty one in memory stands for it.
 
     Raises:
         EngineError: A run is going on, or the file cannot be read.
     """
     there = path.exists() and path.stat().st_size > 0
-    with StateStore(path if there else None) as store:
-        yield store
+    return StateStore(path if there else None)
 
 
 class StateStore:
@@ -155,9 +150,7 @@ class StateStore:
     def __enter__(self) -> StateStore:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -283,12 +276,16 @@ class StateStore:
 
 
 def _refuse_foreign(path: Path) -> None:
-    with path.open("rb") as file:
-        if file.read(4) == b"redb":
-            raise EngineError(
-                f"{path} was written by the real `rocky` engine, whose format rocky-local cannot read; "
-                "use that engine here, or give rocky-local its own file with --state-path"
-            )
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except OSError as error:
+        raise EngineError(f"I/O error: {error.strerror} (os error {error.errno})") from error
+    if start == b"redb":
+        raise EngineError(
+            f"{path} was written by the real `rocky` engine, whose format rocky-local cannot read; "
+            "use that engine here, or give rocky-local its own file with --state-path"
+        )
 
 
 def _busy_message(path: Path | None) -> str:

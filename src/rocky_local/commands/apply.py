@@ -46,4 +46,6 @@ def _read(plan_id: str) -> dict[str, Any]:
         raise EngineError(failed, f"{error.strerror} (os error {error.errno})") from error
     except json.JSONDecodeError as error:
         raise EngineError(failed, str(error)) from error
+    if missing := {"options", "variables", "plan_kind"} - plan.keys():
+        raise EngineError(failed, f"missing field `{min(missing)}`")
     return plan

@@ -31,7 +31,7 @@ def run(args: Arguments) -> Answer:
         "compile_timings": compiled.timings,
         "models_detail": [_detail(compiled, model, costs[model.name]) for model in models.values()],
     }
-    text = _human(compiled, list(models), findings)
+    text = "" if args.json else _human(compiled, models, findings)
     return Answer(result, text, int(failed), "Error: compilation failed with errors" if failed else None)
 
 
@@ -52,7 +52,7 @@ def _detail(compiled: Compiled, model: Model, cost: dict[str, Any]) -> dict[str,
     }
 
 
-def _human(compiled: Compiled, chosen: list[str], findings: list[Diagnostic]) -> str:
+def _human(compiled: Compiled, chosen: dict[str, Model], findings: list[Diagnostic]) -> str:
     failing = {finding.model for finding in findings if finding.severity == "Error"}
     lines = []
     for name in (model.name for model in compiled.listed() if model.name in chosen):

@@ -59,13 +59,16 @@ def _of_model(compiled: Compiled, model: Model) -> dict[str, Any]:
 
 
 def _of_column(compiled: Compiled, model: str, column: str, downstream: bool) -> dict[str, Any]:
-    edges = [edge for each in compiled.order for edge in column_edges(compiled, each)]
     here, there = ("source", "target") if downstream else ("target", "source")
-    waiting: list[dict[str, str]] = [{"model": model, "column": column}]
+    edges: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for edge in (edge for each in compiled.order for edge in column_edges(compiled, each)):
+        known = edges.setdefault(tuple(edge[here].values()), [])
+        known += [edge] if edge not in known else []
+    waiting: list[tuple[str, ...]] = [(model, column)]
     trace: list[dict[str, Any]] = []
     for end in waiting:
-        for edge in edges:
-            if edge[here] == end and edge not in trace:
-                trace.append(edge)
-                waiting.append(edge[there])
+        # An end that is met again gives nothing new.
+        for edge in edges.pop(end, []):
+            trace.append(edge)
+            waiting.append(tuple(edge[there].values()))
     return {"column": column, "direction": "downstream" if downstream else "upstream", "trace": trace}

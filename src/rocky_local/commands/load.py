@@ -23,5 +23,5 @@ def run(args: Arguments) -> Answer:
         raise EngineError(failed, f"{kind}, but this command only supports load pipelines")
     database = DuckDBAdapter(config.duckdb_path(pipeline.adapter), pipeline.adapter)
     with database as adapter, open_for_writing(args.state_file):
-        result = loading.load(adapter, pipeline, args.get("source-dir"))
+        result = loading.load(adapter, pipeline, args.get("source-dir"), args.get("format"))
     return Answer(result, loading.human(result), int(loading.failed(result)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,4 +114,6 @@ def _keep(plan: dict[str, Any]) -> None:
     ignore = PLANS.parent / ".gitignore"
     if not ignore.exists():
         ignore.write_text("*\n", encoding="utf-8")
-    (PLANS / f"{plan['plan_id']}.json").write_text(json.dumps(plan, indent=2), encoding="utf-8")
+    temporary = PLANS / f"{plan['plan_id']}.{os.getpid()}"
+    temporary.write_text(json.dumps(plan, indent=2), encoding="utf-8")
+    temporary.replace(PLANS / f"{plan['plan_id']}.json")

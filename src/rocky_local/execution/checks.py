@@ -73,21 +73,23 @@ def custom(adapter: DuckDBAdapter, rule: Rule, table: str) -> Finding:
     query, threshold = rule["sql"].replace("{table}", table), rule.get("threshold", 0)
     value, passed = 0, False
     try:
-        value = adapter.query(query)[0][0] or 0
-        passed = value <= threshold
-    except DatabaseError as error:
-        problem = tracing.Display(error.brief)
-        _RUN_LOCAL.warn("custom check query failed", error=problem, check=rule["name"])
-    return _finding(rule["name"], passed, rule, query=query, result_value=int(value), threshold=threshold)
+        found = float(adapter.query(query)[0][0] or 0)
+        value, passed = int(found), found <= threshold
+    except (DatabaseError, TypeError, ValueError, OverflowError, IndexError) as error:
+        reason = error.brief if isinstance(error, DatabaseError) else f"the query gives no number: {error}"
+        _RUN_LOCAL.warn("custom check query failed", error=tracing.Display(reason), check=rule["name"])
+    return _finding(rule["name"], passed, rule, query=query, result_value=value, threshold=threshold)
 
 
 def null_rates(adapter: DuckDBAdapter, rule: Rule, table: str) -> list[Finding]:
     """Evaluate the null rates of a table; a table that lacks one of the columns gives none."""
+    if not rule.get("columns"):
+        return []
     percent, threshold = rule.get("sample_percent", 100), rule.get("threshold", 0.0)
     query = " UNION ALL ".join(
         f"SELECT '{column}' AS col, SUM(CASE WHEN {column} IS NULL THEN 1 ELSE 0 END) AS nulls, COUNT(*) AS sampled "
         f"FROM (SELECT {column} FROM {table} USING SAMPLE {percent} PERCENT (bernoulli)) t"
-        for column in rule.get("columns", ())
+        for column in rule["columns"]
     )
     try:
         rows = adapter.query(query)

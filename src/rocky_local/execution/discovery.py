@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rocky_local import tracing
 from rocky_local.errors import EngineError
@@ -57,7 +57,7 @@ class TableCopy:
     strategy: str
     timestamp_column: str
     merge_keys: tuple[str, ...]
-    metadata_columns: tuple[dict[str, Any], ...] = ()
+    metadata_columns: tuple[str, ...] = ()
 
     @property
     def source_name(self) -> str:
@@ -76,14 +76,7 @@ class TableCopy:
 
     def select(self) -> str:
         """Return the query that reads the source: everything, then the metadata columns."""
-        parts = ["*"]
-        for column in self.metadata_columns:
-            value = str(column["value"])
-            for name, component in self.source.components.items():
-                text = component if isinstance(component, str) else "__".join(component)
-                value = value.replace("{" + name + "}", text)
-            parts.append(f"CAST({value} AS {column['type']}) AS {column['name']}")
-        return f"SELECT {', '.join(parts)}\nFROM {self.source_name}"
+        return f"SELECT {', '.join(['*', *self.metadata_columns])}\nFROM {self.source_name}"
 
 
 @dataclass(frozen=True)
@@ -125,7 +118,7 @@ def discover_sources(adapter: DuckDBAdapter, pipeline: Pipeline, *, warn: bool =
         warn: Log the schemas that the prefix finds but the pattern does not fit.
     """
     sources = []
-    for schema in adapter.schemas_like(pipeline.pattern.prefix):
+    for schema, tables in adapter.base_tables(pipeline.pattern.prefix).items():
         try:
             components = pipeline.pattern.parse(schema)
         except ValueError as error:
@@ -133,7 +126,7 @@ def discover_sources(adapter: DuckDBAdapter, pipeline: Pipeline, *, warn: bool =
                 problem = tracing.Display(error)
                 _LOG.warn("skipping source with unparseable schema", schema=schema, error=problem)
             continue
-        sources.append(Source(schema, components, tuple(adapter.base_tables(schema))))
+        sources.append(Source(schema, components, tuple(tables)))
     return sources
 
 
@@ -165,7 +158,8 @@ def plan_copies(
     Raises:
         EngineError: Two sources would write the same table.
     """
-    plan = CopyPlan([], [], [], list(pipeline.overrides))
+    plan = CopyPlan([], [], [], [])
+    matched: set[int] = set()
     for source in filter(lambda source: source.wanted(choice), sources):
         schema = pipeline.pattern.fill(pipeline.schema_template, source.components)
         plan.schemas.append(shadow.schema if shadow and shadow.schema else schema)
@@ -173,12 +167,13 @@ def plan_copies(
             if choice and choice[0] == "table" and table != choice[1]:
                 continue
             rules = [rule for rule in pipeline.overrides if _matches(rule, source, table)]
-            plan.unmatched[:] = [rule for rule in plan.unmatched if rule not in rules]
+            matched.update(rule.index for rule in rules)
             if rules and not rules[0].enabled:
                 plan.excluded.append((source, table))
             else:
                 target = shadow.redirect(schema, table) if shadow else (schema, table)
                 plan.copies.append(_copy(pipeline, source, table, target, rules[0] if rules else None))
+    plan.unmatched.extend(rule for rule in pipeline.overrides if rule.index not in matched)
     _reject_collisions(plan.copies)
     return plan
 
@@ -202,7 +197,10 @@ def _copy(
         strategy=(rule and rule.strategy) or pipeline.strategy,
         timestamp_column=(rule and rule.timestamp_column) or pipeline.timestamp_column,
         merge_keys=(rule and rule.merge_keys) or pipeline.merge_keys,
-        metadata_columns=tuple(pipeline.raw.get("metadata_columns", ())),
+        metadata_columns=tuple(
+            f"CAST({pipeline.pattern.fill(column.value, source.components)} AS {column.type}) AS {column.name}"
+            for column in pipeline.metadata_columns or ()
+        ),
     )
 
 

@@ -39,7 +39,9 @@ class LoadWork(Work):
 WORK = LoadWork
 
 
-def load(adapter: DuckDBAdapter, pipeline: Pipeline, source_dir: str | None = None) -> dict[str, Any]:
+def load(
+    adapter: DuckDBAdapter, pipeline: Pipeline, source_dir: str | None = None, form: str | None = None
+) -> dict[str, Any]:
     """Load every file of a load pipeline; a file that cannot be loaded does not stop the others.
 
     Returns:
@@ -51,7 +53,7 @@ def load(adapter: DuckDBAdapter, pipeline: Pipeline, source_dir: str | None = No
     started = clock.now_ns()
     directory = source_dir or str(pipeline.raw.get("source_dir", "."))
     target, options = pipeline.raw.get("target", {}), pipeline.raw.get("options", {})
-    wanted = options.get("format", "auto")
+    wanted = form or options.get("format", "auto")
     if wanted not in ("auto", "csv", "json", "parquet"):
         raise Unsupported(f"the load format '{wanted}'")
     place = [str(target[part]) for part in ("catalog", "schema") if part in target]

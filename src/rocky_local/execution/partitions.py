@@ -137,4 +137,7 @@ def plan_partitions(model: Model, selection: PartitionSelection, computed: set[s
         first, last = start_of(selection.first), start_of(selection.last)
         if first > last:
             raise EngineError(failed, f"--from '{selection.first}' is after --to '{selection.last}'")
-    return grain.range(grain.shift(first, -lookback), last)
+    try:
+        return grain.range(grain.shift(first, -lookback), last)
+    except (ValueError, OverflowError) as error:
+        raise EngineError(failed, f"the range leaves the calendar: {error}") from None

@@ -86,7 +86,11 @@ def _find_tables(adapter: DuckDBAdapter, pipeline: Pipeline) -> list[_Table]:
     """Return the tables of a pipeline; an entry without a table means all tables of its schema."""
     found = []
     for entry in pipeline.raw.get("tables", []):
-        names = [entry["table"]] if "table" in entry else adapter.base_tables(entry["schema"])
+        names = (
+            [entry["table"]]
+            if "table" in entry
+            else adapter.base_tables(entry["schema"]).get(entry["schema"], [])
+        )
         found += [_Table(entry["catalog"], entry["schema"], name) for name in names]
     return found
 

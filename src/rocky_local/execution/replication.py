@@ -46,7 +46,8 @@ def run_replication(context: RunContext, pipeline: Pipeline) -> None:
     if context.shutdown.is_set():
         result.interrupted, result.schemas_created, result.forced_status = True, 0, "Success"
         return
-    failed.sort(key=lambda failure: copies.index(failure[0]))
+    place = {copy.target: number for number, copy in enumerate(copies)}
+    failed.sort(key=lambda failure: place[failure[0].target])
     failed = _retry(context, pipeline, failed, copied)
     result.attempted, result.failed_copies, result.with_metrics = len(copied) + len(failed), len(failed), True
     for target in (item.copy.target for item in copied if item.copy.target in context.drifts):
@@ -157,7 +158,7 @@ def copy_table(context: RunContext, copy: TableCopy) -> Copied:
     """Copy one table and commit it, then move its watermark.
 
     Raises:
-        EngineError: The copy failed; the target is as it was.
+        EngineError: The copy failed; the rows of the target are as they were, unless it had to be dropped.
     """
     started = clock.now_ns()
     adapter, state = context.adapter, context.state

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rocky_local.project.models import Model
 
 _RUNTIME = "<runtime>"
+_COMPILED: dict[tuple[object, ...], Compiled] = {}
 
 
 @dataclass
@@ -42,7 +43,7 @@ def execute_models(context: RunContext, scope: Scope) -> None:
         shown = tracing.Display(scope.directory)
         LOG.info("compiling and executing transformation models", models_dir=shown)
         try:
-            compiled = compiler.compile_project(scope.directory, variables=context.options.variables)
+            compiled = _compile(scope.directory, context.options.variables)
         except CompileError as error:
             problem = tracing.Display(error.message)
             LOG.warn("model compilation failed — no models can execute", error=problem)
@@ -53,6 +54,16 @@ def execute_models(context: RunContext, scope: Scope) -> None:
             return
         if _build_all(context, compiled, models, scope):
             LOG.info("model execution complete", models=len(models))
+
+
+def _compile(directory: str, variables: dict[str, str]) -> Compiled:
+    """Compile a folder; the steps of a graph, each a run of its own in one process, share what comes of it."""
+    key = (directory, *sorted(variables.items()))
+    if key in _COMPILED:
+        _COMPILED[key].log()
+    else:
+        _COMPILED[key] = compiler.compile_project(directory, variables=variables)
+    return _COMPILED[key]
 
 
 def _selected(context: RunContext, compiled: Compiled, scope: Scope) -> list[Model] | None:

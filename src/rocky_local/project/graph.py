@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from rocky_local.errors import EngineError
 from rocky_local.project.config import Config
-from rocky_local.project.models import Model, load_project
+from rocky_local.project.models import Model, in_layers, load_project
 from rocky_local.project.pipeline import Pipeline
 from rocky_local.project.seeds import Seed, read_seeds
 
@@ -87,11 +87,7 @@ class Graph:
         except CycleError as error:
             involved = ", ".join(sorted(set(error.args[1])))
             raise EngineError(f"cycle detected in DAG involving: {involved}") from error
-        layers = []
-        while layer := sorted(sorter.get_ready()):
-            layers.append(layer)
-            sorter.done(*layer)
-        return layers
+        return in_layers(sorter)
 
 
 def build_graph(config: Config, *, models_dir: str | None = None, seeds_dir: str | None = None) -> Graph:
@@ -126,8 +122,12 @@ def build_graph(config: Config, *, models_dir: str | None = None, seeds_dir: str
     for node in graph.nodes:
         if node.kind == "test":
             graph.connect(f"transformation:{node.name.split('::')[0]}", node.id, "check")
+    steps: dict[str | None, list[str]] = {pipeline.name: [] for pipeline in pipelines}
+    for node in graph.nodes:
+        if node.pipeline and node.kind != "test":
+            steps[node.pipeline].append(node.id)
     for pipeline in pipelines:
-        _connect(graph, pipeline, config)
+        _connect(graph, pipeline, steps)
     return graph
 
 
@@ -168,12 +168,8 @@ def _target(table: Model | Seed) -> dict[str, str]:
     return {"catalog": table.catalog, "schema": table.schema, "table": table.table}
 
 
-def _connect(graph: Graph, pipeline: Pipeline, config: Config) -> None:
+def _connect(graph: Graph, pipeline: Pipeline, steps: dict[str | None, list[str]]) -> None:
     """Let the first steps of a pipeline wait for the last steps of those it depends on."""
-    steps: dict[str | None, list[str]] = {name: [] for name in config.pipelines}
-    for node in graph.nodes:
-        if node.pipeline and node.kind != "test":
-            steps[node.pipeline].append(node.id)
     own = set(steps[pipeline.name])
     first = [node for node in steps[pipeline.name] if own.isdisjoint(graph.upstream(node))]
     for name in pipeline.depends_on:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -109,18 +112,17 @@ class Project:
         Raises:
             CompileError: An unknown or a cyclic dependency.
         """
-        remaining = {model.name: set(model.depends_on) for model in self.models}
+        needs = {model.name: set(model.depends_on) for model in self.models}
         for model in self.models:
             for name in model.depends_on:
-                if name not in remaining:
+                if name not in needs:
                     raise CompileError(f"unknown dependency '{name}' referenced by '{model.name}'")
-        layers = []
-        while remaining:
-            layer = sorted(name for name, needs in remaining.items() if not needs)
-            if not layer:
-                raise CompileError(f"circular dependency detected involving: {', '.join(sorted(remaining))}")
-            layers.append(layer)
-            remaining = {name: needs - set(layer) for name, needs in remaining.items() if name not in layer}
+        sorter = TopologicalSorter(needs)
+        with suppress(CycleError):
+            sorter.prepare()  # What is not behind the cycle still comes out.
+        layers = in_layers(sorter)
+        if blocked := needs.keys() - set(chain.from_iterable(layers)):
+            raise CompileError(f"circular dependency detected involving: {', '.join(sorted(blocked))}")
         return layers
 
     def order(self, *, by_name: bool = False) -> list[Model]:
@@ -136,13 +138,22 @@ class Project:
         while queue:
             name = queue.pop(0)
             ordered.append(models[name])
-            for dependent in dict.fromkeys(dependents[name]):
+            for dependent in dependents[name]:
                 waiting[dependent] -= 1
                 if not waiting[dependent]:
                     queue.append(dependent)
             if by_name:
                 queue.sort()
         return ordered
+
+
+def in_layers(sorter: TopologicalSorter[str]) -> list[list[str]]:
+    """Return what a prepared sorter gives, each layer sorted."""
+    layers = []
+    while layer := sorted(sorter.get_ready()):
+        layers.append(layer)
+        sorter.done(*layer)
+    return layers
 
 
 def load_project(directory: str) -> Project:

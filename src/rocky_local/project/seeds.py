@@ -5,16 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pydantic import Field
+
 from rocky_local import clock
 from rocky_local.errors import DatabaseError, EngineError
 from rocky_local.output import head
 from rocky_local.project import toml
+from rocky_local.project.tables import Table, checked
 from rocky_local.tracing import Display, Log
 
 if TYPE_CHECKING:
     from rocky_local.adapter import DuckDBAdapter
 
 _LOG = Log("rocky_cli::commands::seed")
+
+
+class _Sidecar(Table):
+    name: str | None = None
+    target: dict[str, str] = Field(default_factory=dict)
 
 
 class Seed(NamedTuple):
@@ -42,11 +50,11 @@ def read_seeds(directory: str) -> list[Seed]:
     for path in sorted(Path(directory).glob("*.csv")):
         sidecar = path.with_suffix(".toml")
         try:
-            table = toml.parse(sidecar.read_text(encoding="utf-8")) if sidecar.is_file() else {}
+            own = checked(_Sidecar, toml.parse(toml.read(sidecar)) if sidecar.is_file() else {})
         except toml.TomlError as error:
             raise EngineError(f"failed to parse seed sidecar '{sidecar}': {error}") from error
-        name = table.get("name", path.stem)
-        target = {"catalog": "main", "schema": "seeds", "table": name, **table.get("target", {})}
+        name = own.name or path.stem
+        target = {"catalog": "main", "schema": "seeds", "table": name, **own.target}
         seeds.append(Seed(name, path, target["catalog"], target["schema"], target["table"]))
     return seeds
 
