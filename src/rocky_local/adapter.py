@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -122,7 +123,7 @@ class DuckDBAdapter:
             >>> DuckDBAdapter.file_query(Path("in/who's.csv"))
             "SELECT * FROM read_csv_auto('in/who''s.csv')"
         """
-        return f"SELECT * FROM {READERS[path.suffix.lower()]}({literal(path)})"
+        return f"SELECT * FROM {READERS[path.suffix.lower()]}({literal(glob.escape(str(path)))})"
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

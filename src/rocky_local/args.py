@@ -48,6 +48,12 @@ COMMANDS = {
     "test": Grammar("--models --contracts --model --var --pipeline", "--declarative"),
     "validate": Grammar("--models"),
 }
+_NEEDED = (
+    ("--from", "--to"),
+    ("--to", "--from"),
+    ("--shadow-suffix", "--shadow"),
+    ("--shadow-schema", "--shadow"),
+)
 _SHORTS = {"-c": "--config", "-o": "--output"}
 _GLOBAL = ("--config", "--output", "--state-path", "--state-namespace")
 _FORMS = ("json", "table", "md")
@@ -212,7 +218,7 @@ def _check_together(result: Arguments) -> None:
             problem = f"the argument '{_shown(first)}' cannot be used with '{_shown(second)}'"
             raise UsageError(problem, _usage(result.command, first, *output))
     missing, grammar = "the following required arguments were not provided:", COMMANDS.get(result.command)
-    for given, wanted in (("--from", "--to"), ("--to", "--from")):
+    for given, wanted in _NEEDED:
         if result.has(given[2:]) and not result.has(wanted[2:]):
             usage = _usage(result.command, given, wanted, *output)
             raise UsageError(missing, usage, details=(f"  {_shown(wanted)}",))

@@ -24,6 +24,7 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         0 success, 1 failure, 2 partial success or wrong usage, 3 a critical `doctor`, 130 an interrupted copy.
     """
+    _occupy_standard_streams()
     arguments = sys.argv[1:] if argv is None else argv
     if arguments[:1] in (["--version"], ["-V"]):
         os.write(1, f"rocky {__version__}\n".encode())
@@ -42,13 +43,26 @@ def main(argv: list[str] | None = None) -> int:
         if not (parsed.has("state-path") or parsed.has("state-namespace")):
             state.warn_of_legacy_place()
         answer: Answer = import_module(f"rocky_local.commands.{parsed.command.replace('-', '_')}").run(parsed)
-        return answer.give(as_json=as_json)
+        code = answer.give(as_json=as_json)
+        # The interpreter drops its handlers when it ends; a signal then would belie what was just printed.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        return code
     except UsageError as error:
         tracing.plain(error.report())
         return 2
     except EngineError as error:
         tracing.plain(_report(error, as_json=as_json))
         return 1
+
+
+def _occupy_standard_streams() -> None:
+    """Put the null device where a stream was closed; the next file that is opened would take its number."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def _report(error: EngineError, *, as_json: bool) -> str:

@@ -108,8 +108,8 @@ class Messages:
     def _append(self, path: str, line: str) -> None:
         try:
             with open(path, "ab") as file:
-                file.write(line.encode() + b"\n")
-        except OSError as error:
+                file.write(line.encode(errors="replace") + b"\n")
+        except (OSError, ValueError) as error:
             self._path = None
             _fall_back("cannot write to the Pipes channel", str(error))
 

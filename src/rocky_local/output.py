@@ -54,7 +54,7 @@ def write(text: str) -> None:
     Raises:
         EngineError: Stdout cannot be written to, for instance because the disk is full.
     """
-    data = text.encode()
+    data = text.encode(errors="replace")
     while data:
         try:
             data = data[os.write(1, data) :]

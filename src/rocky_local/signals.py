@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import signal
 import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rocky_local import tracing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
+# How long the main thread may sleep: a signal that another thread received is answered when it wakes.
+ANSWERING_SECONDS = 0.05
+_NUMBERS = (signal.SIGTERM, signal.SIGINT)
 _NOTICE = (
     "\n[rocky] shutdown signal received — finishing in-flight statements; press Ctrl-C again to terminate"
 )
@@ -19,35 +21,28 @@ _NOTICE = (
 Shutdown = threading.Event
 
 
-@contextmanager
-def on_stop(answer: Callable[[], None]) -> Iterator[None]:
-    """Answer SIGTERM and SIGINT once for the time of the block; a second one ends the process.
-
-    The main thread must enter it.
-    """
-
-    def handle(*_: object) -> None:
-        for number in previous:
-            signal.signal(number, signal.SIG_DFL)
-        answer()
-
-    previous = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    for number in previous:
-        signal.signal(number, handle)
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def graceful(shutdown: Shutdown) -> Iterator[None]:
-    """Turn a signal into a request that the statements in flight outlive."""
+def watch(shutdown: Shutdown) -> None:
+    """Turn SIGTERM and SIGINT into a request until the process ends; the statements in flight outlive it."""
 
     def answer() -> None:
         shutdown.set()
         tracing.plain(_NOTICE)
 
-    with on_stop(answer):
-        yield
+    on_stop(answer)
+
+
+def on_stop(answer: Callable[[], None]) -> None:
+    """Answer SIGTERM and SIGINT once; a second one ends the process. The main thread must call it."""
+
+    def handle(*_: object) -> None:
+        release()
+        answer()
+
+    for number in _NUMBERS:
+        signal.signal(number, handle)
+
+
+def release() -> None:
+    """Let SIGTERM and SIGINT end the process at once again."""
+    for number in _NUMBERS:
+        signal.signal(number, signal.SIG_DFL)

@@ -23,6 +23,7 @@ LEGACY_NAME = ".rocky-state.redb"
 _INVALID = "database error: I/O error: invalid data"
 _RESUMABLE_RUNS = 20
 _PATIENCE_SECONDS = 0.3
+_NONE = -(2**63)  # stands for no watermark
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS watermarks (
@@ -71,10 +72,10 @@ def open_for_writing(path: Path, purpose: str = "") -> StateStore:
     from filelock import FileLock, Timeout  # noqa: PLC0415
 
     failed = f"failed to open state store at {path}{purpose}"
-    if path.parent.name == ".rocky-state":
-        path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(f"{path}.lock", timeout=_PATIENCE_SECONDS)
     try:
+        if path.parent.name == ".rocky-state":
+            path.parent.mkdir(parents=True, exist_ok=True)
         if not path.parent.is_dir():
             raise FileNotFoundError(2, "No such file or directory")
         lock.acquire()
@@ -128,8 +129,11 @@ class StateStore:
             version = self._prepare(writing=lock is not None or path is None)
         except sqlite3.DatabaseError as error:
             self._connection.close()
-            busy = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
-            raise EngineError(_busy_message(path) if busy else _INVALID) from error
+            code = error.sqlite_errorcode & 0xFF
+            unreadable = code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR)
+            known = {sqlite3.SQLITE_BUSY: _busy_message(path)}
+            text = f"database error: I/O error: {error}" if unreadable else _INVALID
+            raise EngineError(known.get(code, text)) from error
         self.schema_version = version if path else None
         if version > SCHEMA_VERSION:
             self._connection.close()
@@ -161,24 +165,32 @@ class StateStore:
 
     def watermarks(self) -> list[tuple[str, int]]:
         """Return every copied table with its watermark in nanoseconds since 1970, sorted by table."""
-        return self._all("SELECT target, ns FROM watermarks WHERE ns >= 0 ORDER BY target")
+        return self._all("SELECT target, ns FROM watermarks WHERE ns != ? ORDER BY target", _NONE)
 
     def watermark(self, target: str) -> tuple[int | None, bool]:
         """Return a table's watermark, and whether the last copy was cut off before it could be moved."""
-        ns, copying = self._one("SELECT ns, copying FROM watermarks WHERE target = ?", target) or (-1, 0)
-        return (ns if ns >= 0 else None), bool(copying)
+        found = self._one("SELECT ns, copying FROM watermarks WHERE target = ?", target) or (_NONE, 0)
+        return (None if found[0] == _NONE else found[0]), bool(found[1])
 
     def start_copy(self, target: str) -> None:
         """Note that rows are about to be appended to a table."""
-        self._write(
-            "INSERT INTO watermarks VALUES (?, -1, 1) ON CONFLICT (target) DO UPDATE SET copying = 1", target
-        )
+        begun = "INSERT INTO watermarks VALUES (?, ?, 1) ON CONFLICT (target) DO UPDATE SET copying = 1"
+        self._write(begun, target, _NONE)
 
-    def finish_copy(self, run_id: str, target: str, ns: int) -> None:
-        """Note that a table's rows are committed, up to this watermark, in this run."""
+    def finish_copy(self, run_id: str, target: str, ns: int, *, settled: bool = True) -> None:
+        """Note that a table's rows are committed, up to this watermark, in this run.
+
+        Args:
+            run_id: The run.
+            target: The table.
+            ns: The watermark in nanoseconds since 1970.
+            settled: Whether the next copy may go by it, and need not look what the table holds.
+        """
         with self._mutex:
             self._connection.execute("BEGIN")
-            self._connection.execute("INSERT OR REPLACE INTO watermarks VALUES (?, ?, 0)", (target, ns))
+            self._connection.execute(
+                "INSERT OR REPLACE INTO watermarks VALUES (?, ?, ?)", (target, ns, not settled)
+            )
             self._connection.execute("INSERT OR IGNORE INTO copied VALUES (?, ?)", (run_id, target))
             self._connection.execute("COMMIT")
 

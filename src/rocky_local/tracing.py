@@ -78,8 +78,8 @@ class Log:
         stamp = clock.log_stamp(clock.now_ns())
         line = _json_line(stamp, level, self._target, pairs, spans)
         with _settings.lock:
-            _emit((line if _settings.json else _human_line(stamp, level, pairs, spans)).encode() + b"\n")
-            _keep(line.encode() + b"\n")
+            plain(line if _settings.json else _human_line(stamp, level, pairs, spans))
+            _keep(line.encode(errors="replace") + b"\n")
 
 
 def configure(*, as_json: bool) -> None:
@@ -123,7 +123,7 @@ def silence() -> None:
 
 def plain(text: str) -> None:
     """Write a line to stderr that is no tracing line, such as the final error."""
-    _emit(f"{text}\n".encode())
+    _emit(f"{text}\n".encode(errors="replace"))
 
 
 def _enabled(level: str, target: str) -> bool:

@@ -75,7 +75,7 @@ def _copy_statements(adapter: DuckDBAdapter, pipeline: Pipeline, text: str | Non
     by_source: dict[str, list[Statement]] = {}
     for copy in plan.copies:
         target, strategy = f"{copy.schema}.{copy.target_table}", COPY_STRATEGIES[copy.strategy]
-        sql = strategy.sql(copy, target, adapter.columns(copy.source_name), clock.utc(0))
+        sql = strategy.sql(copy, target, adapter.columns(copy.source_name), 0)
         entry = {"purpose": strategy.purpose, "target": target, "sql": sql}
         by_source.setdefault(copy.source.id, []).append(entry)
     for source, table in plan.excluded:
@@ -110,10 +110,14 @@ def _model_statement(compiled: Compiled | None, name: str, variables: dict[str, 
 
 
 def _keep(plan: dict[str, Any]) -> None:
-    PLANS.mkdir(parents=True, exist_ok=True)
-    ignore = PLANS.parent / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n", encoding="utf-8")
-    temporary = PLANS / f"{plan['plan_id']}.{os.getpid()}"
-    temporary.write_text(json.dumps(plan, indent=2), encoding="utf-8")
-    temporary.replace(PLANS / f"{plan['plan_id']}.json")
+    ignore, temporary = PLANS.parent / ".gitignore", PLANS / f"{plan['plan_id']}.{os.getpid()}"
+    try:
+        PLANS.mkdir(parents=True, exist_ok=True)
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+        temporary.write_text(json.dumps(plan, indent=2), encoding="utf-8")
+        temporary.replace(PLANS / f"{plan['plan_id']}.json")
+    except OSError as error:
+        raise EngineError(
+            f"failed to keep the plan in {PLANS}", f"{error.strerror} (os error {error.errno})"
+        ) from error

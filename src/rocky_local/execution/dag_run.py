@@ -13,7 +13,7 @@ from rocky_local.execution.options import RunOptions
 from rocky_local.execution.pipelines import copies_failed
 from rocky_local.project.config import Config, load_config
 from rocky_local.project.graph import Graph, Node, build_graph
-from rocky_local.signals import Shutdown, on_stop
+from rocky_local.signals import ANSWERING_SECONDS, Shutdown, on_stop
 
 if TYPE_CHECKING:
     from rocky_local.output import Answer
@@ -167,9 +167,10 @@ def _run_stoppable(steps: _Steps) -> list[Entry]:
         tracing.silence()
 
     worker = threading.Thread(target=work, name="dag")
-    with on_stop(stop):
-        worker.start()
-        worker.join()
+    on_stop(stop)
+    worker.start()
+    while worker.is_alive():
+        worker.join(ANSWERING_SECONDS)
     if steps.shutdown.is_set():
         raise EngineError("interrupted by shutdown signal")
     if problems:

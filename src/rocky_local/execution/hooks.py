@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
+import tempfile
 from typing import Any
 
 from rocky_local import tracing
 
 _LOG = tracing.Log("rocky_core::hooks")
 DEFAULT_TIMEOUT_MS = 30_000
+_SHOWN_BYTES = 2_000
 
 
 def after_materialize(raw: dict[str, Any], **payload: Any) -> None:
@@ -39,20 +40,16 @@ def _call(command: str, seconds: float, payload: bytes) -> str | None:
     stdin, writer = os.pipe()
     os.write(writer, payload)
     os.close(writer)
-    process = subprocess.Popen(
-        command,
-        shell=True,
-        stdin=stdin,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    os.close(stdin)
-    try:
-        _, complaint = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        return f"took longer than {seconds:g} s and was stopped"
-    last = complaint.decode(errors="replace").strip().rpartition("\n")[2]
-    return f"exit code {process.returncode}" + (f": {last}" if last else "") if process.returncode else None
+    # A hook stays in the process group of the run, so that whoever ends that group ends the hook, too.
+    with tempfile.TemporaryFile() as stderr:
+        process = subprocess.Popen(command, shell=True, stdin=stdin, stdout=subprocess.DEVNULL, stderr=stderr)
+        os.close(stdin)
+        try:
+            code = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            return f"took longer than {seconds:g} s and was stopped"
+        stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - _SHOWN_BYTES))
+        last = stderr.read().decode(errors="replace").strip().rpartition("\n")[2]
+    return f"exit code {code}" + (f": {last}" if last else "") if code else None

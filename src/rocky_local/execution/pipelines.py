@@ -10,6 +10,7 @@ from rocky_local import tracing
 from rocky_local.errors import Unsupported
 from rocky_local.execution.transformation import Scope, execute_models
 from rocky_local.output import Answer
+from rocky_local.signals import release
 
 if TYPE_CHECKING:
     from rocky_local.execution.context import RunContext
@@ -81,6 +82,8 @@ class Replication(Work):
         if result.interrupted:
             return
         if options.models_dir or options.run_all:
+            # Models die at once (contract, 10).
+            release()
             execute_models(context, Scope(options.models_dir or "models", contained=contains(config)))
         counts = f"{result.tables_copied} copied, {result.failed_copies} failed"
         for action in result.drift_actions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from rocky_local import clock, tracing
@@ -12,14 +13,14 @@ from rocky_local.execution.context import LOG, RunContext
 from rocky_local.execution.discovery import Copied, TableCopy, discover_sources, parse_filter, plan_copies
 from rocky_local.execution.replication_checks import refuse_unknown, run_checks
 from rocky_local.execution.strategies.copies import COPY_STRATEGIES
+from rocky_local.signals import ANSWERING_SECONDS
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from rocky_local.execution.discovery import CopyPlan
     from rocky_local.project.pipeline import Pipeline, TableOverride
 
 _WORKERS = 4
+_EARLIEST = -9 * 10**18  # nanoseconds before 1970; DuckDB's begin in 1677, too
 
 
 Failures = list[tuple[TableCopy, EngineError]]
@@ -69,7 +70,9 @@ def _report_plan(context: RunContext, pipeline: Pipeline, plan: CopyPlan) -> Non
         result.excluded_tables.append({**entry, "reason": "table_override_disabled"})
     if pipeline.auto_create_schemas:
         for schema in plan.schemas:
-            context.adapter.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+            # Where that fails, each table of the schema says so, and the others are copied.
+            with suppress(DatabaseError):
+                context.adapter.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
         result.schemas_created = len(plan.schemas)
     for rule in plan.unmatched:
         result.override_warnings.append(_warn_unmatched(rule))
@@ -120,7 +123,7 @@ def _copy_all(
                 running[pool.submit(copy_table, context, copy)] = copy
             if not running:
                 break
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            for future in wait(running, ANSWERING_SECONDS, FIRST_COMPLETED).done:
                 copy = running.pop(future)
                 try:
                     copied.append(future.result())
@@ -158,39 +161,42 @@ def copy_table(context: RunContext, copy: TableCopy) -> Copied:
     """Copy one table and commit it, then move its watermark.
 
     Raises:
-        EngineError: The copy failed; the rows of the target are as they were, unless it had to be dropped.
+        EngineError: The copy failed; the target is as it was.
     """
     started = clock.now_ns()
     adapter, state = context.adapter, context.state
     with tracing.span("process_table", table=copy.target_table):
         source, before = adapter.columns(copy.source_name), adapter.columns(copy.target)
-        watermark, cut_off = state.watermark(copy.target)
+        watermark, unsettled = state.watermark(copy.target)
         known = bool(before) and watermark is not None
         change = drift.detect(source, before, copy.target) if known else None
         if change:
             context.drifts[copy.target] = change
             LOG.info(change.message, table=copy.target, **change.fields)
-            for statement in change.statements:
-                adapter.execute(statement)
         anew = not known or (change and change.recreates)
         strategy = COPY_STRATEGIES["full_refresh" if anew else copy.strategy]
-        since = clock.utc(watermark or 0)
-        if strategy.appends and cut_off:
-            since = _latest(context, copy) or clock.utc(0)
+        since = watermark or 0
+        if strategy.appends and unsettled:
+            latest = _latest(context, copy)[0]
+            since = _EARLIEST if latest is None else latest
         sql = strategy.sql(copy, copy.target, source, since)
         LOG.debug("generated SQL", table=copy.target, strategy=strategy.name, sql=sql)
         LOG.info("copying data", table=copy.target, strategy=strategy.name)
         if strategy.appends:
             state.start_copy(copy.target)
         try:
-            adapter.execute(sql)
+            # What the change asks for is taken back when the copy fails.
+            with adapter.transaction() if change else nullcontext():
+                for statement in [*(change.statements if change else ()), sql]:
+                    adapter.execute(statement)
         except DatabaseError:
-            if strategy.appends:
+            if strategy.appends and not unsettled:
                 state.abandon_copy(copy.target)
             raise
-        latest = _latest(context, copy) if copy.strategy == "incremental" else None
-        reached = clock.from_date(latest) if latest else clock.now_ns()
-        state.finish_copy(context.run_id, copy.target, reached)
+        latest, empty = _latest(context, copy) if copy.strategy == "incremental" else (None, False)
+        reached = clock.now_ns() if latest is None else latest
+        # An empty table has the wall clock as its watermark (contract, 5.2); what comes later may be older than that.
+        state.finish_copy(context.run_id, copy.target, reached, settled=not empty)
     metadata = {"strategy": strategy.name, "watermark": clock.rfc3339(reached)}
     metadata["target_table_full_name"] = copy.target
     with context.result.lock:
@@ -199,10 +205,19 @@ def copy_table(context: RunContext, copy: TableCopy) -> Copied:
     return Copied(copy, source, before)
 
 
-def _latest(context: RunContext, copy: TableCopy) -> datetime | None:
-    """The greatest timestamp of a copy, or None when it has none."""
+def _latest(context: RunContext, copy: TableCopy) -> tuple[int | None, bool]:
+    """The greatest timestamp of a copy in nanoseconds since 1970, if it has one, and whether it could but has none."""
+    column, table = copy.timestamp_column, copy.target
     try:
-        value = context.adapter.query(f"SELECT MAX({copy.timestamp_column}) FROM {copy.target}")[0][0]
-    except DatabaseError:
-        return None
-    return value if hasattr(value, "year") else None
+        found, latest = context.adapter.query(
+            f"SELECT COUNT({column}), epoch_ns(MAX({column})) FROM {table}"
+        )[0]
+    except DatabaseError as error:
+        if "Conversion Error" not in error.brief:
+            return None, False
+        found, latest = 1, None
+    if found and latest is None:
+        raise EngineError(
+            f"the latest {column} of {table} lies outside of the years that a watermark can hold"
+        )
+    return latest, not found

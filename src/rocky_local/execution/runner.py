@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from rocky_local import clock, state, tracing
@@ -14,7 +13,7 @@ from rocky_local.execution.context import LOG, RunContext
 from rocky_local.execution.result import RunResult
 from rocky_local.messages import open_messages
 from rocky_local.project.config import load_config
-from rocky_local.signals import Shutdown, graceful
+from rocky_local.signals import Shutdown, watch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,11 +67,11 @@ def _context(
 
 def _execute(context: RunContext, shutdown: Shutdown | None) -> Answer:
     work = pipelines.work_of(context.pipeline)
-    watched = shutdown is None and work.stops_gracefully
     context.shutdown = shutdown or context.shutdown
+    if shutdown is None and work.stops_gracefully:
+        watch(context.shutdown)
     try:
-        with graceful(context.shutdown) if watched else nullcontext():
-            work.run(context)
+        work.run(context)
         # A graph that is stopped drops its step, which nobody hears of any more.
         if context.state is not None and not (shutdown and shutdown.is_set()):
             context.state.record_run(_record(context), context.result.started_ns)

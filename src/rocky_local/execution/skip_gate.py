@@ -33,6 +33,7 @@ class SkipGate:
         self._counts_rows = settings.get("skip_rowcount_fallback", False)
         self._context = context
         self._compiled = compiled
+        self._rebuilt: set[str] = set()
         self._decisions: dict[str, dict[str, str]] = {}
 
     def skips(self, model: Model) -> bool:
@@ -50,6 +51,7 @@ class SkipGate:
 
     def built(self, model: Model) -> None:
         """Note that a model was built just now."""
+        self._rebuilt.add(model.name)
         logic, inputs = (self._logic(model), self._inputs(model)) if self._active else ("", "")
         self._context.state.set_build(model.table, logic, inputs)
         if self._active and not model.depends_on:
@@ -82,6 +84,8 @@ class SkipGate:
         logic, inputs = prior
         if logic != self._logic(model):
             return "model logic changed since last build" if logic else "no comparable logic key"
+        if self._rebuilt.intersection(model.depends_on):
+            return "upstream data may have changed since last build"
         if not inputs or inputs != self._inputs(model) or not self._context.adapter.columns(model.target):
             return "upstream data may have changed since last build"
         return None

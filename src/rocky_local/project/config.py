@@ -55,7 +55,12 @@ class _Hook(Table):
 
 
 class _Hooks(Table):
-    on_after_materialize: list[_Hook] | _Hook | None = None
+    on_after_materialize: list[_Hook] = Field(default_factory=list)
+
+    @field_validator("on_after_materialize", mode="before")
+    @classmethod
+    def _listed(cls, hooks: Any) -> Any:
+        return [hooks] if isinstance(hooks, dict) else hooks
 
 
 class _RockyToml(Closed):

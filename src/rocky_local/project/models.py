@@ -169,7 +169,13 @@ def load_project(directory: str) -> Project:
     files = [
         path for kind in ("sql", "rocky") for path in sorted(folder.root.rglob(f"*.{kind}")) if path.is_file()
     ]
-    return Project(directory, tuple(map(folder.model, files)))
+    models = tuple(map(folder.model, files))
+    seen: dict[str, Model] = {}
+    for model in models:
+        if seen.setdefault(model.name, model) is not model:
+            both = f"'{seen[model.name].file}' and '{model.file}'"
+            raise CompileError(f"failed to load models: two models are called '{model.name}': {both}")
+    return Project(directory, models)
 
 
 class _Folder:

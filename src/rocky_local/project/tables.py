@@ -35,7 +35,7 @@ _NEEDS = {
 class Table(BaseModel):
     """A table in which unknown fields are ignored."""
 
-    model_config = ConfigDict(strict=True, defer_build=True)
+    model_config = ConfigDict(strict=True, defer_build=True, allow_inf_nan=False)
 
 
 class Closed(Table):

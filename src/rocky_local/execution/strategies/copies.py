@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rocky_local import clock
 from rocky_local.errors import EngineError
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from rocky_local.adapter import Column
     from rocky_local.execution.discovery import TableCopy
+
+
+# How a watermark is written for columns that a plain TIMESTAMP would be compared with wrongly.
+_LITERALS = {"TIMESTAMP WITH TIME ZONE": ("TIMESTAMPTZ", "+00"), "TIMESTAMP_NS": ("TIMESTAMP_NS", "")}
 
 
 class CopyStrategy:
@@ -26,14 +29,14 @@ class CopyStrategy:
     purpose = ""
     appends = False
 
-    def sql(self, copy: TableCopy, target: str, columns: list[Column], watermark: datetime) -> str:
+    def sql(self, copy: TableCopy, target: str, columns: list[Column], watermark: int) -> str:
         """Return the statement.
 
         Args:
             copy: What to copy.
             target: The table to write, in the form that the statement should use.
             columns: The source's columns.
-            watermark: Where the last copy ended.
+            watermark: Where the last copy ended, in nanoseconds since 1970.
         """
         raise NotImplementedError
 
@@ -43,7 +46,7 @@ class FullRefreshCopy(CopyStrategy):
 
     name, purpose = "full_refresh", "full_refresh_copy"
 
-    def sql(self, copy: TableCopy, target: str, columns: list[Column], watermark: datetime) -> str:
+    def sql(self, copy: TableCopy, target: str, columns: list[Column], watermark: int) -> str:
         """Return the statement."""
         return f"CREATE OR REPLACE TABLE {target} AS\n{copy.select()}"
 
@@ -53,11 +56,12 @@ class IncrementalCopy(CopyStrategy):
 
     name, purpose, appends = "incremental", "incremental_copy", True
 
-    def sql(self, copy: TableCopy, target: str, columns: list[Column], watermark: datetime) -> str:
+    def sql(self, copy: TableCopy, target: str, columns: list[Column], watermark: int) -> str:
         """Return the statement."""
-        after = watermark.strftime("%Y-%m-%d %H:%M:%S")
-        after += f".{watermark.microsecond:06d}" if watermark.microsecond else ""
-        return f"INSERT INTO {target}\n{copy.select()}\nWHERE {copy.timestamp_column} > TIMESTAMP '{after}'"
+        kinds = {column.name.lower(): column.type for column in columns}
+        kind, zone = _LITERALS.get(kinds.get(copy.timestamp_column.lower(), ""), ("TIMESTAMP", ""))
+        after = clock.rfc3339(watermark, zone).replace("T", " ", 1)
+        return f"INSERT INTO {target}\n{copy.select()}\nWHERE {copy.timestamp_column} > {kind} '{after}'"
 
 
 class MergeCopy(CopyStrategy):
@@ -65,7 +69,7 @@ class MergeCopy(CopyStrategy):
 
     name, purpose = "merge", "merge_copy"
 
-    def sql(self, copy: TableCopy, target: str, columns: list[Column], watermark: datetime) -> str:
+    def sql(self, copy: TableCopy, target: str, columns: list[Column], watermark: int) -> str:
         """Return the statement.
 
         Raises:
@@ -83,7 +87,7 @@ class ViewCopy(CopyStrategy):
 
     name, purpose = "view", "view"
 
-    def sql(self, copy: TableCopy, target: str, columns: list[Column], watermark: datetime) -> str:
+    def sql(self, copy: TableCopy, target: str, columns: list[Column], watermark: int) -> str:
         """Return the statement."""
         return f"CREATE OR REPLACE VIEW {target} AS\n{copy.select()}"
 
