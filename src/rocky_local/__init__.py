@@ -9,14 +9,14 @@ Where each section of the engine's contract is kept:
                                             `toml`, `frames`
  3    discover                              `commands.discover`, `execution.discovery`
  4    plan, apply                           `commands.plan`, `commands.apply`
- 5    run                                   `execution`: `runner`, `pipelines`, `result`, `idempotency`; copies:
-                                            `replication`; models: `transformation`, `partitions`,
-                                            `skip_gate`; the SQL of both: `strategies`; the graph: `dag_run`;
-                                            other kinds: `quality`, `loading`, `snapshots`
+ 5    run                                   `execution`: `runner`, `work`, `pipelines`, `result`, `idempotency`,
+                                            `hooks`; copies: `replication`; models: `transformation`,
+                                            `partitions`, `skip_gate`; the SQL of both: `strategies`; the
+                                            graph: `dag_run`; other kinds: `quality`, `loading`, `snapshots`
  6    checks                                `execution`: `checks`, `replication_checks`, `quality`
  7    drift                                 `execution.drift`
  8    other commands                        `commands`; `project`: `compiler`, `diagnostics`, `lineage`,
-                                            `hints`, `graph`, `seeds`
+                                            `lineage_cache`, `hints`, `graph`, `seeds`; `execution.loading`
  9    stderr                                `tracing`
 10    signals                               `signals`
 11    concurrency                           `state`, `adapter` (the only module that knows DuckDB)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import glob
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 
 from rocky_local import tracing
 from rocky_local.errors import DatabaseError, EngineError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 READERS = {
     ".csv": "read_csv_auto",

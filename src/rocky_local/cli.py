@@ -6,13 +6,10 @@ import os
 import signal
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from rocky_local import __version__
 from rocky_local.errors import ConfigError, EngineError, Unsupported, UsageError
-
-if TYPE_CHECKING:
-    from rocky_local.output import Answer
+from rocky_local.output import Answer
 
 
 def main(argv: list[str] | None = None) -> int:

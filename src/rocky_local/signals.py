@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import signal
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from rocky_local import tracing
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 # How long the main thread may sleep: a signal that another thread received is answered when it wakes.
 ANSWERING_SECONDS = 0.05

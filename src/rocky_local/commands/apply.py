@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rocky_local.args import Arguments
 from rocky_local.commands.plan import PLANS
@@ -13,11 +13,9 @@ from rocky_local.errors import EngineError
 from rocky_local.execution import runner
 from rocky_local.execution.options import RunOptions
 from rocky_local.messages import open_messages
+from rocky_local.output import Answer
 from rocky_local.project.compiler import compile_project, models_below
 from rocky_local.project.config import load_config
-
-if TYPE_CHECKING:
-    from rocky_local.output import Answer
 
 
 def run(args: Arguments) -> Answer:

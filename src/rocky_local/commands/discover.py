@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from rocky_local import tracing
 from rocky_local.adapter import DuckDBAdapter
+from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
 from rocky_local.execution.checks import assertion_name
 from rocky_local.execution.discovery import SOURCE_TYPE, Source, discover_sources
 from rocky_local.output import Answer, head
 from rocky_local.project.config import load_config
+from rocky_local.project.pipeline import Pipeline
 from rocky_local.state import open_for_writing
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rocky_local.args import Arguments
-    from rocky_local.project.pipeline import Pipeline
 
 _LOG = tracing.Log("rocky_cli::commands::discover")
 

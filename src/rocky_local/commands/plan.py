@@ -6,10 +6,11 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rocky_local import clock
 from rocky_local.adapter import DuckDBAdapter
+from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
 from rocky_local.execution.discovery import discover_sources, parse_filter, plan_copies
 from rocky_local.execution.options import check_governance_override
@@ -18,10 +19,7 @@ from rocky_local.execution.strategies.copies import COPY_STRATEGIES
 from rocky_local.output import Answer, head
 from rocky_local.project.compiler import Compiled, compile_project, models_below
 from rocky_local.project.config import load_config
-
-if TYPE_CHECKING:
-    from rocky_local.args import Arguments
-    from rocky_local.project.pipeline import Pipeline
+from rocky_local.project.pipeline import Pipeline
 
 Statement = dict[str, str]
 PLANS = Path(".rocky", "plans")

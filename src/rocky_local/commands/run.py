@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from rocky_local.args import Arguments
 from rocky_local.execution import runner
 from rocky_local.execution.options import RunOptions
-
-if TYPE_CHECKING:
-    from rocky_local.args import Arguments
-    from rocky_local.output import Answer
+from rocky_local.output import Answer
 
 
 def run(args: Arguments) -> Answer:

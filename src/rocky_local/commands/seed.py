@@ -5,9 +5,10 @@ from __future__ import annotations
 from rocky_local.adapter import DuckDBAdapter
 from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
+from rocky_local.execution.loading import load_seeds
 from rocky_local.output import Answer
 from rocky_local.project.config import load_config
-from rocky_local.project.seeds import load_seeds, read_seeds
+from rocky_local.project.seeds import read_seeds
 
 
 def run(args: Arguments) -> Answer:

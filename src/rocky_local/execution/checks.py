@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from rocky_local import clock, tracing
@@ -10,9 +11,8 @@ from rocky_local.adapter import literal
 from rocky_local.errors import DatabaseError, Unsupported
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from rocky_local.adapter import Column, DuckDBAdapter
+
 
 Rule = dict[str, Any]
 Finding = dict[str, Any]

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from rocky_local import tracing
 from rocky_local.execution import hooks
+from rocky_local.execution.drift import Drift
+from rocky_local.execution.options import RunOptions
+from rocky_local.execution.result import RunResult
 from rocky_local.messages import Messages
+from rocky_local.project.config import Config
+from rocky_local.project.pipeline import Pipeline
 from rocky_local.signals import Shutdown
+from rocky_local.state import StateStore
 
 if TYPE_CHECKING:
     from rocky_local.adapter import DuckDBAdapter
-    from rocky_local.execution.drift import Drift
-    from rocky_local.execution.options import RunOptions
-    from rocky_local.execution.result import RunResult
-    from rocky_local.project.config import Config
-    from rocky_local.project.pipeline import Pipeline
-    from rocky_local.state import StateStore
+
 
 LOG = tracing.Log("rocky_cli::commands::run")
 

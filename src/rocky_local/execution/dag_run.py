@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rocky_local import clock, output, tracing
+from rocky_local.adapter import DuckDBAdapter
 from rocky_local.errors import EngineError
 from rocky_local.execution import runner
+from rocky_local.execution.loading import load_seeds
 from rocky_local.execution.options import RunOptions
 from rocky_local.execution.pipelines import copies_failed
+from rocky_local.output import Answer
 from rocky_local.project.config import Config, load_config
 from rocky_local.project.graph import Graph, Node, build_graph
+from rocky_local.project.seeds import read_seeds
 from rocky_local.signals import ANSWERING_SECONDS, Shutdown, on_stop
-
-if TYPE_CHECKING:
-    from rocky_local.output import Answer
 
 _DAG = tracing.Log("rocky_cli::commands::run_dag_exec")
 _EXECUTOR = tracing.Log("rocky_core::dag_executor")
@@ -115,9 +116,6 @@ class _Steps:
         return _failure(answer, run_id)
 
     def _seed(self, node: Node) -> str | None:
-        from rocky_local.adapter import DuckDBAdapter  # noqa: PLC0415
-        from rocky_local.project.seeds import load_seeds, read_seeds  # noqa: PLC0415
-
         name = next(iter(self.config.adapters), "default")
         directory = str(self.config.directory / "seeds")
         seeds = [seed for seed in read_seeds(directory) if seed.name == node.name]

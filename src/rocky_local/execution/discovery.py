@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from rocky_local import tracing
 from rocky_local.errors import EngineError
+from rocky_local.execution.options import Shadow
+from rocky_local.project.pipeline import Pipeline, TableOverride
 
 if TYPE_CHECKING:
     from rocky_local.adapter import Column, DuckDBAdapter
-    from rocky_local.execution.options import Shadow
-    from rocky_local.project.pipeline import Pipeline, TableOverride
+
 
 SOURCE_TYPE = "duckdb"
 _LOG = tracing.Log("rocky_cli::commands::discover")

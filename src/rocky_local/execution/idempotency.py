@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from contextlib import nullcontext, suppress
-from typing import TYPE_CHECKING
 
 from rocky_local import clock
 from rocky_local.errors import EngineError
 from rocky_local.execution.context import LOG
+from rocky_local.execution.options import RunOptions
 from rocky_local.execution.result import RunResult
 from rocky_local.output import Answer
-from rocky_local.state import open_for_writing
-
-if TYPE_CHECKING:
-    from rocky_local.execution.options import RunOptions
-    from rocky_local.state import StateStore
+from rocky_local.state import StateStore, open_for_writing
 
 _CLAIM_NS = 24 * 60 * 60 * 1_000_000_000
 

@@ -1,7 +1,8 @@
-"""Load pipelines: files of a folder become tables, one each. The run history does not mention them."""
+"""Files that become tables: those of load pipelines, which the run history does not mention, and seeds."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,14 @@ from rocky_local import clock
 from rocky_local.adapter import READERS, DuckDBAdapter
 from rocky_local.errors import DatabaseError, Unsupported
 from rocky_local.execution.context import RunContext
-from rocky_local.execution.pipelines import Work
+from rocky_local.execution.work import Work
 from rocky_local.output import Answer, head
 from rocky_local.project.pipeline import Pipeline
+from rocky_local.project.seeds import Seed
 from rocky_local.tracing import Display, Log
 
 _LOG = Log("rocky_cli::commands::load")
+_SEED_LOG = Log("rocky_cli::commands::seed")
 
 
 class LoadWork(Work):
@@ -34,9 +37,6 @@ class LoadWork(Work):
     def answer(self, context: RunContext) -> Answer:
         """Return how the run ended."""
         return Answer(self._result, human(self._result), context.result.exit_code)
-
-
-WORK = LoadWork
 
 
 def load(
@@ -95,21 +95,67 @@ def human(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def load_seeds(adapter: DuckDBAdapter, directory: str, seeds: list[Seed]) -> dict[str, Any]:
+    """Load seeds one after the other; one that fails does not stop the others.
+
+    Returns:
+        The result object of the `seed` command.
+    """
+    started = clock.now_ns()
+    tables = [_load_seed(adapter, seed) for seed in seeds]
+    failed = sum("error" in entry for entry in tables)
+    return {
+        **head("seed"),
+        "seeds_dir": directory,
+        "tables_loaded": len(tables) - failed,
+        "tables_failed": failed,
+        "tables": tables,
+        "duration_ms": clock.since_ms(started),
+    }
+
+
 def _load_file(adapter: DuckDBAdapter, path: Path, target: str, options: dict[str, Any]) -> dict[str, Any]:
-    file, started, problem = Display(path), clock.now_ns(), None
-    _LOG.info("loading file", file=file, target=Display(target))
-    entry: dict[str, Any] = {"file": str(path), "target": target, "rows_loaded": 0, "bytes_read": 0}
-    try:
+    file = Display(path)
+
+    def work() -> dict[str, Any]:
         rows = _copy_in(adapter, adapter.file_query(path), target, options)
-        entry |= {"rows_loaded": rows, "bytes_read": path.stat().st_size}
-    except DatabaseError as error:
-        problem = error.brief
-    spent = entry["duration_ms"] = clock.since_ms(started)
-    if problem:
-        _LOG.warn("file load failed", file=file, error=Display(problem))
-        return {**entry, "error": problem}
-    _LOG.info("file loaded", file=file, rows=rows, bytes=entry["bytes_read"], duration_ms=spent)
+        return {"rows_loaded": rows, "bytes_read": path.stat().st_size}
+
+    _LOG.info("loading file", file=file, target=Display(target))
+    entry = _timed({"file": str(path), "target": target, "rows_loaded": 0, "bytes_read": 0}, work)
+    if "error" in entry:
+        _LOG.warn("file load failed", file=file, error=Display(entry["error"]))
+        return entry
+    rows, size, spent = entry["rows_loaded"], entry["bytes_read"], entry["duration_ms"]
+    _LOG.info("file loaded", file=file, rows=rows, bytes=size, duration_ms=spent)
     return entry
+
+
+def _load_seed(adapter: DuckDBAdapter, seed: Seed) -> dict[str, Any]:
+    name = Display(seed.name)
+
+    def work() -> dict[str, Any]:
+        adapter.execute(f"CREATE SCHEMA IF NOT EXISTS {seed.catalog}.{seed.schema}")
+        adapter.execute(f"CREATE OR REPLACE TABLE {seed.target} AS {adapter.file_query(seed.path)}")
+        return {"rows": adapter.count(seed.target), "columns": len(adapter.columns(seed.target))}
+
+    _SEED_LOG.info("loading seed", seed=name, file=Display(seed.path), target=Display(seed.target))
+    entry = _timed({"name": seed.name, "target": seed.target, "rows": 0, "columns": 0}, work)
+    if "error" in entry:
+        _SEED_LOG.warn("seed failed", seed=name, error=Display(entry["error"]))
+        return entry
+    _SEED_LOG.info("seed loaded", seed=name, rows=entry["rows"], duration_ms=entry["duration_ms"])
+    return entry
+
+
+def _timed(entry: dict[str, Any], work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return an entry with what some work gives or why it failed, and how long that took."""
+    started, problem = clock.now_ns(), {}
+    try:
+        entry |= work()
+    except DatabaseError as error:
+        problem = {"error": error.brief}
+    return {**entry, "duration_ms": clock.since_ms(started), **problem}
 
 
 def _copy_in(adapter: DuckDBAdapter, query: str, target: str, options: dict[str, Any]) -> int:

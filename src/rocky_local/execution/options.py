@@ -6,12 +6,10 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
-
-if TYPE_CHECKING:
-    from rocky_local.args import Arguments
 
 
 class PartitionSelection(NamedTuple):

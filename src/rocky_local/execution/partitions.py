@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from rocky_local import clock
 from rocky_local.errors import EngineError
-
-if TYPE_CHECKING:
-    from rocky_local.execution.options import PartitionSelection
-    from rocky_local.project.models import Model
+from rocky_local.execution.options import PartitionSelection
+from rocky_local.project.models import Model
 
 
 class Partition(NamedTuple):

@@ -2,65 +2,22 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rocky_local import tracing
 from rocky_local.errors import Unsupported
+from rocky_local.execution.context import RunContext
+from rocky_local.execution.loading import LoadWork
+from rocky_local.execution.quality import QualityWork
+from rocky_local.execution.replication import run_replication
+from rocky_local.execution.snapshots import SnapshotWork
 from rocky_local.execution.transformation import Scope, execute_models
-from rocky_local.output import Answer
+from rocky_local.execution.work import Work
+from rocky_local.project.config import Config
+from rocky_local.project.pipeline import Pipeline
 from rocky_local.signals import release
 
-if TYPE_CHECKING:
-    from rocky_local.execution.context import RunContext
-    from rocky_local.project.config import Config
-    from rocky_local.project.pipeline import Pipeline
-
 _RUN_LOCAL = tracing.Log("rocky_cli::commands::run_local")
-_ELSEWHERE = {"quality": "quality", "snapshot": "snapshots", "load": "loading"}
-
-
-class Work:
-    """One kind of run.
-
-    Attributes:
-        stops_gracefully: Whether SIGTERM and SIGINT let the statements in flight finish.
-    """
-
-    stops_gracefully = False
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self.pipeline = pipeline
-
-    def run(self, context: RunContext) -> None:
-        """Do the work; the outcome is in the context's result."""
-        raise NotImplementedError
-
-    def answer(self, context: RunContext) -> Answer:
-        """Return how the run ended."""
-        result = context.result
-        closing = f"Error: {self.failure(context)}" if result.status == "Failure" else None
-        return Answer(result.as_json(), self.text(context), result.exit_code, closing)
-
-    def failure(self, context: RunContext) -> str:
-        """Return the sentence for a run that failed altogether."""
-        failed = context.result.tables_failed
-        return (
-            f"{failed} model(s) failed (run_id: {context.run_id}, see the `errors` array in the JSON output)"
-        )
-
-    def text(self, context: RunContext) -> str:
-        """Return the outcome for people."""
-        result = context.result
-        built = result.materializations[result.tables_copied :]
-        lines = [
-            f"transformation pipeline complete: {len(built)} model(s) executed in {result.duration_ms}ms"
-        ]
-        told = (entry["metadata"] for entry in built)
-        return "\n".join(
-            [*lines, *(f"  {entry['target_table_full_name']} ({entry['strategy']})" for entry in told)]
-        )
 
 
 class Replication(Work):
@@ -70,8 +27,6 @@ class Replication(Work):
 
     def run(self, context: RunContext) -> None:
         """Do the work."""
-        from rocky_local.execution.replication import run_replication  # noqa: PLC0415
-
         config, options, result, pipeline = context.config, context.options, context.result, self.pipeline
         result.idempotency_key, result.filter = options.idempotency_key, options.filter or ""
         if config.duckdb_path(pipeline.source_adapter) != config.duckdb_path(pipeline.adapter):
@@ -138,16 +93,18 @@ class SingleModel(Work):
         execute_models(context, Scope(directory, only=options.model))
 
 
+_WORKS: dict[str, type[Work]] = {
+    "replication": Replication,
+    "transformation": Transformation,
+    "quality": QualityWork,
+    "snapshot": SnapshotWork,
+    "load": LoadWork,
+}
+
+
 def work_of(pipeline: Pipeline | None) -> Work:
     """Return the work of a pipeline; none stands for a single model."""
-    if pipeline is None:
-        return SingleModel()
-    if pipeline.type == "replication":
-        return Replication(pipeline)
-    if pipeline.type == "transformation":
-        return Transformation(pipeline)
-    work: Work = import_module(f"rocky_local.execution.{_ELSEWHERE[pipeline.type]}").WORK(pipeline)
-    return work
+    return _WORKS[pipeline.type](pipeline) if pipeline else SingleModel()
 
 
 def contains(config: Config) -> bool:

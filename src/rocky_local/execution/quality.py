@@ -9,8 +9,7 @@ from rocky_local.adapter import DuckDBAdapter
 from rocky_local.errors import Unsupported
 from rocky_local.execution import checks
 from rocky_local.execution.context import RunContext
-from rocky_local.execution.pipelines import Work
-from rocky_local.output import Answer
+from rocky_local.execution.work import Work
 from rocky_local.project.pipeline import Pipeline
 
 # The assertions that say of a single row whether it is wrong.
@@ -29,6 +28,8 @@ class _Table(NamedTuple):
 
 class QualityWork(Work):
     """Check tables, and put wrong rows aside; a missing table stops the run."""
+
+    prints_success = True
 
     def __init__(self, pipeline: Pipeline) -> None:
         super().__init__(pipeline)
@@ -57,12 +58,6 @@ class QualityWork(Work):
         if self._failed("error") and config.get("fail_on_error", True):
             result.forced_status = "Failure"
 
-    def answer(self, context: RunContext) -> Answer:
-        """Return how the run ended; the printed status says success whatever was found."""
-        ended = super().answer(context)
-        ended.result["status"] = "Success"
-        return ended
-
     def failure(self, context: RunContext) -> str:
         """Return the sentence for failed checks."""
         return f"quality pipeline failed: {self._failed('error')} error-severity check(s) failed"
@@ -77,9 +72,6 @@ class QualityWork(Work):
 
     def _failed(self, severity: str) -> int:
         return sum(not entry["passed"] and entry["severity"] == severity for entry in self._found)
-
-
-WORK = QualityWork
 
 
 def _find_tables(adapter: DuckDBAdapter, pipeline: Pipeline) -> list[_Table]:

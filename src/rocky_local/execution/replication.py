@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext, suppress
-from typing import TYPE_CHECKING
 
 from rocky_local import clock, tracing
 from rocky_local.errors import DatabaseError, EngineError
 from rocky_local.execution import drift
 from rocky_local.execution.context import LOG, RunContext
-from rocky_local.execution.discovery import Copied, TableCopy, discover_sources, parse_filter, plan_copies
+from rocky_local.execution.discovery import (
+    Copied,
+    CopyPlan,
+    TableCopy,
+    discover_sources,
+    parse_filter,
+    plan_copies,
+)
 from rocky_local.execution.replication_checks import refuse_unknown, run_checks
 from rocky_local.execution.strategies.copies import COPY_STRATEGIES
+from rocky_local.project.pipeline import Pipeline, TableOverride
 from rocky_local.signals import ANSWERING_SECONDS
-
-if TYPE_CHECKING:
-    from rocky_local.execution.discovery import CopyPlan
-    from rocky_local.project.pipeline import Pipeline, TableOverride
 
 _WORKERS = 4
 _EARLIEST = -9 * 10**18  # nanoseconds before 1970; DuckDB's begin in 1677, too
@@ -136,7 +139,7 @@ def _copy_all(
 
 
 def _gives_up(pipeline: Pipeline, copied: int, failed: int) -> bool:
-    limit = pipeline.raw.get("execution", {}).get("error_rate_abort_pct")
+    limit = pipeline.execution.error_rate_abort_pct
     return pipeline.execution.fail_fast or (limit is not None and 100 * failed / (copied + failed) > limit)
 
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 from rocky_local import clock, tracing
 from rocky_local.errors import DatabaseError, Unsupported
 from rocky_local.execution import checks
 from rocky_local.execution.context import LOG, RunContext
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from rocky_local.execution.discovery import Copied
-    from rocky_local.project.pipeline import Pipeline
+from rocky_local.execution.discovery import Copied
+from rocky_local.project.pipeline import Pipeline
 
 _BASELINE_RUNS = 10
 Found = tuple["Copied", checks.Finding]

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import os
 import platform
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from rocky_local import clock, state, tracing
 from rocky_local.errors import EngineError
 from rocky_local.execution import idempotency, pipelines
 from rocky_local.execution.context import LOG, RunContext
+from rocky_local.execution.options import RunOptions
 from rocky_local.execution.result import RunResult
-from rocky_local.messages import open_messages
-from rocky_local.project.config import load_config
+from rocky_local.messages import Messages, open_messages
+from rocky_local.output import Answer
+from rocky_local.project.config import Config, load_config
+from rocky_local.project.pipeline import Pipeline
 from rocky_local.signals import Shutdown, watch
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rocky_local.execution.options import RunOptions
-    from rocky_local.messages import Messages
-    from rocky_local.output import Answer
-    from rocky_local.project.config import Config
-    from rocky_local.project.pipeline import Pipeline
 
 
 def run(options: RunOptions, shutdown: Shutdown | None = None) -> Answer:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rocky_local.errors import DatabaseError
 from rocky_local.execution.context import LOG, RunContext
 from rocky_local.hashing import sql_hash
-
-if TYPE_CHECKING:
-    from rocky_local.project.compiler import Compiled
-    from rocky_local.project.models import Model
+from rocky_local.project.compiler import Compiled
+from rocky_local.project.models import Model
 
 _UNSTABLE = re.compile(
     r"\b(now|random|uuid|gen_random_uuid|current_timestamp|current_date|current_time|today|nextval)\b", re.I

@@ -7,8 +7,7 @@ from typing import Any
 from rocky_local import tracing
 from rocky_local.errors import DatabaseError, EngineError
 from rocky_local.execution.context import RunContext
-from rocky_local.execution.pipelines import Work
-from rocky_local.output import Answer
+from rocky_local.execution.work import Work
 
 _LOG = tracing.Log("rocky_cli::commands::run_local")
 _NAME = ("catalog", "schema", "table")
@@ -16,6 +15,8 @@ _NAME = ("catalog", "schema", "table")
 
 class SnapshotWork(Work):
     """Run the statements of a snapshot."""
+
+    prints_success = True
 
     def run(self, context: RunContext) -> None:
         """Do the work; a statement that fails does not stop the others."""
@@ -31,12 +32,6 @@ class SnapshotWork(Work):
                     result.forced_status, result.tables_failed = "Failure", 1
                     _LOG.warn("snapshot statement failed", error=tracing.Display(error.brief))
 
-    def answer(self, context: RunContext) -> Answer:
-        """Return how the run ended; the printed status says success whatever happened."""
-        ended = super().answer(context)
-        ended.result["status"] = "Success"
-        return ended
-
     def failure(self, context: RunContext) -> str:
         """Return the sentence for a failed statement."""
         return "snapshot pipeline failed"
@@ -45,9 +40,6 @@ class SnapshotWork(Work):
         """Return the outcome for people."""
         ended = "failed" if context.result.tables_failed else "complete"
         return f"snapshot pipeline {ended} in {context.result.duration_ms}ms"
-
-
-WORK = SnapshotWork
 
 
 def _statements(pipeline: str, raw: dict[str, Any]) -> list[str]:

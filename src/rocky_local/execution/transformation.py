@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from rocky_local import clock, tracing
 from rocky_local.errors import BootstrapError, CompileError, DatabaseError, EngineError
@@ -13,10 +12,8 @@ from rocky_local.execution.skip_gate import SkipGate
 from rocky_local.execution.strategies.builds import BuildStrategy, TimeInterval, strategy_of
 from rocky_local.hashing import sql_hash
 from rocky_local.project import compiler
-
-if TYPE_CHECKING:
-    from rocky_local.project.compiler import Compiled
-    from rocky_local.project.models import Model
+from rocky_local.project.compiler import Compiled
+from rocky_local.project.models import Model
 
 _RUNTIME = "<runtime>"
 _COMPILED: dict[tuple[object, ...], Compiled] = {}

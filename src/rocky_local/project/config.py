@@ -51,7 +51,7 @@ class _Freshness(Closed):
 
 class _Hook(Table):
     command: str
-    timeout_ms: Count = 0
+    timeout_ms: Count | None = None
 
 
 class _Hooks(Table):

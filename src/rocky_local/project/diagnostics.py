@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from rocky_local.project.lineage import QueryLineage
-    from rocky_local.project.models import Model
-    from rocky_local.project.sidecar import Contract
+from rocky_local.project.lineage import QueryLineage
+from rocky_local.project.models import Model
+from rocky_local.project.sidecar import Contract
 
 _SEVERITIES = {"E": "Error", "W": "Warning", "I": "Info"}
 # What each code says, and what it suggests, of `{0}`.

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from rocky_local.errors import ConfigError
+from rocky_local.errors import ConfigError
 
 _WIDTH = 74
 _SYNTAX_HELP = (

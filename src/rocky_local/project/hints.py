@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from rocky_local.project.compiler import Compiled
+from rocky_local.project.models import Model
 from rocky_local.tracing import Display, Log
-
-if TYPE_CHECKING:
-    from rocky_local.project.compiler import Compiled
-    from rocky_local.project.models import Model
 
 _LOG = Log("rocky_compiler::incrementality")
 _SOURCE_ROWS, _SOURCE_COST = 10_000, 2.28e-05

@@ -114,7 +114,7 @@ class Execution(Closed):
     concurrency: Count = 32
     fail_fast: bool = False
     table_retries: Count = 1
-    error_rate_abort_pct: Count = 50
+    error_rate_abort_pct: Count | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 from pydantic import Field
 
-from rocky_local import clock
-from rocky_local.errors import DatabaseError, EngineError
-from rocky_local.output import head
+from rocky_local.errors import EngineError
 from rocky_local.project import toml
 from rocky_local.project.tables import Table, checked
-from rocky_local.tracing import Display, Log
-
-if TYPE_CHECKING:
-    from rocky_local.adapter import DuckDBAdapter
-
-_LOG = Log("rocky_cli::commands::seed")
 
 
 class _Sidecar(Table):
@@ -57,41 +49,3 @@ def read_seeds(directory: str) -> list[Seed]:
         target = {"catalog": "main", "schema": "seeds", "table": name, **own.target}
         seeds.append(Seed(name, path, target["catalog"], target["schema"], target["table"]))
     return seeds
-
-
-def load_seeds(adapter: DuckDBAdapter, directory: str, seeds: list[Seed]) -> dict[str, Any]:
-    """Load seeds one after the other; one that fails does not stop the others.
-
-    Returns:
-        The result object of the `seed` command.
-    """
-    started = clock.now_ns()
-    tables = [_load_seed(adapter, seed) for seed in seeds]
-    failed = sum("error" in entry for entry in tables)
-    return {
-        **head("seed"),
-        "seeds_dir": directory,
-        "tables_loaded": len(tables) - failed,
-        "tables_failed": failed,
-        "tables": tables,
-        "duration_ms": clock.since_ms(started),
-    }
-
-
-def _load_seed(adapter: DuckDBAdapter, seed: Seed) -> dict[str, Any]:
-    name, started, problem = Display(seed.name), clock.now_ns(), None
-    _LOG.info("loading seed", seed=name, file=Display(seed.path), target=Display(seed.target))
-    entry: dict[str, Any] = {"name": seed.name, "target": seed.target, "rows": 0, "columns": 0}
-    try:
-        adapter.execute(f"CREATE SCHEMA IF NOT EXISTS {seed.catalog}.{seed.schema}")
-        adapter.execute(f"CREATE OR REPLACE TABLE {seed.target} AS {adapter.file_query(seed.path)}")
-        entry["rows"] = adapter.count(seed.target)
-        entry["columns"] = len(adapter.columns(seed.target))
-    except DatabaseError as error:
-        problem = error.brief
-    entry["duration_ms"] = clock.since_ms(started)
-    if problem:
-        _LOG.warn("seed failed", seed=name, error=Display(problem))
-        return {**entry, "error": problem}
-    _LOG.info("seed loaded", seed=name, rows=entry["rows"], duration_ms=entry["duration_ms"])
-    return entry

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rocky_local.errors import EngineError, Unsupported
 from rocky_local.execution.strategies.copies import merge_sql
-
-if TYPE_CHECKING:
-    from rocky_local.project.models import Model
+from rocky_local.project.models import Model
 
 Bounds = tuple[str, str]
 _NO_TIME: Bounds = ("1970-01-01 00:00:00", "1970-01-01 00:00:00")

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from rocky_local import clock
 from rocky_local.errors import EngineError
+from rocky_local.execution.discovery import TableCopy
 
 if TYPE_CHECKING:
     from rocky_local.adapter import Column
-    from rocky_local.execution.discovery import TableCopy
 
 
 # How a watermark is written for columns that a plain TIMESTAMP would be compared with wrongly.

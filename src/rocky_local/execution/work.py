@@ -1,0 +1,52 @@
+"""What all kinds of runs have in common: doing something, and telling how it ended."""
+
+from __future__ import annotations
+
+from rocky_local.execution.context import RunContext
+from rocky_local.output import Answer
+from rocky_local.project.pipeline import Pipeline
+
+
+class Work:
+    """One kind of run.
+
+    Attributes:
+        stops_gracefully: Whether SIGTERM and SIGINT let the statements in flight finish.
+        prints_success: Whether the printed status says success whatever happened (contract, 5.2).
+    """
+
+    stops_gracefully = False
+    prints_success = False
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+
+    def run(self, context: RunContext) -> None:
+        """Do the work; the outcome is in the context's result."""
+        raise NotImplementedError
+
+    def answer(self, context: RunContext) -> Answer:
+        """Return how the run ended."""
+        result = context.result
+        closing = f"Error: {self.failure(context)}" if result.status == "Failure" else None
+        shown = result.as_json() | ({"status": "Success"} if self.prints_success else {})
+        return Answer(shown, self.text(context), result.exit_code, closing)
+
+    def failure(self, context: RunContext) -> str:
+        """Return the sentence for a run that failed altogether."""
+        failed = context.result.tables_failed
+        return (
+            f"{failed} model(s) failed (run_id: {context.run_id}, see the `errors` array in the JSON output)"
+        )
+
+    def text(self, context: RunContext) -> str:
+        """Return the outcome for people."""
+        result = context.result
+        built = result.materializations[result.tables_copied :]
+        lines = [
+            f"transformation pipeline complete: {len(built)} model(s) executed in {result.duration_ms}ms"
+        ]
+        told = (entry["metadata"] for entry in built)
+        return "\n".join(
+            [*lines, *(f"  {entry['target_table_full_name']} ({entry['strategy']})" for entry in told)]
+        )
