@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import tempfile
 from typing import Any
@@ -45,7 +46,7 @@ def _call(command: str, seconds: float, payload: bytes) -> str | None:
         process = subprocess.Popen(command, shell=True, stdin=stdin, stdout=subprocess.DEVNULL, stderr=stderr)
         os.close(stdin)
         try:
-            code = process.wait(seconds)
+            code = _wait(process, seconds)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -53,3 +54,16 @@ def _call(command: str, seconds: float, payload: bytes) -> str | None:
         stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - _SHOWN_BYTES))
         last = stderr.read().decode(errors="replace").strip().rpartition("\n")[2]
     return f"exit code {code}" + (f": {last}" if last else "") if code else None
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> int:
+    """Wait for the end of a process; where the system can tell of it, without the pauses of `Popen.wait`."""
+    try:
+        handle = os.pidfd_open(process.pid)
+    except (AttributeError, OSError):
+        return process.wait(seconds)
+    try:
+        select.select([handle], [], [], seconds)
+    finally:
+        os.close(handle)
+    return process.wait(0)
