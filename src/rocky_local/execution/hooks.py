@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import subprocess
 import tempfile
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from rocky_local import tracing
@@ -48,12 +51,22 @@ def _call(command: str, seconds: float, payload: bytes) -> str | None:
         try:
             code = _wait(process, seconds)
         except subprocess.TimeoutExpired:
-            process.kill()
+            _end(process.pid)
             process.wait()
             return f"took longer than {seconds:g} s and was stopped"
         stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - _SHOWN_BYTES))
         last = stderr.read().decode(errors="replace").strip().rpartition("\n")[2]
     return f"exit code {code}" + (f": {last}" if last else "") if code else None
+
+
+def _end(pid: int) -> None:
+    """Kill a process after all that it has started, as far as the system lists that."""
+    with suppress(OSError):
+        os.kill(pid, signal.SIGSTOP)  # It starts nothing more meanwhile.
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            _end(int(child))
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from rocky_local.execution.context import RunContext
 from rocky_local.output import Answer
 from rocky_local.project.pipeline import Pipeline
 
 
-class Work:
+class Work(ABC):
     """One kind of run.
 
     Attributes:
@@ -21,9 +23,9 @@ class Work:
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
 
+    @abstractmethod
     def run(self, context: RunContext) -> None:
         """Do the work; the outcome is in the context's result."""
-        raise NotImplementedError
 
     def answer(self, context: RunContext) -> Answer:
         """Return how the run ended."""

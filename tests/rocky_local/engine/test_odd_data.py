@@ -133,7 +133,7 @@ def test_a_hook_ends_with_the_group_of_its_run_and_cannot_hold_it_up(landing: Pr
     hook = '[[hook.on_after_materialize]]\ncommand = "{}"\ntimeout_ms = {}\n'
     config = (landing.root / "rocky.toml").read_text()
     landing.write(
-        "rocky.toml", config + hook.format("(sleep 25 &) ; yes | head -c 5000000 >&2; exit 3", 20_000)
+        "rocky.toml", config + hook.format("(sleep 16 &) ; yes | head -c 5000000 >&2; exit 3", 20_000)
     )
     begun = time.monotonic()
     assert landing("run").code == 0
@@ -152,8 +152,37 @@ def test_a_hook_ends_with_the_group_of_its_run_and_cannot_hold_it_up(landing: Pr
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     time.sleep(0.2)
-    stat = Path("/proc", pid.read_text().strip(), "stat")
-    assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
+    assert not _lives(pid.read_text().strip())
+
+
+def test_a_hook_that_takes_too_long_leaves_nothing_behind(landing: Project) -> None:
+    hook = '[[hook.on_after_materialize]]\ncommand = "(sleep 61 & echo $! >> pids; wait); true"\ntimeout_ms = 400\n'
+    landing.write("rocky.toml", (landing.root / "rocky.toml").read_text() + hook)
+    answer = landing("run")
+    assert answer.code == 0
+    assert answer.messages().count("hook failed — the run goes on") == 2
+    pids = (landing.root / "pids").read_text().split()
+    assert len(pids) == 2
+    assert not [pid for pid in pids if _lives(pid)]
+
+
+def test_models_after_a_copy_end_at_once_by_the_signal(landing: Project) -> None:
+    landing.model("a", "SELECT COUNT(*) AS n FROM range(200000) a(i), range(4000) b(j) WHERE (i * j) % 7 = 3")
+    landing.write("models/_defaults.toml", '[target]\ncatalog = "lake"\nschema = "built"\n')
+    process = landing.start("run", "--models", "models", "-o", "json")
+    assert process.stderr is not None
+    while b"executing model" not in process.stderr.readline():
+        assert process.poll() is None
+    time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=20) == -signal.SIGTERM
+
+
+def _lives(pid: str) -> bool:
+    try:
+        return Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_a_signal_after_the_copies_leaves_the_result_whole(landing: Project) -> None:

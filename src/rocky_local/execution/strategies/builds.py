@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from rocky_local.errors import EngineError, Unsupported
 from rocky_local.execution.strategies.copies import merge_sql
 from rocky_local.project.models import Model
@@ -10,7 +12,7 @@ Bounds = tuple[str, str]
 _NO_TIME: Bounds = ("1970-01-01 00:00:00", "1970-01-01 00:00:00")
 
 
-class BuildStrategy:
+class BuildStrategy(ABC):
     """One kind of model.
 
     Attributes:
@@ -19,6 +21,7 @@ class BuildStrategy:
 
     bootstrap_is_the_load = False
 
+    @abstractmethod
     def statements(self, model: Model, sql: str, bounds: Bounds = _NO_TIME) -> list[str]:
         """Return the statements of one build.
 
@@ -27,7 +30,6 @@ class BuildStrategy:
             sql: The model's query, ready to run.
             bounds: The first moments of and after a partition, as SQL texts without quotes.
         """
-        raise NotImplementedError
 
     def bootstrap(self, model: Model, sql: str) -> str | None:
         """Return what makes a missing table; None when the build itself does."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from rocky_local import clock
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _LITERALS = {"TIMESTAMP WITH TIME ZONE": ("TIMESTAMPTZ", "+00"), "TIMESTAMP_NS": ("TIMESTAMP_NS", "")}
 
 
-class CopyStrategy:
+class CopyStrategy(ABC):
     """One kind of copy.
 
     Attributes:
@@ -29,6 +30,7 @@ class CopyStrategy:
     purpose = ""
     appends = False
 
+    @abstractmethod
     def sql(self, copy: TableCopy, target: str, columns: list[Column], watermark: int) -> str:
         """Return the statement.
 
@@ -38,7 +40,6 @@ class CopyStrategy:
             columns: The source's columns.
             watermark: Where the last copy ended, in nanoseconds since 1970.
         """
-        raise NotImplementedError
 
 
 class FullRefreshCopy(CopyStrategy):
