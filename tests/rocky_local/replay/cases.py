@@ -10,6 +10,8 @@ from typing import Any
 
 RECORDINGS = Path(__file__).parents[2] / "recordings"
 PROJECTS = RECORDINGS / "projects"
+# Recorded, and not yet held against rocky-local.
+PENDING = {"apiary", "brewery", "copies", "hooks", "orchard"}
 PARTS = ("exit_code", "stdout", "stderr", "messages", "tables", "files")
 
 
@@ -97,7 +99,12 @@ def _read_case(path: Path) -> tuple[str, int, Case]:
 def read_sequences() -> dict[str, Sequence]:
     """Read all sequences, by name."""
     found = sorted(
-        (_read_case(path) for path in RECORDINGS.glob("**/argv.json")), key=lambda entry: (entry[0], entry[1])
+        (
+            _read_case(path)
+            for path in RECORDINGS.glob("**/argv.json")
+            if path.relative_to(RECORDINGS).parts[0] not in PENDING
+        ),
+        key=lambda entry: (entry[0], entry[1]),
     )
     sequences: list[Sequence] = []
     for project, _, case in found:
