@@ -17,8 +17,23 @@ from dagster.components.utils.translation import TranslationFn, TranslationFnRes
 from dagster_shared.serdes.objects.models.defs_state_info import DefsStateManagementType
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
-from dagster_rocky.assets import backfill_policy, build_assets, build_check_ops, build_partition_sensors
-from dagster_rocky.config import (
+from dagster_rocky.graph.definitions import (
+    backfill_policy,
+    build_assets,
+    build_check_ops,
+    build_partition_sensors,
+)
+from dagster_rocky.graph.edges import RockyGraph, build_graph
+from dagster_rocky.graph.ownership import Ownership
+from dagster_rocky.graph.quality import quality_assets
+from dagster_rocky.project.snapshot import ProjectSnapshot, UnreadableState
+from dagster_rocky.project.state import RefreshFailed, describe_staleness, read_state, write_state
+from dagster_rocky.resource import RockyResource
+from dagster_rocky.step.body import Running, run_checks, run_step
+from dagster_rocky.step.execution import StepEvent
+from dagster_rocky.translator import DagsterRockyTranslator, RockyAssetProps
+from dagster_rocky.vocabulary import EngineAsset
+from dagster_rocky.yaml.options import (
     ChecksOptions,
     MetadataAddon,
     Mode,
@@ -27,19 +42,9 @@ from dagster_rocky.config import (
     RetryOptions,
     RunOptions,
 )
-from dagster_rocky.described import DescribedModel
-from dagster_rocky.engine_assets import EngineAsset
-from dagster_rocky.graph import RockyGraph, build_graph
-from dagster_rocky.ownership import Ownership
-from dagster_rocky.project import ProjectSnapshot, UnreadableState
-from dagster_rocky.quality import quality_assets
-from dagster_rocky.resource import RockyResource
-from dagster_rocky.running import Running, run_checks, run_step
-from dagster_rocky.scaffolding import RockyComponentScaffolder
-from dagster_rocky.state import RefreshFailed, describe_staleness, read_state, write_state
-from dagster_rocky.step import StepEvent
-from dagster_rocky.templates import StrictResolutionContext
-from dagster_rocky.translator import DagsterRockyTranslator, RockyAssetProps
+from dagster_rocky.yaml.scaffolding import RockyComponentScaffolder
+from dagster_rocky.yaml.schema import DescribedModel
+from dagster_rocky.yaml.templates import StrictResolutionContext
 
 _LOG = logging.getLogger("dagster_rocky")
 

@@ -8,19 +8,13 @@ from typing import Any, TypedDict, TypeVar, Unpack
 import dagster as dg
 from pydantic import BaseModel, Field
 
-from dagster_rocky.execution import errors
-from dagster_rocky.execution.command import Engine
-from dagster_rocky.execution.invocation import InvocationSettings, RockyInvocation
-from dagster_rocky.execution.log_forwarding import EventLogger, LogOptions
-from dagster_rocky.execution.pipes_session import (
-    Context,
-    PipesReport,
-    RockyPipesInvocation,
-    pipes_context_data,
-)
-from dagster_rocky.execution.request import RunRequest
-from dagster_rocky.execution.result_events import events_of_result
-from dagster_rocky.execution.strategies import Mode, PipesStrategy, build_strategy
+from dagster_rocky.engine import errors
+from dagster_rocky.engine.command import Engine
+from dagster_rocky.engine.invocation import InvocationSettings, RockyInvocation
+from dagster_rocky.engine.logs.forward import EventLogger, LogOptions
+from dagster_rocky.engine.news.result import events_of_result
+from dagster_rocky.engine.request import RunRequest
+from dagster_rocky.engine.strategies import Mode, PipesStrategy, build_strategy
 from dagster_rocky.results import (
     CompileResult,
     DagResult,
@@ -30,6 +24,12 @@ from dagster_rocky.results import (
     ListPipelinesResult,
     RunResult,
     ValidateResult,
+)
+from dagster_rocky.step.pipes_session import (
+    Context,
+    PipesReport,
+    RockyPipesInvocation,
+    pipes_context_data,
 )
 
 Result = TypeVar("Result", bound=BaseModel)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from dagster_rocky.engine_assets import CheckDeclaration, EngineAsset
-from dagster_rocky.execution.request import RunRequest
-from dagster_rocky.planning import PlannedRun
+from dagster_rocky.engine.request import RunRequest
+from dagster_rocky.planning.plan import PlannedRun
 from dagster_rocky.resource import RockyResource
-from dagster_rocky.step import StepOptions, execute_plan
+from dagster_rocky.step.execution import StepOptions, execute_plan
+from dagster_rocky.vocabulary import CheckDeclaration, EngineAsset
 
 MODES = ("buffered", "streaming", "pipes")
 
