@@ -40,7 +40,7 @@ from dagster_rocky.yaml.options import (
     ModelsOptions,
     PartitionsOptions,
     RetryOptions,
-    RunOptions,
+    RunSection,
 )
 from dagster_rocky.yaml.scaffolding import RockyComponentScaffolder
 from dagster_rocky.yaml.schema import DescribedModel
@@ -125,8 +125,8 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
     parallelism: int | None = Field(
         default=None, ge=1, description="The engine's `--parallel`.", examples=[4]
     )
-    run: RunOptions = Field(
-        default_factory=RunOptions,
+    run: RunSection = Field(
+        default_factory=RunSection,
         description="What every engine run is given, and how it is watched.",
         examples=[{"timeout_seconds": 1800}],
     )
@@ -235,6 +235,9 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
             state_namespace=self.state_namespace,
             models_dir=self.models.directory,
             contracts_dir=self.models.contracts_dir,
+            timeout_seconds=self.run.timeout_seconds,
+            termination_grace_seconds=self.run.termination_grace_seconds,
+            mask_env=list(self.run.mask_env),
         )
 
     @cached_property
@@ -398,7 +401,7 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
 
     def _running(self) -> Running:
         return Running(
-            mode=self.mode, run=self.run, lookback=self.partitions.lookback, parallel=self.parallelism
+            mode=self.mode, options=self.run, lookback=self.partitions.lookback, parallel=self.parallelism
         )
 
     def _loaded_graph(self) -> RockyGraph:

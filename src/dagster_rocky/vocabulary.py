@@ -1,7 +1,8 @@
-"""What the engine builds, and the Dagster asset that stands for each: shared by graph, plan and events."""
+"""Which words do load time and run time share? What the engine builds, its checks, and the run modes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Literal
 
 import dagster as dg
@@ -13,19 +14,41 @@ AssetKind = Literal["table", "model", "seed", "load", "quality", "snapshot"]
 Granularity = Literal["hour", "day", "month", "year"]
 
 
+class Mode(StrEnum):
+    """How a run talks to Dagster while it runs; what it ends with is the same in all of them."""
+
+    BUFFERED = "buffered"
+    STREAMING = "streaming"
+    PIPES = "pipes"
+
+
+def check_name(engine_name: str) -> str:
+    """A Dagster check name: what is outside `[A-Za-z0-9_]` becomes `_` (contract, section 12).
+
+    Example:
+        ```python
+        check_name("null_rate:email")  # 'null_rate_email'
+        ```
+    """
+    return "".join(c if (c.isascii() and c.isalnum()) or c == "_" else "_" for c in engine_name)
+
+
 @dataclass(frozen=True, kw_only=True)
 class CheckDeclaration:
     """A check that the graph declares.
 
     Attributes:
         engine_name: The engine's name of it, e.g. `null_rate:email` or `row_count_range:-`.
-        name: The Dagster check name: every character outside `[A-Za-z0-9_]` is `_` (contract, section 12).
+        occurrence: Which of the engine's results of that name on one table it is, counted from 0 in the project's
+            order: assertions without names share one (contract, section 18).
+        name: The Dagster check name, unique on its asset.
         severity: Overrides what the engine reports for a failing result; `None` keeps the engine's.
         blocking: Whether Dagster stops downstream assets on an error-severity failure.
     """
 
     engine_name: str
     name: str
+    occurrence: int = 0
     severity: Literal["WARN", "ERROR"] | None = None
     blocking: bool = False
     description: str | None = None
@@ -45,7 +68,7 @@ class EngineAsset:
         source_id: Of a replicated table: the id of its source (`--filter id=…`).
         components: Of a replicated table: the schema pattern's values; multi-valued ones are tuples.
         granularity: Of a `time_interval` model: its grain.
-        checks: Declared checks by engine name.
+        checks: Declared checks, in the project's order.
         code_version: A hash of what defines it, when known.
         partition_key: Of a replicated table whose component value is a Dagster partition: that value.
             Several engine assets then share one `asset_key`.
@@ -60,6 +83,6 @@ class EngineAsset:
     source_id: str | None = None
     components: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     granularity: Granularity | None = None
-    checks: Mapping[str, CheckDeclaration] = field(default_factory=dict)
+    checks: tuple[CheckDeclaration, ...] = ()
     code_version: str | None = None
     partition_key: str | None = None

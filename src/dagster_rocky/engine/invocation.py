@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TypeVar
 
@@ -12,10 +11,12 @@ from dagster_rocky.engine import errors
 from dagster_rocky.engine.command import Engine
 from dagster_rocky.engine.locks import engine_locks
 from dagster_rocky.engine.logs.decode import LogLineDecoder, RunFacts
-from dagster_rocky.engine.logs.forward import EventLogger, LogForwarder, LogOptions
+from dagster_rocky.engine.logs.forward import EventLogger, LogForwarder
+from dagster_rocky.engine.logs.mask import SecretMasker
 from dagster_rocky.engine.logs.tail import FileTail
 from dagster_rocky.engine.news.events import EngineEvent
 from dagster_rocky.engine.news.hooks import HOOK_FILE_ENV, HookReader
+from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.engine.process import SupervisedProcess
 from dagster_rocky.engine.spool import Spool
 from dagster_rocky.engine.stdout import parse_outcome
@@ -24,29 +25,6 @@ from dagster_rocky.engine.strategies import BufferedStrategy, RunStrategy
 Result = TypeVar("Result", bound=BaseModel)
 
 _TICK_SECONDS = 0.02
-
-
-@dataclass(frozen=True, kw_only=True)
-class InvocationSettings:
-    """How one invocation is run.
-
-    Attributes:
-        timeout_seconds: The deadline, and how long to wait for another run's locks; `None` for no end.
-        grace_seconds: Between SIGTERM and SIGKILL.
-        log: Levels and masking.
-        raw_log: Whether raw stderr lines are copied to this process's stderr, the step's compute log.
-        exclusive: Whether the run waits for others that use the same state or warehouse file.
-        hooks: Whether the project's hooks are given a file to report to.
-        single_model: Whether the command builds one model.
-    """
-
-    timeout_seconds: float | None = 3600.0
-    grace_seconds: float = 25.0
-    log: LogOptions = field(default_factory=LogOptions)
-    raw_log: bool = False
-    exclusive: bool = False
-    hooks: bool = False
-    single_model: bool = False
 
 
 class RockyInvocation:
@@ -60,7 +38,11 @@ class RockyInvocation:
         args: The subcommand and its flags.
         strategy: What the mode adds.
         logger: Where log events go; `None` for none.
-        settings: Deadline, grace, logs, locks.
+        options: Deadline, grace, logs, masking.
+        single_model: Whether the command builds one model.
+        raw_log: Whether raw stderr lines are copied to this process's stderr, the step's compute log.
+        exclusive: Whether it waits for others that use the same state or warehouse file.
+        hooks: Whether the project's hooks are given a file to report to.
         bare: Whether the arguments are the whole command line, without config and output flags.
 
     Raises:
@@ -80,23 +62,29 @@ class RockyInvocation:
         *,
         strategy: RunStrategy | None = None,
         logger: EventLogger | None = None,
-        settings: InvocationSettings | None = None,
+        options: RunOptions | None = None,
+        single_model: bool = False,
+        raw_log: bool = False,
+        exclusive: bool = False,
+        hooks: bool = False,
         bare: bool = False,
     ) -> None:
         self.engine = engine
-        self._settings = settings or InvocationSettings()
+        self._options = options or RunOptions()
+        self._masker = SecretMasker(self._options.mask_env)
+        self._raw_log, self._with_hooks = raw_log, hooks
         self._strategy = strategy or BufferedStrategy()
         self._logger = logger
         self._argv = [engine.executable(), *args] if bare else engine.argv(args)
-        self.command = self._settings.log.masker.mask_command(self._argv)
-        self._decoder = LogLineDecoder(single_model=self._settings.single_model)
+        self.command = self._masker.mask_command(self._argv)
+        self._decoder = LogLineDecoder(single_model=single_model)
         self._end: errors.ProcessEnd | None = None
         self._process: SupervisedProcess | None = None
         self._spool: Spool | None = None
         self._hooks: HookReader | None = None
         self._locks: AbstractContextManager[None] | None = engine_locks(
-            engine.locked_files() if self._settings.exclusive else [],
-            timeout_seconds=self._settings.timeout_seconds,
+            engine.locked_files() if exclusive else [],
+            timeout_seconds=self._options.timeout_seconds,
             logger=logger,
         )
         self._locks.__enter__()
@@ -112,12 +100,13 @@ class RockyInvocation:
             FileTail(spool.stderr),
             self._logger,
             self._decoder,
-            self._settings.log,
+            self._options,
+            self._masker,
             live=self._strategy.live_logs,
-            raw=self._settings.raw_log,
+            raw=self._raw_log,
         )
         extra = dict(self._strategy.prepare(spool))
-        if self._settings.hooks:
+        if self._with_hooks:
             hook_file = spool.side_file("hooks")
             self._hooks = HookReader(hook_file)
             extra[HOOK_FILE_ENV] = str(hook_file)
@@ -128,8 +117,8 @@ class RockyInvocation:
                 env=self.engine.process_environment(extra),
                 stdout=spool.stdout,
                 stderr=spool.stderr,
-                timeout_seconds=self._settings.timeout_seconds,
-                grace_seconds=self._settings.grace_seconds,
+                timeout_seconds=self._options.timeout_seconds,
+                grace_seconds=self._options.termination_grace_seconds,
             )
         except OSError as error:
             raise errors.cannot_start(self._argv[0], self.command, error, self.engine.folder) from error
@@ -188,7 +177,7 @@ class RockyInvocation:
         spool = self._spool
         assert spool is not None, "the invocation is closed"
         if self._running().timed_out:
-            raise errors.timed_out(end, self._settings.timeout_seconds or 0.0)
+            raise errors.timed_out(end, self._options.timeout_seconds)
         return parse_outcome(spool, end, model)
 
     def stopped_result(self, model: type[Result]) -> Result | None:

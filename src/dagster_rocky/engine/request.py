@@ -1,9 +1,11 @@
 """What to ask of the engine: one request is one engine run, as plain data."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
+
+from dagster_rocky.engine.options import RunOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +27,8 @@ class RunRequest:
         missing: Every partition that the run state does not have.
         lookback: How many earlier partitions to rebuild; 0 suppresses the model's own setting.
         parallel: The engine's `--parallel`.
-        shadow_suffix: Write to shadow tables with this suffix instead of the real ones.
-        idempotency_key: The engine runs a key once; a repeat is skipped.
-        env: The engine's `--env`.
-        vars: Values for `@var(name)` in models.
-        governance_override: Sent as JSON with `--governance-override`.
-        timeout_seconds: Deadline of this run, over the resource's own.
+        idempotency_key: The engine runs a key once; a repeat is skipped. Made of the options' by the plan.
+        options: What every run is given: environment, variables, shadow, deadline, logs.
 
     Example:
         ```python
@@ -52,12 +50,8 @@ class RunRequest:
     missing: bool = False
     lookback: int | None = None
     parallel: int | None = None
-    shadow_suffix: str | None = None
     idempotency_key: str | None = None
-    env: str | None = None
-    vars: Mapping[str, str] = field(default_factory=dict)
-    governance_override: Mapping[str, Any] | None = None
-    timeout_seconds: float | None = None
+    options: RunOptions = field(default_factory=RunOptions)
 
     def __post_init__(self) -> None:
         """Refuses what the engine would refuse, with the field's name.
@@ -99,7 +93,7 @@ class RunRequest:
             "--lookback": self.lookback,
             "--parallel": self.parallel,
             "--idempotency-key": self.idempotency_key,
-            "--env": self.env,
+            "--env": self.options.env,
         }
         for flag, value in valued.items():
             if value is not None:
@@ -111,10 +105,10 @@ class RunRequest:
         if self.run_models:
             args += ["--models", self.models_dir] if self.models_dir else []
             args.append("--all")
-        if self.shadow_suffix is not None:
-            args += ["--shadow", "--shadow-suffix", self.shadow_suffix]
-        for name, value in self.vars.items():
+        if self.options.shadow_suffix is not None:
+            args += ["--shadow", "--shadow-suffix", self.options.shadow_suffix]
+        for name, value in self.options.vars.items():
             args += ["--var", f"{name}={value}"]
-        if self.governance_override is not None:
-            args += ["--governance-override", json.dumps(dict(self.governance_override))]
+        if self.options.governance_override is not None:
+            args += ["--governance-override", json.dumps(dict(self.options.governance_override))]
         return args

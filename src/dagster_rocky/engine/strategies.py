@@ -4,21 +4,13 @@ import logging
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 from typing import Any, Protocol
 
 from dagster_rocky.engine.logs.forward import EventLogger
 from dagster_rocky.engine.news.events import EngineEvent
 from dagster_rocky.engine.news.pipes import PipesReader, pipes_environment
 from dagster_rocky.engine.spool import Spool
-
-
-class Mode(StrEnum):
-    """How a run talks to Dagster while it runs; what it ends with is the same in all of them."""
-
-    BUFFERED = "buffered"
-    STREAMING = "streaming"
-    PIPES = "pipes"
+from dagster_rocky.vocabulary import Mode
 
 
 class RunStrategy(Protocol):

@@ -1,14 +1,13 @@
 """Which checks an asset declares: those that the project configures, as the component overrides them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 import dagster as dg
 
 from dagster_rocky.project.snapshot import ConfiguredCheck, Model, Pipeline
 from dagster_rocky.results import Diagnostic
-from dagster_rocky.step.pipes_session import check_name
-from dagster_rocky.vocabulary import CheckDeclaration
+from dagster_rocky.vocabulary import CheckDeclaration, check_name
 from dagster_rocky.yaml.options import ChecksOptions
 
 CONTRACT = "contract"
@@ -24,7 +23,7 @@ _DESCRIPTIONS = {
 }
 
 
-def declare(configured: Iterable[ConfiguredCheck], options: ChecksOptions) -> dict[str, CheckDeclaration]:
+def declare(configured: Iterable[ConfiguredCheck], options: ChecksOptions) -> tuple[CheckDeclaration, ...]:
     """The declarations of one asset.
 
     Args:
@@ -32,17 +31,17 @@ def declare(configured: Iterable[ConfiguredCheck], options: ChecksOptions) -> di
         options: The component's overrides; the first pattern that matches the engine's name counts.
 
     Returns:
-        Declarations by the engine's name; of two engine names that Dagster writes alike, the first.
+        Declarations in the project's order; of two engine names that Dagster writes alike, the first.
 
     Example:
         ```python
         declare([ConfiguredCheck(name="null_rate:email", kind="null_rate")], ChecksOptions())
-        # {'null_rate:email': CheckDeclaration(engine_name='null_rate:email', name='null_rate_email', …)}
+        # (CheckDeclaration(engine_name='null_rate:email', name='null_rate_email', …),)
         ```
     """
     if not options.enabled:
-        return {}
-    declared: dict[str, CheckDeclaration] = {}
+        return ()
+    declared: list[CheckDeclaration] = []
     names: set[str] = set()
     for check in configured:
         override = next(
@@ -53,14 +52,16 @@ def declare(configured: Iterable[ConfiguredCheck], options: ChecksOptions) -> di
             continue
         names.add(name)
         blocking = override.blocking if override and override.blocking is not None else None
-        declared[check.name] = CheckDeclaration(
-            engine_name=check.name,
-            name=name,
-            severity=override.severity if override else None,
-            blocking=options.blocking and check.severity == "error" if blocking is None else blocking,
-            description=_DESCRIPTIONS.get(check.kind, f"{check.name} ({check.kind}, {check.severity})"),
+        declared.append(
+            CheckDeclaration(
+                engine_name=check.name,
+                name=name,
+                severity=override.severity if override else None,
+                blocking=options.blocking and check.severity == "error" if blocking is None else blocking,
+                description=_DESCRIPTIONS.get(check.kind, f"{check.name} ({check.kind}, {check.severity})"),
+            )
         )
-    return declared
+    return tuple(declared)
 
 
 def checks_of_table(pipeline: Pipeline, table: str) -> list[ConfiguredCheck]:
@@ -117,14 +118,14 @@ def checks_of_quality(pipeline: Pipeline, known: Iterable[str]) -> dict[str, lis
 
 def check_specs(
     asset_key: dg.AssetKey,
-    declared: Mapping[str, CheckDeclaration],
+    declared: Iterable[CheckDeclaration],
     partitions_def: dg.PartitionsDefinition | None = None,
 ) -> list[dg.AssetCheckSpec]:
     """The declarations as Dagster takes them.
 
     Args:
         asset_key: The asset that they are of.
-        declared: By the engine's name.
+        declared: The declarations.
         partitions_def: The asset's.
 
     Returns:
@@ -139,7 +140,7 @@ def check_specs(
             metadata={"rocky/check": check.engine_name},
             partitions_def=partitions_def,
         )
-        for check in declared.values()
+        for check in declared
     ]
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import dagster as dg
 
-from dagster_rocky.graph.declared_checks import CONTRACT
 from dagster_rocky.graph.nodes import TIME_DIMENSION, Draft, Drafter
 from dagster_rocky.graph.ownership import Ownership
 from dagster_rocky.project.snapshot import ProjectSnapshot
@@ -42,10 +41,10 @@ class Node:
         return "seeds" if asset.kind == "seed" else asset.pipeline or ""
 
     @property
-    def checks(self) -> Mapping[str, CheckDeclaration]:
+    def checks(self) -> tuple[CheckDeclaration, ...]:
         """All declarations, the contract's too."""
         declared = self.assets[0].checks
-        return {**declared, CONTRACT: self.contract} if self.contract else declared
+        return (*declared, self.contract) if self.contract else declared
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """Every table, model, load and snapshot of a project as a draft of an asset, before edges are drawn."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import dagster as dg
 
-from dagster_rocky.graph.declared_checks import CONTRACT, checks_of_model, checks_of_table, declare
+from dagster_rocky.graph.declared_checks import checks_of_model, checks_of_table, declare
 from dagster_rocky.graph.ownership import Ownership, SelectionError
 from dagster_rocky.partitions import time_partitions
 from dagster_rocky.project.snapshot import Model, Pipeline, ProjectSnapshot, Seed, Source
@@ -36,7 +36,7 @@ class Draft:
     owned: bool
     engine: list[EngineAsset] = field(default_factory=list)
     partitions_def: dg.PartitionsDefinition | None = None
-    checks: Mapping[str, CheckDeclaration] = field(default_factory=dict)
+    checks: tuple[CheckDeclaration, ...] = ()
     contract: CheckDeclaration | None = None
     base: dg.AssetSpec | None = None
     spec: dg.AssetSpec | None = None
@@ -65,7 +65,7 @@ class Drafter:
         checks: ChecksOptions,
     ) -> None:
         self.snapshot, self.ownership, self.partitions, self.checks = snapshot, ownership, partitions, checks
-        self._check_cache: dict[tuple[str, str], Mapping[str, CheckDeclaration]] = {}
+        self._check_cache: dict[tuple[str, str], tuple[CheckDeclaration, ...]] = {}
 
     def drafts(self) -> list[Draft]:
         """Tables, loads and seeds, then models upstream first, then snapshots.
@@ -189,7 +189,7 @@ class Drafter:
             granularity, first, end=options.end, end_offset=options.end_offset, timezone=options.timezone
         )
 
-    def _table_checks(self, pipeline: Pipeline, table: str) -> Mapping[str, CheckDeclaration]:
+    def _table_checks(self, pipeline: Pipeline, table: str) -> tuple[CheckDeclaration, ...]:
         key = (pipeline.name, table)
         if key not in self._check_cache:
             self._check_cache[key] = declare(checks_of_table(pipeline, table), self.checks)
@@ -238,7 +238,7 @@ class Drafter:
         draft.engine = [
             replace(draft.engine[0], granularity=model.granularity, code_version=model.code_version)
         ]
-        draft.contract = declare(checks_of_model(model), self.checks).get(CONTRACT)
+        draft.contract = next(iter(declare(checks_of_model(model), self.checks)), None)
         if model.granularity:
             first = model.first_partition or self.partitions.start or self.snapshot.first_partition
             draft.partitions_def = self._time_partitions(model.granularity, first)

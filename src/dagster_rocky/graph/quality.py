@@ -7,7 +7,6 @@ import dagster as dg
 
 from dagster_rocky.engine.news.events import Checked
 from dagster_rocky.engine.news.result import events_of_result
-from dagster_rocky.engine.strategies import Mode
 from dagster_rocky.graph.declared_checks import checks_of_quality, declare
 from dagster_rocky.graph.edges import RockyGraph
 from dagster_rocky.graph.ownership import Ownership
@@ -15,8 +14,7 @@ from dagster_rocky.planning.plan import PlannedRun
 from dagster_rocky.project.snapshot import ProjectSnapshot
 from dagster_rocky.resource import RockyResource, run_result
 from dagster_rocky.step import events
-from dagster_rocky.step.execution import StepOptions
-from dagster_rocky.vocabulary import EngineAsset
+from dagster_rocky.vocabulary import EngineAsset, Mode
 from dagster_rocky.yaml.options import ChecksOptions
 
 
@@ -35,18 +33,18 @@ def quality_assets(
         By pipeline; a check of a name that the asset has already, of its own pipeline, gets the quality
         pipeline's name in front.
     """
-    taken = {(node.spec.key, check.name) for node in graph.nodes.values() for check in node.checks.values()}
+    taken = {(node.spec.key, check.name) for node in graph.nodes.values() for check in node.checks}
     found: dict[str, list[EngineAsset]] = {}
     for pipeline in snapshot.pipelines:
         if pipeline.type != "quality" or not ownership.owns_pipeline(pipeline.name):
             continue
         for table, checks in checks_of_quality(pipeline, graph.keys).items():
             key = graph.keys.get(table) or dg.AssetKey(table.split("."))
-            declared = {}
-            for engine_name, check in declare(checks, options).items():
+            declared = []
+            for check in declare(checks, options):
                 name = check.name if (key, check.name) not in taken else f"{pipeline.name}_{check.name}"
                 taken.add((key, name))
-                declared[engine_name] = check if name == check.name else replace(check, name=name)
+                declared.append(check if name == check.name else replace(check, name=name))
             found.setdefault(pipeline.name, []).append(
                 EngineAsset(
                     engine_key=tuple(table.split(".")),
@@ -55,7 +53,7 @@ def quality_assets(
                     name=table.rsplit(".", 1)[-1],
                     pipeline=pipeline.name,
                     target=table,
-                    checks=declared,
+                    checks=tuple(declared),
                 )
             )
     return found
@@ -65,7 +63,7 @@ def execute_checks(
     context: dg.AssetCheckExecutionContext,
     resource: RockyResource,
     planned: PlannedRun,
-    options: StepOptions,
+    mode: Mode,
 ) -> Iterator[dg.AssetCheckResult]:
     """Runs one quality pipeline and yields the selected checks.
 
@@ -73,7 +71,7 @@ def execute_checks(
         context: The step's.
         resource: The engine and its project.
         planned: The run, with the checked tables as its assets.
-        options: Mode and logs.
+        mode: The run mode.
 
     Yields:
         A result for each selected check that the engine evaluated.
@@ -86,10 +84,8 @@ def execute_checks(
     open_checks = set(context.selected_asset_check_keys)
     with resource.invoke(
         planned.request,
-        mode=Mode.STREAMING if options.mode == Mode.PIPES else options.mode,
+        mode=Mode.STREAMING if mode == Mode.PIPES else mode,
         context=context.op_execution_context,
-        log=options.log,
-        grace_seconds=options.grace_seconds,
     ) as invocation:
         result = run_result(invocation)
     for event in events_of_result(result):

@@ -10,23 +10,63 @@ from dagster_rocky.planning.cover import cover
 from dagster_rocky.vocabulary import EngineAsset
 
 
+@dataclass(frozen=True)
+class Unit:
+    """The smallest thing that has an outcome: an engine asset, or one partition of it.
+
+    Attributes:
+        asset: What the engine builds.
+        partition: The Dagster partition that it is, if any.
+        engine_partition: The engine's key of that partition, for a partitioned model.
+    """
+
+    asset: EngineAsset
+    partition: str | None = None
+    engine_partition: str | None = None
+
+    def __str__(self) -> str:
+        name = self.asset.asset_key.to_user_string()
+        return f"{name} [{self.partition}]" if self.partition else name
+
+    def __hash__(self) -> int:
+        return hash((self.asset.engine_key, self.partition, self.engine_partition))
+
+
 @dataclass(frozen=True, kw_only=True)
 class PlannedRun:
     """One engine run of a step, and what it is answerable for.
 
     Attributes:
-        request: What to ask of the engine.
-        assets: Selected assets: an outcome is owed for each.
+        request: What to ask of the engine, finished.
+        units: What an outcome is owed for.
         extras: Assets that the run builds though nobody selected them, because no filter is finer.
-        partition_keys: Dagster keys of the selected partitions, ascending; empty when there are none.
-        engine_partition_keys: The same in the engine's format.
     """
 
     request: RunRequest
-    assets: tuple[EngineAsset, ...]
+    units: tuple[Unit, ...]
     extras: tuple[EngineAsset, ...] = ()
-    partition_keys: tuple[str, ...] = ()
-    engine_partition_keys: tuple[str, ...] = ()
+
+    @property
+    def assets(self) -> tuple[EngineAsset, ...]:
+        """The assets of the units, each once."""
+        return tuple({unit.asset.engine_key: unit.asset for unit in self.units}.values())
+
+
+def units_of(assets: Iterable[EngineAsset], partition_keys: Sequence[str] = ()) -> tuple[Unit, ...]:
+    """Assets as units: of the one selected partition, or of the one that is the asset's component value.
+
+    Args:
+        assets: Assets that the engine does not partition.
+        partition_keys: Dagster keys of the selected partitions.
+    """
+    if len(partition_keys) == 1:
+        return tuple(Unit(asset, partition_keys[0]) for asset in assets)
+    return tuple(Unit(asset, _component_partition(asset, partition_keys)) for asset in assets)
+
+
+def _component_partition(asset: EngineAsset, keys: Sequence[str]) -> str | None:
+    """Which of the partition keys is the component value of this table."""
+    return asset.partition_key if asset.partition_key in keys else None
 
 
 def plan_runs(
@@ -82,7 +122,7 @@ def plan_runs(
             extras = tuple(asset for asset in known if asset.engine_key not in chosen)
             command: Literal["run", "seed"] = "seed" if kind == "seed" else "run"
             request = RunRequest(command=command, pipeline=pipeline, parallel=parallel)
-            plan.append(PlannedRun(request=request, assets=tuple(mine), extras=extras))
+            plan.append(PlannedRun(request=request, units=units_of(mine), extras=extras))
     return plan
 
 
@@ -108,9 +148,8 @@ def _plan_tables(
         touched = choice.assets
         yield PlannedRun(
             request=RunRequest(pipeline=pipeline, filter=choice.filter, parallel=parallel),
-            assets=tuple(asset for asset in touched if asset.engine_key in chosen),
+            units=units_of((asset for asset in touched if asset.engine_key in chosen), partition_keys),
             extras=tuple(asset for asset in touched if asset.engine_key not in chosen),
-            partition_keys=tuple(partition_keys),
         )
 
 
@@ -126,12 +165,12 @@ def _plan_models(
     """Models: the pipeline in one run when it is selected whole and nothing in it has partitions."""
     if len(selected) == len(universe) and not any(asset.granularity for asset in universe):
         request = RunRequest(pipeline=pipeline, parallel=parallel)
-        yield PlannedRun(request=request, assets=tuple(selected))
+        yield PlannedRun(request=request, units=units_of(selected))
         return
     for model in selected:
         if model.granularity is None or not partition_keys:
             request = RunRequest(pipeline=pipeline, model=model.name, parallel=parallel)
-            yield PlannedRun(request=request, assets=(model,))
+            yield PlannedRun(request=request, units=units_of([model]))
             continue
         engine_keys = {key: to_engine_key(model.granularity, key) for key in partition_keys}
         for stretch in consecutive_runs(model.granularity, partition_keys):
@@ -145,6 +184,5 @@ def _plan_models(
                 lookback=None if lookback == "model" else lookback or 0,
                 parallel=parallel,
             )
-            yield PlannedRun(
-                request=request, assets=(model,), partition_keys=stretch, engine_partition_keys=keys
-            )
+            units = (Unit(model, key, engine_key) for key, engine_key in zip(stretch, keys, strict=True))
+            yield PlannedRun(request=request, units=tuple(units))

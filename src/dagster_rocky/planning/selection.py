@@ -1,5 +1,6 @@
 """What one Dagster step selected, as a plan of engine runs."""
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -7,12 +8,12 @@ from typing import Literal
 
 import dagster as dg
 
+from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.engine.request import RunRequest
 from dagster_rocky.graph.edges import Node, RockyGraph
 from dagster_rocky.graph.nodes import TIME_DIMENSION
 from dagster_rocky.planning.plan import PlannedRun, plan_runs
 from dagster_rocky.vocabulary import EngineAsset
-from dagster_rocky.yaml.options import RunOptions
 
 Done = set[tuple[dg.AssetKey, str | None]]
 
@@ -73,7 +74,8 @@ def plan_selection(
     *,
     lookback: int | Literal["model"] | None = None,
     parallel: int | None = None,
-    run: RunOptions | None = None,
+    options: RunOptions | None = None,
+    run_id: str = "",
 ) -> list[PlannedRun]:
     """The fewest engine runs that build what is left of a selection.
 
@@ -82,7 +84,8 @@ def plan_selection(
         graph: The component's graph, whose universe the filters are checked against.
         lookback: See `plan_runs`.
         parallel: The engine's `--parallel`.
-        run: What every request is given.
+        options: What every request is given.
+        run_id: The Dagster run's id, for idempotency keys.
 
     Returns:
         The plan; empty when everything is built.
@@ -106,7 +109,7 @@ def plan_selection(
         plan += plan_runs(assets, graph.universe, partition_keys=keys, lookback=lookback, parallel=parallel)
     if len(selection.partition_keys) == 1:
         plan = [_in_partition(planned, selection.partition_keys[0]) for planned in plan]
-    return [replace(planned, request=with_options(planned.request, run)) for planned in plan] if run else plan
+    return [replace(run, request=finish(run.request, options, run_id)) for run in plan]
 
 
 def _in_partition(planned: PlannedRun, key: str) -> PlannedRun:
@@ -142,21 +145,21 @@ def _component_value(partitions_def: dg.PartitionsDefinition | None, key: str) -
     return next(value for name, value in parts.items() if name != TIME_DIMENSION)
 
 
-def with_options(request: RunRequest, run: RunOptions) -> RunRequest:
-    """A request with what the component gives every run.
+def finish(request: RunRequest, options: RunOptions | None, run_id: str) -> RunRequest:
+    """A request with what every run is given, and an idempotency key of its own when there is to be one.
 
     Args:
         request: What the plan asks.
-        run: The component's run options.
+        options: The run options.
+        run_id: The Dagster run's id, which `{run_id}` in the key stands for.
 
     Returns:
-        Both.
+        The finished request; the key's end is a hash of what is asked, so that a skip proves that this very request
+        was done.
     """
-    return replace(
-        request,
-        env=run.env,
-        vars=run.vars,
-        governance_override=run.governance_override,
-        shadow_suffix=run.shadow_suffix,
-        timeout_seconds=run.timeout_seconds,
-    )
+    finished = replace(request, options=options or RunOptions())
+    if not finished.options.idempotency_key:
+        return finished
+    base = finished.options.idempotency_key.replace("{run_id}", run_id)
+    digest = hashlib.sha256(repr(finished.to_args()).encode()).hexdigest()[:12]
+    return replace(finished, idempotency_key=f"{base}-{digest}")

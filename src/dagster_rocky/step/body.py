@@ -6,26 +6,16 @@ from typing import Any, Literal
 
 import dagster as dg
 
-from dagster_rocky.engine.logs.forward import LogOptions
-from dagster_rocky.engine.logs.mask import SecretMasker
+from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.engine.request import RunRequest
-from dagster_rocky.engine.strategies import Mode
 from dagster_rocky.graph.declared_checks import CONTRACT, contract_result
 from dagster_rocky.graph.edges import Node, RockyGraph
 from dagster_rocky.graph.quality import execute_checks
-from dagster_rocky.planning.plan import PlannedRun
-from dagster_rocky.planning.selection import plan_selection, read_selection, with_options
+from dagster_rocky.planning.plan import PlannedRun, units_of
+from dagster_rocky.planning.selection import finish, plan_selection, read_selection
 from dagster_rocky.resource import RockyResource
-from dagster_rocky.step.execution import StepEvent, StepOptions, already_materialized, execute_plan
-from dagster_rocky.vocabulary import EngineAsset
-from dagster_rocky.yaml.options import RunOptions
-
-_LEVELS: Mapping[str, Literal["DEBUG", "INFO", "WARN", "ERROR"]] = {
-    "debug": "DEBUG",
-    "info": "INFO",
-    "warning": "WARN",
-    "error": "ERROR",
-}
+from dagster_rocky.step.execution import StepEvent, already_materialized, execute_plan
+from dagster_rocky.vocabulary import EngineAsset, Mode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,29 +24,15 @@ class Running:
 
     Attributes:
         mode: The run mode.
-        run: What every engine run is given.
+        options: What every engine run is given.
         lookback: See `plan_runs`.
         parallel: The engine's `--parallel`.
     """
 
     mode: Mode = Mode.STREAMING
-    run: RunOptions
+    options: RunOptions
     lookback: int | Literal["model"] | None = None
     parallel: int | None = None
-
-    def step_options(self) -> StepOptions:
-        """The same as the executor takes it."""
-        return StepOptions(
-            mode=self.mode,
-            fail_fast=self.run.fail_fast,
-            grace_seconds=self.run.termination_grace_seconds,
-            idempotency_key=self.run.idempotency_key,
-            log=LogOptions(
-                level=self.run.log_level,
-                minimum=_LEVELS[self.run.min_log_level],
-                masker=SecretMasker(self.run.mask_env),
-            ),
-        )
 
 
 def run_step(
@@ -81,20 +57,25 @@ def run_step(
     selection = read_selection(context, graph, already_materialized(context))
     for node in selection.finished():
         yield _built_earlier(node, context.instance)
-    contracts = _Contracts(context, resource, graph, running.run.vars)
+    contracts = _Contracts(context, resource, graph, running.options.vars)
     if not selection.nodes:
         yield from contracts.remaining()
         contracts.refuse_others()
         return
     yield from contracts.others_are_not_evaluated(selection.nodes)
     plan = plan_selection(
-        selection, graph, lookback=running.lookback, parallel=running.parallel, run=running.run
+        selection,
+        graph,
+        lookback=running.lookback,
+        parallel=running.parallel,
+        options=running.options,
+        run_id=context.run_id,
     )
     if not plan:
         yield from contracts.remaining()
         return
     try:
-        for event in execute_plan(context, resource, plan, running.step_options()):
+        for event in execute_plan(context, resource, plan, mode=running.mode, options=running.options):
             yield event
             if isinstance(event, dg.MaterializeResult) and event.asset_key is not None:
                 yield from contracts.of(event.asset_key)
@@ -126,9 +107,13 @@ def run_checks(
     Raises:
         dagster.Failure: When the engine failed, or gave no result for a selected check.
     """
-    request = with_options(RunRequest(pipeline=pipeline, parallel=running.parallel), running.run)
-    planned = PlannedRun(request=request, assets=tuple(checked))
-    yield from execute_checks(context, resource, planned, running.step_options())
+    request = finish(
+        RunRequest(pipeline=pipeline, parallel=running.parallel),
+        running.options,
+        context.op_execution_context.run_id,
+    )
+    planned = PlannedRun(request=request, units=units_of(checked))
+    yield from execute_checks(context, resource, planned, running.mode)
 
 
 def _built_earlier(node: Node, instance: dg.DagsterInstance) -> dg.MaterializeResult[Any]:

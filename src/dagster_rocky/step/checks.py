@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import dagster as dg
 
 from dagster_rocky.engine.news.events import Checked
+from dagster_rocky.planning.plan import Unit
 from dagster_rocky.step import events
-from dagster_rocky.step.ledger import Unit
 from dagster_rocky.step.names import EngineNames
 
 
@@ -62,7 +62,7 @@ class StepChecks:
         for unit in built:
             missing = [
                 declared.name
-                for declared in unit.asset.checks.values()
+                for declared in unit.asset.checks
                 if dg.AssetCheckKey(unit.asset.asset_key, declared.name) in self._selected
                 and (unit.asset.engine_key, declared.name) not in done
             ]

@@ -6,8 +6,9 @@ from typing import Any
 import dagster as dg
 
 from dagster_rocky.engine.news.events import Built, Checked, Drifted
+from dagster_rocky.planning.plan import Unit
 from dagster_rocky.results import Anomaly, Quarantine
-from dagster_rocky.step.ledger import Status, Unit
+from dagster_rocky.step.ledger import Status
 from dagster_rocky.step.metadata import (
     EVALUATED,
     OUTCOME,
@@ -16,8 +17,7 @@ from dagster_rocky.step.metadata import (
     severity_of,
     was_evaluated,
 )
-from dagster_rocky.step.pipes_session import check_name
-from dagster_rocky.vocabulary import CheckDeclaration, EngineAsset
+from dagster_rocky.vocabulary import CheckDeclaration, EngineAsset, check_name
 
 _DATA_VERSION_TAG = "dagster/data_version"
 COMPLETES = "rocky/completes_materialization"
@@ -74,10 +74,9 @@ def completion(unit: Unit, metadata: Mapping[str, Any]) -> dg.AssetObservation:
 
 def find_check(asset: EngineAsset, engine_name: str) -> CheckDeclaration | None:
     """The declared check that a result belongs to."""
-    if engine_name in asset.checks:
-        return asset.checks[engine_name]
     name = check_name(engine_name)
-    return next((declared for declared in asset.checks.values() if declared.name == name), None)
+    by_engine_name = (declared for declared in asset.checks if declared.engine_name == engine_name)
+    return next(by_engine_name, next((declared for declared in asset.checks if declared.name == name), None))
 
 
 def check_result(asset: EngineAsset, declared: CheckDeclaration, event: Checked) -> dg.AssetCheckResult:

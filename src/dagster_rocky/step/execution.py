@@ -1,10 +1,9 @@
 """A plan executed inside one Dagster step: live events, then an outcome for every selected asset."""
 
-import hashlib
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import dagster as dg
@@ -12,19 +11,18 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 
 from dagster_rocky.engine import errors
 from dagster_rocky.engine.invocation import RockyInvocation
-from dagster_rocky.engine.logs.forward import LogOptions
 from dagster_rocky.engine.news.events import Built, Checked, Drifted, EngineEvent
 from dagster_rocky.engine.news.result import events_of_result
-from dagster_rocky.engine.request import RunRequest
-from dagster_rocky.engine.strategies import Mode
-from dagster_rocky.planning.plan import PlannedRun
+from dagster_rocky.engine.options import RunOptions
+from dagster_rocky.planning.plan import PlannedRun, Unit
 from dagster_rocky.resource import RockyResource, run_result
 from dagster_rocky.results import RunResult
 from dagster_rocky.step import events
 from dagster_rocky.step.checks import StepChecks
-from dagster_rocky.step.ledger import OutcomeLedger, Status, Unit, explain_open_units, units_of
+from dagster_rocky.step.ledger import OutcomeLedger, Status, explain_open_units
 from dagster_rocky.step.metadata import built_metadata
 from dagster_rocky.step.names import EngineNames
+from dagster_rocky.vocabulary import Mode
 
 StepEvent = dg.MaterializeResult[Any] | dg.AssetMaterialization | dg.AssetCheckResult | dg.AssetObservation
 
@@ -34,31 +32,13 @@ _PROGRESS_PER_SECOND = 4.0
 _COOLDOWN_RETRIES = 5
 
 
-@dataclass(frozen=True, kw_only=True)
-class StepOptions:
-    """How a step runs its plan.
-
-    Attributes:
-        mode: The run mode.
-        fail_fast: Whether the runs after a failed one are left out.
-        grace_seconds: Over the resource's own.
-        idempotency_key: Base of the engine's idempotency keys; each request gets a key of its own from it, so that
-            a skip proves that this very request was done.
-        log: Levels and masking.
-    """
-
-    mode: Mode | str = Mode.STREAMING
-    fail_fast: bool = False
-    grace_seconds: float | None = None
-    idempotency_key: str | None = None
-    log: LogOptions = field(default_factory=LogOptions)
-
-
 def execute_plan(
     context: dg.AssetExecutionContext,
     resource: RockyResource,
     plan: Sequence[PlannedRun],
-    options: StepOptions | None = None,
+    *,
+    mode: Mode | str = Mode.STREAMING,
+    options: RunOptions | None = None,
 ) -> Iterator[StepEvent]:
     """Runs the engine as planned and yields what happened, as it happens.
 
@@ -69,7 +49,8 @@ def execute_plan(
         context: The step's context.
         resource: The engine and its project.
         plan: The runs, in order.
-        options: Mode, logs and so on.
+        mode: The run mode.
+        options: What the requests were given; the step itself reads `fail_fast` of it.
 
     Yields:
         Materializations, check results and observations.
@@ -78,7 +59,7 @@ def execute_plan(
         dagster.Failure: When a selected asset was not built; its metadata holds the table of outcomes.
         dagster.RetryRequested: When the warehouse asked for a pause; completed work has been yielded.
     """
-    step = _Step(context, resource, plan, options or StepOptions())
+    step = _Step(context, resource, plan, mode, options or RunOptions())
     yield from step.execute()
 
 
@@ -108,13 +89,14 @@ class _Step:
         context: dg.AssetExecutionContext,
         resource: RockyResource,
         plan: Sequence[PlannedRun],
-        options: StepOptions,
+        mode: Mode | str,
+        options: RunOptions,
     ) -> None:
         self._context = context
         self._resource = resource
         self._plan = plan
-        self._options = options
-        units = [unit for run in plan for unit in units_of(run)]
+        self._mode, self._options = mode, options
+        units = [unit for run in plan for unit in run.units]
         self._ledger = OutcomeLedger(units)
         self._siblings: dict[dg.AssetKey, list[Unit]] = defaultdict(list)
         for unit in units:
@@ -133,13 +115,11 @@ class _Step:
         for number, run in enumerate(self._plan, start=1):
             if self._must_stop():
                 reason = "not run, because an earlier engine run of this step failed"
-                self._ledger.close(units_of(run), Status.NOT_REPORTED, reason)
+                self._ledger.close(run.units, Status.NOT_REPORTED, reason)
                 continue
             blockers = self._blockers(run)
             if blockers:
-                self._ledger.close(
-                    units_of(run), Status.BLOCKED, f"not run, because {blockers} was not built"
-                )
+                self._ledger.close(run.units, Status.BLOCKED, f"not run, because {blockers} was not built")
                 continue
             if len(self._plan) > 1:
                 self._context.log.info(f"rocky: engine run {number} of {len(self._plan)}")
@@ -165,14 +145,12 @@ class _Step:
         return ", ".join(sorted(key.to_user_string() for key in (read & failed) - keys))
 
     def _execute_run(self, run: PlannedRun) -> Iterator[StepEvent]:
-        names = EngineNames(run, units_of(run))
+        names = EngineNames(run)
         try:
             invocation = self._resource.invoke(
-                self._with_idempotency(run.request),
-                mode=self._options.mode,
+                run.request,
+                mode=self._mode,
                 context=self._context,
-                log=self._options.log,
-                grace_seconds=self._options.grace_seconds,
                 hold_seconds=PIPES_HOLD_SECONDS,
             )
         except errors.RockyFailure as failure:
@@ -212,7 +190,7 @@ class _Step:
         """Everything that only the end knows: the rest of the events, then the outcome of what was not built."""
         for event in events_of_result(result):
             yield from self._take(event, names, invocation)
-        open_units = self._ledger.open_units(units_of(run))
+        open_units = self._ledger.open_units(run.units)
         for unit, status, reason in explain_open_units(
             open_units, result, invocation.facts, invocation.end().engine_error
         ):
@@ -222,7 +200,7 @@ class _Step:
             elif status is Status.EXCLUDED:
                 yield events.excluded(unit, reason)
         yield from self._notices(names, result)
-        built = [u for u in units_of(run) if self._ledger.status(u) is Status.MATERIALIZED]
+        built = [u for u in run.units if self._ledger.status(u) is Status.MATERIALIZED]
         yield from self._checks.without_result(built)
         cooldowns = [error.cooldown_seconds for error in result.errors if error.cooldown_seconds]
         if cooldowns:
@@ -333,18 +311,10 @@ class _Step:
         took = f" in {event.duration_ms / 1000:.1f} s" if event.duration_ms is not None else ""
         self._context.log.info(f"rocky: [{self._done}/{total}] {unit}{took}")
 
-    def _with_idempotency(self, request: RunRequest) -> RunRequest:
-        base = self._options.idempotency_key
-        if not base:
-            return request
-        base = base.replace("{run_id}", self._context.run_id)
-        digest = hashlib.sha256(repr(request).encode()).hexdigest()[:12]
-        return replace(request, idempotency_key=f"{base}-{digest}")
-
     def _record_failure(self, run: PlannedRun, failure: errors.RockyFailure) -> None:
         self._failures.append(failure)
         description = failure.description or "the engine run failed"
-        self._ledger.close(units_of(run), Status.FAILED, description.split("\n", 1)[0])
+        self._ledger.close(run.units, Status.FAILED, description.split("\n", 1)[0])
         self._context.log.error(f"rocky: {description.split(errors.LOG_END, 1)[0]}")
 
     def _conclude(self) -> None:

@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 import dagster as dg
 
 from dagster_rocky.engine.logs.decode import RunFacts
-from dagster_rocky.planning.plan import PlannedRun
+from dagster_rocky.planning.plan import Unit
 from dagster_rocky.results import RunError, RunResult
 from dagster_rocky.vocabulary import EngineAsset
 
@@ -31,47 +30,6 @@ class Status(StrEnum):
     def fails_the_step(self) -> bool:
         """Whether a step with such an outcome is red."""
         return self in (Status.FAILED, Status.BLOCKED, Status.NOT_REPORTED)
-
-
-@dataclass(frozen=True)
-class Unit:
-    """The smallest thing that has an outcome: an engine asset, or one partition of it.
-
-    Attributes:
-        asset: What the engine builds.
-        partition: The Dagster partition that it is, if any.
-        engine_partition: The engine's key of that partition, for a partitioned model.
-    """
-
-    asset: EngineAsset
-    partition: str | None = None
-    engine_partition: str | None = None
-
-    def __str__(self) -> str:
-        name = self.asset.asset_key.to_user_string()
-        return f"{name} [{self.partition}]" if self.partition else name
-
-    def __hash__(self) -> int:
-        return hash((self.asset.engine_key, self.partition, self.engine_partition))
-
-
-def units_of(run: PlannedRun) -> list[Unit]:
-    """The units that a planned run owes an outcome for."""
-    units = []
-    for asset in run.assets:
-        if run.engine_partition_keys:
-            pairs = zip(run.partition_keys, run.engine_partition_keys, strict=True)
-            units += [Unit(asset, key, engine_key) for key, engine_key in pairs]
-        elif len(run.partition_keys) == 1:
-            units.append(Unit(asset, run.partition_keys[0]))
-        else:
-            units.append(Unit(asset, _component_partition(asset, run.partition_keys)))
-    return units
-
-
-def _component_partition(asset: EngineAsset, keys: Sequence[str]) -> str | None:
-    """Which of the partition keys is the component value of this table."""
-    return asset.partition_key if asset.partition_key in keys else None
 
 
 class OutcomeLedger:

@@ -1,10 +1,7 @@
 """From the names that the engine uses to the assets of a planned run."""
 
-from collections.abc import Sequence
-
 from dagster_rocky.partitions import to_dagster_key
-from dagster_rocky.planning.plan import PlannedRun
-from dagster_rocky.step.ledger import Unit
+from dagster_rocky.planning.plan import PlannedRun, Unit
 from dagster_rocky.vocabulary import EngineAsset
 
 
@@ -16,11 +13,10 @@ class EngineNames:
 
     Args:
         run: The planned run, with what it builds besides.
-        units: What the run owes an outcome for.
     """
 
-    def __init__(self, run: PlannedRun, units: Sequence[Unit]) -> None:
-        suffix = run.request.shadow_suffix or ""
+    def __init__(self, run: PlannedRun) -> None:
+        suffix = run.request.options.shadow_suffix or ""
         self._assets: dict[str, EngineAsset | None] = {}
         for asset in (*run.assets, *run.extras):
             for name in {"/".join(asset.engine_key), asset.target or ""} - {""}:
@@ -32,7 +28,7 @@ class EngineNames:
             self._assets[asset.name] = None if taken else asset
         self._units: dict[tuple[tuple[str, ...], str | None], Unit] = {}
         self._first_unit: dict[tuple[str, ...], Unit] = {}
-        for unit in units:
+        for unit in run.units:
             self._units[unit.asset.engine_key, unit.engine_partition] = unit
             self._first_unit.setdefault(unit.asset.engine_key, unit)
 

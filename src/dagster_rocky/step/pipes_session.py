@@ -10,6 +10,7 @@ from dagster._core.pipes.context import build_external_execution_context_data
 from dagster_rocky.engine.news.events import Built, Checked, Drifted, EngineEvent
 from dagster_rocky.results import RunResult
 from dagster_rocky.step.metadata import DURATION, RUN_ID, built_metadata, checked_metadata, severity_of
+from dagster_rocky.vocabulary import check_name
 
 Context = dg.AssetExecutionContext | dg.OpExecutionContext
 
@@ -165,11 +166,6 @@ class _NoReader(dg.PipesMessageReader):
 
     def no_messages_debug_text(self) -> str:
         return "The engine's events are handed to the Pipes handler directly."
-
-
-def check_name(engine_name: str) -> str:
-    """A Dagster check name: what is outside `[A-Za-z0-9_]` becomes `_` (contract, section 12)."""
-    return "".join(c if (c.isascii() and c.isalnum()) or c == "_" else "_" for c in engine_name)
 
 
 def _external(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,87 +1,26 @@
 """The YAML of a `RockyComponent`, below its top level: one strict model per concern, each field described."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, Self
+from typing import Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import dagster as dg
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from dagster_rocky.engine.strategies import Mode
+from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.partitions import parse_start
+from dagster_rocky.vocabulary import Mode
 from dagster_rocky.yaml.schema import DescribedModel
 
 
-class RunOptions(DescribedModel):
-    """What every engine run of the component is given, and how it is watched.
+class RunSection(RunOptions, DescribedModel):
+    """`run` in the YAML: the options of every engine run, as `RunOptions` has them.
 
     Example:
         ```yaml
-        run:
-          timeout_seconds: 1800
-          vars: {region: north}
-          log_level: engine
+        run: {timeout_seconds: 1800, mask_env: [WAREHOUSE_DSN]}
         ```
     """
-
-    env: str | None = Field(
-        default=None, description="The engine's `--env`: which environment's masks apply.", examples=["prod"]
-    )
-    vars: dict[str, str] = Field(
-        default_factory=dict,
-        description="Values for `@var(name)` in models.",
-        examples=[{"region": "north"}],
-    )
-    governance_override: dict[str, Any] | None = Field(
-        default=None,
-        description="Sent as JSON with `--governance-override`.",
-        examples=[{"workspace_ids": [123]}],
-    )
-    shadow_suffix: str | None = Field(
-        default=None,
-        description="Write to shadow tables with this suffix instead of the real ones.",
-        examples=["_rocky_shadow"],
-    )
-    idempotency_key: str | None = Field(
-        default=None,
-        description=(
-            "The engine runs a key once and skips repeats. `{run_id}` stands for the Dagster run's id; each "
-            "engine run of a step gets a key of its own, made from this one."
-        ),
-        examples=["dagster-{run_id}"],
-    )
-    timeout_seconds: float | None = Field(
-        default=None,
-        gt=0,
-        description="Deadline of one engine run in seconds; the resource's default is one hour.",
-        examples=[1800],
-    )
-    termination_grace_seconds: float | None = Field(
-        default=None,
-        ge=0,
-        description="Seconds between asking the engine to stop and killing it.",
-        examples=[30],
-    )
-    fail_fast: bool = Field(
-        default=False,
-        description="After a failed engine run, leave out the remaining runs of the step.",
-        examples=[True],
-    )
-    log_level: Literal["info", "engine"] = Field(
-        default="info",
-        description="`info`: every engine line at INFO. `engine`: WARN and ERROR keep their own level.",
-        examples=["engine"],
-    )
-    min_log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info",
-        description="Engine lines below this level stay out of the event log.",
-        examples=["warning"],
-    )
-    mask_env: Sequence[str] = Field(
-        default=(),
-        description="Environment variables whose values are masked in logs, failures and shown commands.",
-        examples=[["WAREHOUSE_DSN"]],
-    )
 
 
 class RetryOptions(DescribedModel):
@@ -319,5 +258,5 @@ __all__ = [
     "ModelsOptions",
     "PartitionsOptions",
     "RetryOptions",
-    "RunOptions",
+    "RunSection",
 ]

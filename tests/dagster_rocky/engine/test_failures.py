@@ -7,10 +7,10 @@ import dagster as dg
 import psutil
 import pytest
 
+from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.engine.request import RunRequest
-from dagster_rocky.planning.plan import PlannedRun
+from dagster_rocky.planning.plan import PlannedRun, units_of
 from dagster_rocky.resource import RockyResource
-from dagster_rocky.step.execution import StepOptions
 from support.stand_in import run_step, table_asset
 
 Make = Callable[..., RockyResource]
@@ -215,9 +215,9 @@ def test_a_failed_run_does_not_lose_the_others(make_engine: Make, mode: str) -> 
             sys.stderr.write("Error: b is broken\\n"); sys.exit(1)
         say(result([wanted]))
     """)
-    plan = [PlannedRun(request=RunRequest(filter=f"table={x.name}"), assets=(x,)) for x in (A, B, C)]
+    plan = [PlannedRun(request=RunRequest(filter=f"table={x.name}"), units=units_of([x])) for x in (A, B, C)]
     run = run_step(engine, mode, [A, B, C], plan=plan)
-    fast = run_step(engine, mode, [A, B, C], plan=plan, options=StepOptions(mode=mode, fail_fast=True))
+    fast = run_step(engine, mode, [A, B, C], plan=plan, options=RunOptions(fail_fast=True))
 
     assert not run.success
     assert set(run.materialized) == {"a", "c"}
@@ -252,7 +252,7 @@ def test_what_reads_a_failed_asset_is_blocked(make_engine: Make, mode: str) -> N
             sys.stderr.write("Error: a is broken\\n"); sys.exit(1)
         say(result([sys.argv[sys.argv.index("--model") + 1]]))
     """)
-    plan = [PlannedRun(request=RunRequest(model=x.name), assets=(x,)) for x in (A, B, C)]
+    plan = [PlannedRun(request=RunRequest(model=x.name), units=units_of([x])) for x in (A, B, C)]
     run = run_step(engine, mode, [A, B, C], plan=plan, deps={B.asset_key: [A.asset_key]})
 
     assert not run.success

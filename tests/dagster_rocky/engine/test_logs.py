@@ -15,11 +15,11 @@ import dagster as dg
 import pytest
 
 from dagster_rocky.engine.logs.decode import LogLineDecoder
-from dagster_rocky.engine.logs.forward import LogForwarder, LogOptions
+from dagster_rocky.engine.logs.forward import LogForwarder
 from dagster_rocky.engine.logs.mask import SecretMasker
 from dagster_rocky.engine.logs.tail import FileTail
+from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.resource import RockyResource
-from dagster_rocky.step.execution import StepOptions
 from support.stand_in import run_step, table_asset
 
 Make = Callable[..., RockyResource]
@@ -38,12 +38,18 @@ class Recorder:
         self.events.append((level, str(msg)))
 
 
-def forward(text: bytes, recorder: Recorder, options: LogOptions | None = None) -> None:
+def forward(text: bytes, recorder: Recorder, options: RunOptions | None = None) -> None:
     with tempfile.TemporaryFile() as file:
         file.write(text)
         file.flush()
         forwarder = LogForwarder(
-            FileTail(file.fileno()), recorder, LogLineDecoder(), options or LogOptions(), live=True, raw=False
+            FileTail(file.fileno()),
+            recorder,
+            LogLineDecoder(),
+            options or RunOptions(log_level="info"),
+            SecretMasker(),
+            live=True,
+            raw=False,
         )
         forwarder.finish()
 
@@ -111,8 +117,8 @@ def test_levels_can_be_the_engines_and_have_a_minimum() -> None:
     )
     plain, mapped, quiet = Recorder(), Recorder(), Recorder()
     forward(text, plain)
-    forward(text, mapped, LogOptions(level="engine"))
-    forward(text, quiet, LogOptions(level="engine", minimum="WARN"))
+    forward(text, mapped, RunOptions(min_log_level="debug"))
+    forward(text, quiet, RunOptions(min_log_level="warning"))
 
     assert {level for level, _ in plain.events} == {logging.INFO}
     assert [level for level, _ in mapped.events] == [
@@ -158,7 +164,7 @@ def test_secrets_are_masked_everywhere(make_engine: Make, mode: str, monkeypatch
         engine,
         mode,
         [A],
-        options=StepOptions(mode=mode, log=LogOptions(masker=SecretMasker(["WAREHOUSE_DSN"]))),
+        options=RunOptions(mask_env=["WAREHOUSE_DSN"]),
     )
 
     everything = "\n".join(run.logs) + str(run.failure) + str(run.failure.metadata if run.failure else "")

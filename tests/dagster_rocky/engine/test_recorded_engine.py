@@ -46,13 +46,12 @@ def recorded_runs() -> list[Path]:
 
 def assets_of(result: RunResult) -> list[EngineAsset]:
     """What the run built, with the checks that it evaluated."""
-    checks: dict[tuple[str, ...], dict[str, CheckDeclaration]] = {}
+    checks: dict[tuple[str, ...], list[CheckDeclaration]] = {}
     for checked in result.check_results:
         for outcome in checked.checks:
             name = "".join(c if c.isalnum() or c == "_" else "_" for c in outcome.name)
-            checks.setdefault(tuple(checked.asset_key), {})[outcome.name] = CheckDeclaration(
-                engine_name=outcome.name, name=name
-            )
+            declared = CheckDeclaration(engine_name=outcome.name, name=name)
+            checks.setdefault(tuple(checked.asset_key), []).append(declared)
     return [
         EngineAsset(
             engine_key=tuple(built.asset_key),
@@ -60,7 +59,7 @@ def assets_of(result: RunResult) -> list[EngineAsset]:
             kind="table",
             name=built.asset_key[-1],
             target=built.metadata.target_table_full_name,
-            checks=checks.get(tuple(built.asset_key), {}),
+            checks=tuple(checks.get(tuple(built.asset_key), [])),
         )
         for built in result.materializations
     ]

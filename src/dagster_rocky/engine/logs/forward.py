@@ -6,12 +6,12 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
 from dagster_rocky.engine.logs.decode import PREFIX, LogLine, LogLineDecoder
 from dagster_rocky.engine.logs.mask import SecretMasker
 from dagster_rocky.engine.logs.tail import FileTail
+from dagster_rocky.engine.options import RunOptions
 
 TAIL_LINES = 20
 _TAIL_LINE_CHARACTERS = 2_000
@@ -37,21 +37,6 @@ class EventLogger(Protocol):
         """Writes one event."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class LogOptions:
-    """How stderr is forwarded.
-
-    Attributes:
-        level: `info` sends every line at INFO; `engine` sends WARN and ERROR lines at their own levels.
-        minimum: Lines below this engine level are not sent to the event log.
-        masker: What takes the secrets out.
-    """
-
-    level: Literal["info", "engine"] = "info"
-    minimum: Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR"] = "TRACE"
-    masker: SecretMasker = field(default_factory=SecretMasker)
-
-
 class LogForwarder:
     """Follows stderr, keeps its tail and forwards it.
 
@@ -62,7 +47,8 @@ class LogForwarder:
         tail: The spooled stderr.
         logger: Where events go; `None` keeps the tail only.
         decoder: Makes lines readable.
-        options: Levels and masking.
+        options: Levels.
+        masker: What takes the secrets out.
         live: Whether lines are sent as they come, or all of them when the engine has ended.
         raw: Whether the raw lines are copied to this process's stderr, which is the step's compute log.
     """
@@ -72,7 +58,8 @@ class LogForwarder:
         tail: FileTail,
         logger: EventLogger | None,
         decoder: LogLineDecoder,
-        options: LogOptions,
+        options: RunOptions,
+        masker: SecretMasker,
         *,
         live: bool,
         raw: bool,
@@ -82,6 +69,7 @@ class LogForwarder:
         self._logger = logger
         self._decoder = decoder
         self._options = options
+        self._masker = masker
         self._live = live
         self._raw = raw
         self._clock = clock
@@ -123,13 +111,13 @@ class LogForwarder:
             self._take([last])
 
     def _take(self, raw_lines: Sequence[str]) -> None:
-        masked = self._options.masker.mask("\n".join(raw_lines)).split("\n")
+        masked = self._masker.mask("\n".join(raw_lines)).split("\n")
         if self._raw:
             _to_compute_log(masked)
         decoded = [self._decoder.decode(line) for line in masked]
         self._remember(masked, decoded)
         if self._logger is not None:
-            minimum = _LOGGING_LEVELS[self._options.minimum]
+            minimum = logging.getLevelNamesMapping()[self._options.min_log_level.upper()]
             self._send([line for line in decoded if _LOGGING_LEVELS[line.level] >= minimum])
 
     def _remember(self, raw_lines: Sequence[str], lines: Sequence[LogLine]) -> None:
@@ -163,7 +151,7 @@ class LogForwarder:
         return stop
 
     def _level(self, line: LogLine) -> int:
-        return _LOGGING_LEVELS[line.level] if self._options.level == "engine" else logging.INFO
+        return _LOGGING_LEVELS[line.level] if self._options.log_level == "engine" else logging.INFO
 
     def _take_token(self, waiting: int) -> bool:
         now = self._clock()
