@@ -24,6 +24,7 @@ from dagster_rocky.results import (
     ListModelsResult,
     ListPipelinesResult,
     RunResult,
+    StateResult,
     ValidateResult,
 )
 from dagster_rocky.step.pipes_session import (
@@ -170,8 +171,6 @@ class RockyResource(dg.ConfigurableResource):
         request = self._request(filter, keywords)
         report = PipesReport(context)
         with self.invoke(request, mode=Mode.PIPES, context=context) as invocation:
-            for event in invocation:
-                report.report(event)
             result = run_result(invocation)
         for event in events_of_result(result):
             report.report(event)
@@ -215,6 +214,10 @@ class RockyResource(dg.ConfigurableResource):
     def list_models(self) -> ListModelsResult:
         """The models of the project, with target, strategy and dependencies."""
         return self._command(["list", "models"], ListModelsResult)
+
+    def state(self) -> StateResult:
+        """The watermarks of the tables that were copied, from the engine's run state."""
+        return self._command(["state"], StateResult)
 
     def version(self) -> str:
         """What the engine says to `--version`, e.g. `1.71.0`."""

@@ -1,7 +1,11 @@
 """A step around a stand-in engine: small scripts that behave in one way, in each of the three modes."""
 
+import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -44,6 +48,18 @@ def hook(name, duration_ms=5):
             f.write(json.dumps({"event": "on_after_materialize", "run_id": "run-1", "pipeline": "p",
                                 "table": "wh.kept__x." + name, "duration_ms": duration_ms}) + "\\n")
 """
+
+
+def write_engine(folder: Path, body: str, **settings: Any) -> RockyResource:
+    """An engine of the body of a Python script, on an empty project."""
+    project = folder / "project"
+    project.mkdir(exist_ok=True)
+    (project / "rocky.toml").touch()
+    script = folder / "stand-in"
+    script.write_text(f"#!{sys.executable} -SE\n{PREAMBLE}\n{textwrap.dedent(body)}")
+    script.chmod(0o755)
+    options: dict[str, Any] = {"timeout_seconds": 20, "termination_grace_seconds": 1, **settings}
+    return RockyResource(binary_path=str(script), config_path=str(project / "rocky.toml"), **options)
 
 
 def table_asset(name: str, checks: Sequence[str] = ()) -> EngineAsset:
@@ -127,6 +143,7 @@ def run_step(
     selection: Sequence[str] | None = None,
     retry: dg.RetryPolicy | None = None,
     deps: Mapping[dg.AssetKey, Sequence[dg.AssetKey]] | None = None,
+    **more: Any,
 ) -> StepRun:
     """Executes a plan in a real step; by default one engine run for all of the assets."""
     runs = plan or [PlannedRun(request=RunRequest(options=resource.options()), units=units_of(assets))]
@@ -143,7 +160,7 @@ def run_step(
         retry_policy=retry,
     )
     def step(context: dg.AssetExecutionContext):
-        yield from execute_plan(context, resource, runs, mode=mode, options=options)
+        yield from execute_plan(context, resource, runs, mode=mode, options=options, **more)
 
     instance = instance or dg.DagsterInstance.ephemeral()
     result = dg.materialize([step], instance=instance, raise_on_error=False, selection=selection)

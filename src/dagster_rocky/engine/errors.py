@@ -9,6 +9,8 @@ from typing import Any
 
 import dagster as dg
 
+from dagster_rocky.results import RunResult
+
 INSTALL_HINT = (
     "Install the rocky engine and put it on the PATH, or set binary_path to where it is. To try things out without "
     "it, install this package with its extra `local` and set binary_path: rocky-local."
@@ -102,6 +104,23 @@ def hard_failure(end: ProcessEnd) -> RockyFailure:
     return RockyFailure(
         "hard",
         f"The engine ended with exit code {end.exit_code} and reported no result.{hint}" + _quoted(end),
+        end.metadata(),
+    )
+
+
+def unexplained_exit(end: ProcessEnd, result: RunResult) -> RockyFailure:
+    """Everything that was asked for was reported, and yet the engine did not exit with 0."""
+    told = [error.error for error in result.errors]
+    why = (
+        end.engine_error
+        or "; ".join(told)
+        or ("it was interrupted" if result.interrupted else "it does not say why")
+    )
+    quoted = "" if end.engine_error or told else _quoted(end)
+    return RockyFailure(
+        "exit",
+        f"{why}\n\nThe engine ended with exit code {end.exit_code}, though it reported everything that was selected."
+        + quoted,
         end.metadata(),
     )
 

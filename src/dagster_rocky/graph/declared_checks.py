@@ -6,7 +6,6 @@ from fnmatch import fnmatchcase
 import dagster as dg
 
 from dagster_rocky.project.snapshot import ConfiguredCheck, Model, Pipeline
-from dagster_rocky.results import Diagnostic
 from dagster_rocky.vocabulary import CheckDeclaration, check_name
 from dagster_rocky.yaml.options import ChecksOptions
 
@@ -142,34 +141,3 @@ def check_specs(
         )
         for check in declared
     ]
-
-
-def contract_result(
-    asset_key: dg.AssetKey, check: CheckDeclaration, found: Iterable[Diagnostic]
-) -> dg.AssetCheckResult:
-    """A contract's check from the diagnostics of its model.
-
-    Args:
-        asset_key: The model's asset.
-        check: The declaration.
-        found: What `compile` said of the model.
-
-    Returns:
-        Failed when a diagnostic is about the contract; a mere warning fails it with severity WARN.
-    """
-    broken = [finding for finding in found if finding.code in CONTRACT_CODES]
-    is_error = any(finding.severity == "Error" for finding in broken)
-    severity = dg.AssetCheckSeverity.ERROR if is_error or not broken else dg.AssetCheckSeverity.WARN
-    if check.severity:
-        severity = dg.AssetCheckSeverity[check.severity]
-    return dg.AssetCheckResult(
-        asset_key=asset_key,
-        check_name=check.name,
-        passed=not broken,
-        severity=severity,
-        metadata={
-            "rocky/check": CONTRACT,
-            "rocky/diagnostics": [f"[{finding.code}] {finding.message}" for finding in broken],
-        },
-        description="; ".join(finding.suggestion for finding in broken if finding.suggestion) or None,
-    )

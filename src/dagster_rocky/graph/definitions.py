@@ -13,7 +13,7 @@ from dagster_rocky.graph.nodes import dynamic_name
 from dagster_rocky.vocabulary import EngineAsset
 
 Execute = Callable[[dg.AssetExecutionContext], Iterator[Any]]
-ExecuteChecks = Callable[[dg.AssetCheckExecutionContext, str], Iterator[dg.AssetCheckResult]]
+ExecuteChecks = Callable[[dg.AssetCheckExecutionContext, str], Iterator[Any]]
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_]+")
 
 
@@ -134,8 +134,8 @@ def build_check_ops(
     return definitions
 
 
-def _check_body(execute: ExecuteChecks, pipeline: str) -> Callable[..., Iterator[dg.AssetCheckResult]]:
-    def run_quality(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+def _check_body(execute: ExecuteChecks, pipeline: str) -> Callable[..., Iterator[Any]]:
+    def run_quality(context: dg.AssetCheckExecutionContext) -> Iterator[Any]:
         yield from execute(context, pipeline)
 
     return run_quality

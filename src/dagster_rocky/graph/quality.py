@@ -1,20 +1,14 @@
 """Quality pipelines: what they check, and their results as asset checks."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import dagster as dg
 
-from dagster_rocky.engine.news.events import Checked
-from dagster_rocky.engine.news.result import events_of_result
 from dagster_rocky.graph.declared_checks import checks_of_quality, declare
 from dagster_rocky.graph.edges import RockyGraph
 from dagster_rocky.graph.ownership import Ownership
-from dagster_rocky.planning.plan import PlannedRun
 from dagster_rocky.project.snapshot import ProjectSnapshot
-from dagster_rocky.resource import RockyResource, run_result
-from dagster_rocky.step import events
-from dagster_rocky.vocabulary import EngineAsset, Mode
+from dagster_rocky.vocabulary import EngineAsset
 from dagster_rocky.yaml.options import ChecksOptions
 
 
@@ -57,58 +51,3 @@ def quality_assets(
                 )
             )
     return found
-
-
-def execute_checks(
-    context: dg.AssetCheckExecutionContext,
-    resource: RockyResource,
-    planned: PlannedRun,
-    mode: Mode,
-) -> Iterator[dg.AssetCheckResult]:
-    """Runs one quality pipeline and yields the selected checks.
-
-    Args:
-        context: The step's.
-        resource: The engine and its project.
-        planned: The run, with the checked tables as its assets.
-        mode: The run mode.
-
-    Yields:
-        A result for each selected check that the engine evaluated.
-
-    Raises:
-        dagster.Failure: When the engine failed, or gave no result for a selected check. Checks that did not pass
-            are results, not failures.
-    """
-    by_key = {asset.engine_key: asset for asset in planned.assets}
-    open_checks = set(context.selected_asset_check_keys)
-    with resource.invoke(
-        planned.request,
-        mode=Mode.STREAMING if mode == Mode.PIPES else mode,
-        context=context.op_execution_context,
-    ) as invocation:
-        result = run_result(invocation)
-    for event in events_of_result(result):
-        asset = by_key.get(tuple(event.name.split("/"))) if isinstance(event, Checked) else None
-        if asset is None or not isinstance(event, Checked):
-            continue
-        declared = events.find_check(asset, event.check)
-        if declared is None:
-            context.op_execution_context.log_event(events.undeclared_check(asset, event))
-            continue
-        key = dg.AssetCheckKey(asset.asset_key, declared.name)
-        if key in open_checks:
-            open_checks.discard(key)
-            yield events.check_result(asset, declared, event)
-    for rows in result.quarantine:
-        asset = by_key.get(tuple(rows.asset_key))
-        if asset is not None:
-            context.op_execution_context.log_event(events.quarantine(asset, rows))
-    if open_checks:
-        names = ", ".join(sorted(f"{key.asset_key.to_user_string()}:{key.name}" for key in open_checks))
-        raise dg.Failure(
-            description=(
-                f"The engine gave no result for {names}: they have neither passed nor failed. Does the table exist, "
-                "and is the check still in rocky.toml? Otherwise refresh the state."
-            )
-        )

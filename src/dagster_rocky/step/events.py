@@ -1,68 +1,105 @@
-"""Engine events as Dagster events; the only place that makes them."""
+"""How is what happened said to Dagster? The only place that makes its asset events."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
-from dagster_rocky.engine.news.events import Built, Checked, Drifted
+from dagster_rocky import _dagster
+from dagster_rocky.engine.news.events import Built, Checked, Deviated, Drifted, Quarantined
 from dagster_rocky.planning.plan import Unit
-from dagster_rocky.results import Anomaly, Quarantine
+from dagster_rocky.results import Diagnostic
 from dagster_rocky.step.ledger import Status
 from dagster_rocky.step.metadata import (
+    BUILT_BY_RUN,
+    COMPLETES,
+    DURATION,
     EVALUATED,
     OUTCOME,
+    REASON,
+    RUN_ID,
     built_metadata,
     checked_metadata,
     severity_of,
     was_evaluated,
 )
-from dagster_rocky.vocabulary import CheckDeclaration, EngineAsset, check_name
+from dagster_rocky.vocabulary import CheckDeclaration, EngineAsset
 
-_DATA_VERSION_TAG = "dagster/data_version"
-COMPLETES = "rocky/completes_materialization"
+StepEvent = (
+    dg.MaterializeResult[Any]
+    | dg.AssetMaterialization
+    | dg.AssetCheckResult
+    | dg.AssetCheckEvaluation
+    | dg.AssetObservation
+    | dg.Output[Any]
+)
+
+NOT_EVALUATED = "The engine could not evaluate this check: its query failed."
+NO_RESULT = "The engine gave no result for this check, so it could not be evaluated: it has not passed."
 
 
-def materialization(unit: Unit, metadata: Mapping[str, Any]) -> dg.MaterializeResult[Any]:
-    """A selected asset that the engine reported as built."""
+def materialization(
+    unit: Unit,
+    status: Status,
+    metadata: Mapping[str, Any],
+    version: dg.DataVersion | None,
+    tags: Mapping[str, str],
+) -> dg.MaterializeResult[Any]:
+    """A selected asset that was built or is unchanged, for all partitions of the run.
+
+    Args:
+        unit: The asset.
+        status: Built, or unchanged.
+        metadata: Under this package's keys.
+        version: The data version that it keeps, if it does.
+        tags: Versions that differ from what Dagster would record.
+    """
     return dg.MaterializeResult(
-        asset_key=unit.asset.asset_key, metadata={OUTCOME: Status.MATERIALIZED.value, **metadata}
+        asset_key=unit.asset.asset_key,
+        metadata={OUTCOME: status.value, **metadata},
+        data_version=version,
+        tags=dict(tags) or None,
     )
 
 
-def partition_materialization(unit: Unit, metadata: Mapping[str, Any]) -> dg.AssetMaterialization:
-    """One built partition of an asset whose other selected partitions were not all built."""
+def partition_materialization(
+    unit: Unit, status: Status, metadata: Mapping[str, Any], tags: Mapping[str, str]
+) -> dg.AssetMaterialization:
+    """One partition of a selected asset, told by its own key, with its versions in the tags."""
     return dg.AssetMaterialization(
         asset_key=unit.asset.asset_key,
         partition=unit.partition,
-        metadata={OUTCOME: Status.MATERIALIZED.value, **metadata},
+        metadata={OUTCOME: status.value, **metadata},
+        tags=dict(tags),
     )
 
 
-def extra_materialization(asset: EngineAsset, partition: str | None, event: Built) -> dg.AssetMaterialization:
+def extra_materialization(
+    asset: EngineAsset, partition: str | None, event: Built, tags: Mapping[str, str]
+) -> dg.AssetMaterialization:
     """Something that the engine built though nobody selected it, reported as what it is."""
     return dg.AssetMaterialization(
         asset_key=asset.asset_key,
         partition=partition,
         description="Built by an engine run that could not be limited to the selection.",
         metadata={OUTCOME: Status.MATERIALIZED.value, "rocky/selected": False, **built_metadata(event)},
+        tags=dict(tags),
     )
 
 
-def unchanged(unit: Unit, reason: str, instance: dg.DagsterInstance) -> dg.MaterializeResult[Any]:
-    """A selected asset that the engine skipped because nothing changed; it keeps its data version."""
-    version = _data_version(unit.asset.asset_key, instance)
-    return dg.MaterializeResult(
-        asset_key=unit.asset.asset_key,
-        metadata={OUTCOME: Status.UNCHANGED.value, "rocky/reason": reason},
-        data_version=dg.DataVersion(version) if version else None,
+def done_output(context: dg.OpExecutionContext, key: dg.AssetKey) -> dg.Output[Any]:
+    """Lets steps downstream of an asset run whose materializations are told already, one by one."""
+    return _dagster.output_without_materialization(context, key)
+
+
+def built_earlier(key: dg.AssetKey, partition: str | None, run_id: str) -> dg.AssetObservation:
+    """What an earlier run or attempt built and this one did not ask for again."""
+    return dg.AssetObservation(
+        asset_key=key,
+        partition=partition,
+        description=f"Built earlier, by run {run_id}: not built again.",
+        metadata={OUTCOME: Status.UNCHANGED.value, BUILT_BY_RUN: run_id},
     )
-
-
-def _data_version(key: dg.AssetKey, instance: dg.DagsterInstance) -> str | None:
-    entry = instance.get_latest_materialization_event(key)
-    latest = entry.asset_materialization if entry else None
-    return (latest.tags or {}).get(_DATA_VERSION_TAG) if latest else None
 
 
 def completion(unit: Unit, metadata: Mapping[str, Any]) -> dg.AssetObservation:
@@ -72,24 +109,49 @@ def completion(unit: Unit, metadata: Mapping[str, Any]) -> dg.AssetObservation:
     )
 
 
-def find_check(asset: EngineAsset, engine_name: str) -> CheckDeclaration | None:
-    """The declared check that a result belongs to."""
-    name = check_name(engine_name)
-    by_engine_name = (declared for declared in asset.checks if declared.engine_name == engine_name)
-    return next(by_engine_name, next((declared for declared in asset.checks if declared.name == name), None))
+def left_out(unit: Unit, status: Status, reason: str) -> dg.AssetObservation:
+    """A selected table that the project switched off, or that its source does not have."""
+    return dg.AssetObservation(
+        asset_key=unit.asset.asset_key,
+        partition=unit.partition,
+        description=reason[:1].upper() + reason[1:] + ".",
+        metadata={OUTCOME: status.value, REASON: reason},
+    )
+
+
+def outside_failure(key: dg.AssetKey, texts: Sequence[str]) -> dg.AssetObservation:
+    """The engine failed at something that nobody selected, beside what it built."""
+    return dg.AssetObservation(
+        asset_key=key,
+        description="The engine run that built this failed at something that was not selected.",
+        metadata={"rocky/errors_outside_selection": [text[:2_000] for text in texts[:20]]},
+    )
 
 
 def check_result(asset: EngineAsset, declared: CheckDeclaration, event: Checked) -> dg.AssetCheckResult:
-    """The result of a declared check, with the project's severity unless the component overrides it."""
-    severity = dg.AssetCheckSeverity[declared.severity] if declared.severity else severity_of(event)
-    evaluated = was_evaluated(event)
+    """The result of a declared check, with the project's severity unless the component overrides it.
+
+    One that could not be evaluated keeps its severity and blocks like a failed one.
+    """
     return dg.AssetCheckResult(
         asset_key=asset.asset_key,
         check_name=declared.name,
         passed=event.passed,
-        severity=severity if evaluated else dg.AssetCheckSeverity.WARN,
+        severity=dg.AssetCheckSeverity[declared.severity] if declared.severity else severity_of(event),
         metadata=checked_metadata(event),
-        description=None if evaluated else "The engine could not evaluate this check: its query failed.",
+        description=None if was_evaluated(event) else NOT_EVALUATED,
+    )
+
+
+def check_without_result(asset: EngineAsset, declared: CheckDeclaration) -> dg.AssetCheckResult:
+    """A blocking check of a built asset for which the engine gave no result: it blocks like a failed one."""
+    return dg.AssetCheckResult(
+        asset_key=asset.asset_key,
+        check_name=declared.name,
+        passed=False,
+        severity=dg.AssetCheckSeverity[declared.severity or "ERROR"],
+        metadata={"rocky/check": declared.engine_name, EVALUATED: False},
+        description=NO_RESULT,
     )
 
 
@@ -111,6 +173,28 @@ def merged_check_result(results: Sequence[tuple[str | None, dg.AssetCheckResult]
             "rocky/partitions_failed": [p or "" for p, result in results if not result.passed],
             "rocky/partitions_checked": len(results),
         },
+        description=worst.description,
+    )
+
+
+def contract_result(
+    asset_key: dg.AssetKey, check: CheckDeclaration, broken: Sequence[Diagnostic]
+) -> dg.AssetCheckResult:
+    """A contract's check from what `compile` says against it; a mere warning fails it with severity WARN."""
+    is_error = any(finding.severity == "Error" for finding in broken)
+    severity = dg.AssetCheckSeverity.ERROR if is_error or not broken else dg.AssetCheckSeverity.WARN
+    if check.severity:
+        severity = dg.AssetCheckSeverity[check.severity]
+    return dg.AssetCheckResult(
+        asset_key=asset_key,
+        check_name=check.name,
+        passed=not broken,
+        severity=severity,
+        metadata={
+            "rocky/check": check.engine_name,
+            "rocky/diagnostics": [f"[{finding.code}] {finding.message}" for finding in broken],
+        },
+        description="; ".join(finding.suggestion for finding in broken if finding.suggestion) or None,
     )
 
 
@@ -123,22 +207,12 @@ def undeclared_check(asset: EngineAsset, event: Checked) -> dg.AssetObservation:
     )
 
 
-def checks_not_evaluated(asset: EngineAsset, names: Iterable[str]) -> dg.AssetObservation:
-    """Declared checks of a built asset for which the engine gave no result."""
+def checks_not_evaluated(key: dg.AssetKey, names: Iterable[str], why: str) -> dg.AssetObservation:
+    """Declared checks that have neither passed nor failed, and why."""
     return dg.AssetObservation(
-        asset_key=asset.asset_key,
-        description="The engine gave no result for these checks; they have neither passed nor failed.",
+        asset_key=key,
+        description=why,
         metadata={EVALUATED: False, "rocky/checks_not_evaluated": sorted(names)},
-    )
-
-
-def excluded(unit: Unit, reason: str) -> dg.AssetObservation:
-    """A selected table that the project switched off."""
-    return dg.AssetObservation(
-        asset_key=unit.asset.asset_key,
-        partition=unit.partition,
-        description="The project switched this table off; it was not copied.",
-        metadata={OUTCOME: Status.EXCLUDED.value, "rocky/reason": reason},
     )
 
 
@@ -151,30 +225,84 @@ def drift(asset: EngineAsset, event: Drifted) -> dg.AssetObservation:
     )
 
 
-def anomaly(asset: EngineAsset, found: Anomaly) -> dg.AssetObservation:
+def deviation(asset: EngineAsset, event: Deviated) -> dg.AssetObservation:
     """A row count far from its history."""
-    facts = {
-        "rocky/anomaly_row_count": found.current_count,
-        "rocky/anomaly_baseline": found.baseline_avg,
-        "rocky/anomaly_deviation_percent": found.deviation_pct,
+    names = {
+        "current_count": "rocky/anomaly_row_count",
+        "baseline_avg": "rocky/anomaly_baseline",
+        "deviation_pct": "rocky/anomaly_deviation_percent",
     }
     return dg.AssetObservation(
         asset_key=asset.asset_key,
-        description=f"Unusual row count: {found.reason}",
-        metadata={"rocky/anomaly": found.reason, **{k: v for k, v in facts.items() if v is not None}},
+        description=f"Unusual row count: {event.reason}",
+        metadata={"rocky/anomaly": event.reason, **_under(names, event.facts)},
     )
 
 
-def quarantine(asset: EngineAsset, found: Quarantine) -> dg.AssetObservation:
-    """Rows that a quality pipeline set apart."""
-    facts = {
-        "rocky/quarantine_table": found.quarantine_table,
-        "rocky/quarantined_rows": found.quarantined_rows,
-        "rocky/valid_table": found.valid_table,
-        "rocky/valid_rows": found.valid_rows,
+def quarantine(asset: EngineAsset, event: Quarantined) -> dg.AssetObservation:
+    """Rows that a quality pipeline set apart, or why it could not."""
+    names = {
+        "mode": "rocky/quarantine_mode",
+        "quarantine_table": "rocky/quarantine_table",
+        "quarantined_rows": "rocky/quarantined_rows",
+        "valid_table": "rocky/valid_table",
+        "valid_rows": "rocky/valid_rows",
     }
-    return dg.AssetObservation(
-        asset_key=asset.asset_key,
-        description=f"{found.quarantined_rows or 0} rows were quarantined.",
-        metadata={"rocky/quarantine_mode": found.mode, **{k: v for k, v in facts.items() if v is not None}},
+    metadata = _under(names, event.facts)
+    if event.ok:
+        text = f"{event.facts.get('quarantined_rows') or 0} rows were quarantined."
+    else:
+        text = f"The rows could not be quarantined: {event.error or 'the engine gives no reason'}"
+        metadata |= {OUTCOME: Status.FAILED.value, REASON: event.error}
+    return dg.AssetObservation(asset_key=asset.asset_key, description=text, metadata=metadata)
+
+
+def _under(names: Mapping[str, str], facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: facts[name] for name, key in names.items() if facts.get(name) is not None}
+
+
+def whole_run(
+    key: dg.AssetKey, built: Sequence[str], run_id: str | None, duration_ms: int | None
+) -> dg.MaterializeResult[Any]:
+    """An asset of the user's own that stands for everything that a run built."""
+    metadata: dict[str, Any] = {"rocky/built": list(built), "rocky/tables": len(built)}
+    if run_id:
+        metadata[RUN_ID] = run_id
+    if duration_ms is not None:
+        metadata[DURATION] = duration_ms / 1000
+    return dg.MaterializeResult(asset_key=key, metadata=metadata)
+
+
+def runtime_materialization(event: Built) -> dg.AssetMaterialization:
+    """Something that the engine built and the step does not declare, under the engine's own key."""
+    return dg.AssetMaterialization(
+        asset_key=dg.AssetKey(event.name.split("/")),
+        partition=event.partition,
+        metadata={OUTCOME: Status.MATERIALIZED.value, **built_metadata(event)},
     )
+
+
+def runtime_check(event: Checked, name: str) -> dg.AssetCheckEvaluation:
+    """A check that the engine evaluated and the step does not declare, under the engine's own key."""
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(event.name.split("/")),
+        check_name=name,
+        passed=event.passed,
+        severity=severity_of(event),
+        metadata={
+            key: value
+            if isinstance(value, dg.MetadataValue)
+            else dg.MetadataValue.json(value)
+            if isinstance(value, dict | list)
+            else _plain(value)
+            for key, value in checked_metadata(event).items()
+        },
+    )
+
+
+def _plain(value: Any) -> dg.MetadataValue[Any]:
+    if isinstance(value, bool):
+        return dg.MetadataValue.bool(value)
+    if isinstance(value, int):
+        return dg.MetadataValue.int(value)
+    return dg.MetadataValue.float(value) if isinstance(value, float) else dg.MetadataValue.text(str(value))

@@ -1,4 +1,4 @@
-"""The metadata keys of this package, and what an engine event says under them."""
+"""Under which metadata keys does an engine event say what?"""
 
 from typing import Any
 
@@ -20,6 +20,9 @@ COST = "rocky/cost_usd"
 PLAN_ID = "rocky/plan_id"
 OUTCOME = "rocky/outcome"
 EVALUATED = "rocky/evaluated"
+COMPLETES = "rocky/completes_materialization"
+REASON = "rocky/reason"
+BUILT_BY_RUN = "rocky/built_by_run"
 
 _FROM_ENGINE = {
     "strategy": STRATEGY,
@@ -27,6 +30,9 @@ _FROM_ENGINE = {
     "sql_hash": SQL_HASH,
     "cost_usd": COST,
     "plan_id": PLAN_ID,
+    "bytes_scanned": "rocky/bytes_scanned",
+    "bytes_written": "rocky/bytes_written",
+    "column_lineage_unavailable": "rocky/column_lineage_unavailable",
 }
 
 
@@ -46,6 +52,9 @@ def built_metadata(event: Built) -> dict[str, Any]:
     for name, key in _FROM_ENGINE.items():
         if event.metadata.get(name) is not None:
             metadata[key] = event.metadata[name]
+    attempts = event.metadata.get("attempts")
+    if attempts:
+        metadata["rocky/attempts"] = len(attempts) if isinstance(attempts, list) else attempts
     watermark = event.metadata.get("watermark")
     if watermark is not None:
         metadata[WATERMARK] = str(watermark).replace("+00:00", "Z")

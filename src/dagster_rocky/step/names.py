@@ -1,4 +1,4 @@
-"""From the names that the engine uses to the assets of a planned run."""
+"""Which asset, unit or check is meant by the names that the engine uses?"""
 
 from dagster_rocky.partitions import to_dagster_key
 from dagster_rocky.planning.plan import PlannedRun, Unit
@@ -17,9 +17,10 @@ class EngineNames:
 
     def __init__(self, run: PlannedRun) -> None:
         suffix = run.request.options.shadow_suffix or ""
+        self.run = run
         self._assets: dict[str, EngineAsset | None] = {}
         for asset in (*run.assets, *run.extras):
-            for name in {"/".join(asset.engine_key), asset.target or ""} - {""}:
+            for name in {"/".join(asset.engine_key), ".".join(asset.engine_key), asset.target or ""} - {""}:
                 self._assets[name] = asset
                 if suffix:
                     self._assets[name + suffix] = asset
@@ -41,10 +42,17 @@ class EngineNames:
         asset = self._assets.get(name)
         return self._units.get((asset.engine_key, engine_partition)) if asset else None
 
-    def unit_of_check(self, name: str) -> Unit | None:
-        """The unit that a check result without a partition belongs to."""
+    def any_unit(self, name: str) -> Unit | None:
+        """A selected unit of the asset of that name, for news that names no partition."""
         asset = self._assets.get(name)
         return self._first_unit.get(asset.engine_key) if asset else None
+
+    def is_selected(self, name: str, engine_partition: str | None) -> bool:
+        """Whether a name, or one partition of it, is something that was selected."""
+        asset = self._assets.get(name)
+        if asset is None or asset.engine_key not in self._first_unit:
+            return False
+        return engine_partition is None or (asset.engine_key, engine_partition) in self._units
 
     def extra(self, name: str, engine_partition: str | None) -> tuple[EngineAsset, str | None] | None:
         """What was built besides the selection: another asset, or another partition of a selected one."""

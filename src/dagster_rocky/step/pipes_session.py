@@ -1,15 +1,18 @@
-"""`run_pipes`: engine events as a Dagster Pipes session, for assets that are written in Python."""
+"""How does `run_pipes` hand engine events over as a Dagster Pipes session, for assets that are written in Python?"""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import dagster as dg
 from dagster._core.errors import DagsterInvalidPropertyError
 from dagster._core.pipes.context import build_external_execution_context_data
 
-from dagster_rocky.engine.news.events import Built, Checked, Drifted, EngineEvent
+from dagster_rocky.engine.news.events import Built, Checked, EngineEvent
 from dagster_rocky.results import RunResult
-from dagster_rocky.step.metadata import DURATION, RUN_ID, built_metadata, checked_metadata, severity_of
+from dagster_rocky.step import events
+from dagster_rocky.step.metadata import built_metadata, checked_metadata, severity_of
 from dagster_rocky.vocabulary import check_name
 
 Context = dg.AssetExecutionContext | dg.OpExecutionContext
@@ -41,21 +44,31 @@ class RockyPipesInvocation(dg.PipesClientCompletedInvocation):
 
     Unlike Dagster's own, `get_results` makes up no materialization for an asset that the engine should have reported
     and did not. An asset of the user's own that stands for the whole run, as in a plain `@dg.asset`, is materialized
-    when the run built something and nothing failed. Results for assets and checks that the step does not have are
-    left out, since Dagster takes none.
+    when the run built something and nothing failed. What the step does not declare is told under the engine's own
+    keys, so that the run shows every table.
     """
 
-    def __init__(self, session: dg.PipesSession, context: Context, result: RunResult) -> None:
+    def __init__(
+        self,
+        session: dg.PipesSession,
+        context: Context,
+        result: RunResult,
+        reported: Sequence[Built | Checked] = (),
+    ) -> None:
         super().__init__(session)
         self._context = context
+        self._reported = reported
         self.result = result
 
-    def get_results(self, *, implicit_materializations: bool = False) -> Sequence[dg.PipesExecutionResult]:
-        """What the engine reported for the step's own assets and checks.
+    def get_results(  # type: ignore[override]
+        self, *, implicit_materializations: bool = False, include_undeclared: bool = True
+    ) -> Sequence[dg.PipesExecutionResult | dg.AssetMaterialization | dg.AssetCheckEvaluation]:
+        """What the engine reported: for the step's own assets and checks, and beside them.
 
         Args:
             implicit_materializations: Also report every other selected asset as materialized, as Dagster's default
                 does; only for an engine run that is known to cover them.
+            include_undeclared: Also tell each table and check that the step does not declare, under its own key.
 
         Raises:
             dagster.Failure: When the step's only asset stands for the whole run, and something of it failed or it
@@ -75,9 +88,30 @@ class RockyPipesInvocation(dg.PipesClientCompletedInvocation):
                 else result.asset_key in assets
             )
         ]
+        undeclared = self._undeclared(assets, checks) if include_undeclared else []
         if len(assets) == 1 and not any(isinstance(result, dg.MaterializeResult) for result in kept):
-            return [self._whole_run(next(iter(assets))), *kept]
-        return kept
+            return [*undeclared, self._whole_run(next(iter(assets))), *kept]
+        return [*undeclared, *kept]
+
+    def _undeclared(
+        self, assets: AbstractSet[dg.AssetKey], checks: AbstractSet[dg.AssetCheckKey]
+    ) -> list[dg.AssetMaterialization | dg.AssetCheckEvaluation]:
+        """Tables and checks that the engine reported and the step does not have."""
+        found: list[dg.AssetMaterialization | dg.AssetCheckEvaluation] = []
+        taken: Counter[tuple[str, str]] = Counter()
+        for event in self._reported:
+            key = dg.AssetKey(event.name.split("/"))
+            if isinstance(event, Built):
+                if key not in assets:
+                    found.append(events.runtime_materialization(event))
+                continue
+            name = check_name(event.check)
+            if dg.AssetCheckKey(key, name) in checks:
+                continue
+            taken[event.name, name] += 1
+            number = taken[event.name, name]
+            found.append(events.runtime_check(event, name if number == 1 else f"{name}_{number}"))
+        return found
 
     def _whole_run(self, key: dg.AssetKey) -> dg.MaterializeResult[Any]:
         """The materialization of an asset that stands for everything that the run built."""
@@ -90,16 +124,11 @@ class RockyPipesInvocation(dg.PipesClientCompletedInvocation):
                 f"{self.result.exit_code}, {len(built)} built and {len(errors)} failed. {why}",
                 metadata={"rocky/built": built, "rocky/errors": errors[:20]},
             )
-        metadata: dict[str, Any] = {"rocky/built": built, "rocky/tables": len(built)}
-        if self.result.run_id:
-            metadata[RUN_ID] = self.result.run_id
-        if self.result.duration_ms is not None:
-            metadata[DURATION] = self.result.duration_ms / 1000
-        return dg.MaterializeResult(asset_key=key, metadata=metadata)
+        return events.whole_run(key, built, self.result.run_id, self.result.duration_ms)
 
 
 class PipesReport:
-    """Collects engine events as normalised Pipes messages; what is told twice counts once.
+    """Collects engine events as normalised Pipes messages.
 
     Args:
         context: The step's context.
@@ -107,7 +136,7 @@ class PipesReport:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._seen: set[tuple[str, ...]] = set()
+        self._reported: list[Built | Checked] = []
         handler = dg.PipesMessageHandler(context, _NoReader())
         self._session = dg.PipesSession(
             context_data=pipes_context_data(context),  # type: ignore[arg-type]
@@ -118,42 +147,28 @@ class PipesReport:
         )
 
     def report(self, event: EngineEvent) -> None:
-        """Takes one event; duplicates and drift notices, which Pipes has no message for, are passed over."""
-        params: dict[str, Any]
-        match event:
-            case Built():
-                key: tuple[str, ...] = ("built", event.name, event.partition or "")
-                method, params = (
-                    "report_asset_materialization",
-                    {
-                        "asset_key": event.name,
-                        "metadata": _external(built_metadata(event)),
-                        "data_version": None,
-                    },
-                )
-            case Checked():
-                key = ("checked", event.name, event.check)
-                method, params = (
-                    "report_asset_check",
-                    {
-                        "asset_key": event.name,
-                        "check_name": check_name(event.check),
-                        "passed": event.passed,
-                        "severity": severity_of(event).value,
-                        "metadata": _external(checked_metadata(event)),
-                    },
-                )
-            case Drifted():
-                return
-        if key in self._seen:
+        """Takes one event of the run's JSON, which has each once and in order."""
+        if not isinstance(event, Built | Checked):
             return
-        self._seen.add(key)
+        self._reported.append(event)
+        params: dict[str, Any]
+        if isinstance(event, Built):
+            method, metadata = "report_asset_materialization", built_metadata(event)
+            params = {"data_version": None}
+        else:
+            method, metadata = "report_asset_check", checked_metadata(event)
+            params = {
+                "check_name": check_name(event.check),
+                "passed": event.passed,
+                "severity": severity_of(event).value,
+            }
+        params |= {"asset_key": event.name, "metadata": _external(metadata)}
         message: Any = {"__dagster_pipes_version": "0.1", "method": method, "params": params}
         self._session.message_handler.handle_message(message)
 
     def completed(self, result: RunResult) -> RockyPipesInvocation:
         """The invocation with everything that was reported."""
-        return RockyPipesInvocation(self._session, self._context, result)
+        return RockyPipesInvocation(self._session, self._context, result, self._reported)
 
 
 class _NoReader(dg.PipesMessageReader):

@@ -65,14 +65,18 @@ def test_checks_without_a_result_are_said_to_be_so(make_engine: Make, mode: str)
     assert dict(run.observed)["a"]["rocky/checks_not_evaluated"] == ["null_rate_email", "row_count"]
 
 
-def test_a_check_whose_query_failed_warns_instead_of_failing(make_engine: Make, mode: str) -> None:
+def test_a_check_whose_query_failed_keeps_its_severity_and_says_so(make_engine: Make, mode: str) -> None:
     asset = table_asset("a", checks=["no_negative"])
     engine = make_engine("""
         say(result(["a"], check_results=[{"asset_key": ["duckdb", "x", "a"], "checks": [
             {"name": "no_negative", "passed": False, "severity": "error", "query": "SELECT nope",
              "result_value": 0, "threshold": 0}]}]))
     """)
-    assert run_step(engine, mode, [asset]).checks == {("a", "no_negative"): (False, "WARN")}
+    run = run_step(engine, mode, [asset])
+    assert run.checks == {("a", "no_negative"): (False, "ERROR")}
+    (evaluation,) = run.result.get_asset_check_evaluations()
+    assert "could not evaluate" in (evaluation.description or "")
+    assert evaluation.metadata["rocky/evaluated"].value is False
 
 
 def test_an_undeclared_check_becomes_an_observation(make_engine: Make, mode: str) -> None:

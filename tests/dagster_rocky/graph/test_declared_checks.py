@@ -1,11 +1,7 @@
 """Only configured checks are declared, each as the component wants it."""
 
-import dagster as dg
-
-from dagster_rocky.graph.declared_checks import contract_result, declare
+from dagster_rocky.graph.declared_checks import declare
 from dagster_rocky.project.snapshot import ConfiguredCheck
-from dagster_rocky.results import Diagnostic
-from dagster_rocky.vocabulary import CheckDeclaration
 from dagster_rocky.yaml.options import CheckOverride, ChecksOptions
 
 CHECKS = [
@@ -85,20 +81,3 @@ def test_an_override_changes_severity_at_run_time(load):
     assert ran.checks["duckdb/lagoon/fleet/vessels:column_match"] is False
     assert ran.severities["duckdb/lagoon/fleet/vessels:column_match"] == "WARN"
     assert ran.severities["duckdb/lagoon/fleet/vessels:row_count"] == "ERROR"
-
-
-def finding(code: str, severity: str) -> Diagnostic:
-    return Diagnostic(code=code, severity=severity, message="m", model="x", suggestion="do this")
-
-
-def test_contracts_are_kept_broken_or_merely_doubted():
-    key, check = dg.AssetKey("x"), CheckDeclaration(engine_name="contract", name="contract")
-    assert contract_result(key, check, []).passed
-    assert contract_result(key, check, [finding("I002", "Info"), finding("E028", "Error")]).passed
-    broken = contract_result(key, check, [finding("E010", "Error")])
-    assert not broken.passed
-    assert broken.severity == dg.AssetCheckSeverity.ERROR
-    assert broken.description == "do this"
-    doubted = contract_result(key, check, [finding("W010", "Warning")])
-    assert not doubted.passed
-    assert doubted.severity == dg.AssetCheckSeverity.WARN

@@ -1,4 +1,4 @@
-"""What the engine tells while it runs and at its end, in one vocabulary for all modes."""
+"""What does the engine tell while it runs and at its end, in one vocabulary for all modes?"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,12 +29,31 @@ class Built:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Progress:
+    """A live source reported something as built; what it is follows as `Built`, completed where that is possible."""
+
+    source: Source
+    name: str
+    partition: str | None = None
+    duration_ms: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """A table could not be built, for now: the engine may try it again, and only its JSON has the last word."""
+
+    source: Source
+    name: str
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Checked:
     """A check was evaluated.
 
     Attributes:
         name: The asset's name, as in `Built.name`.
-        check: The engine's name of the check, e.g. `null_rate:email`.
+        check: The engine's name of the check, e.g. `null_rate:email`; several checks may have one.
         severity: `error` or `warning`, as configured in the project.
         detail: The remaining fields of the result.
     """
@@ -57,4 +76,41 @@ class Drifted:
     reason: str
 
 
-EngineEvent = Built | Checked | Drifted
+@dataclass(frozen=True, kw_only=True)
+class Deviated:
+    """A table's row count is far from its history; `table` is the dotted target, `facts` the engine's numbers."""
+
+    source: Source
+    table: str
+    reason: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quarantined:
+    """A quality pipeline set rows of a table apart, or failed to.
+
+    Attributes:
+        name: The asset's name, as in `Built.name`.
+        ok: Whether it could.
+        error: Why it could not.
+        facts: Tables and row counts, under the engine's names.
+    """
+
+    source: Source
+    name: str
+    ok: bool
+    error: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noticed:
+    """Something about the run as a whole that belongs in its log, at a level of the standard library."""
+
+    source: Source
+    level: int
+    text: str
+
+
+EngineEvent = Built | Progress | Failed | Checked | Drifted | Deviated | Quarantined | Noticed

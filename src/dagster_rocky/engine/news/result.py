@@ -1,33 +1,29 @@
-"""The JSON of a run as the same events that hooks and Pipes messages give."""
+"""What does the JSON of a run tell, as the same events that hooks and Pipes messages give?"""
 
+import logging
 from collections.abc import Iterator
 
-from dagster_rocky.engine.news.events import Built, Checked, Drifted, EngineEvent
+from dagster_rocky.engine.news.events import (
+    Built,
+    Checked,
+    Deviated,
+    Drifted,
+    EngineEvent,
+    Noticed,
+    Quarantined,
+)
 from dagster_rocky.results import RunResult
+from dagster_rocky.results.run import ModelCost
+
+_ABOUT_THE_TABLE = frozenset({"asset_key", "metadata", "partition", "duration_ms", "started_at"})
 
 
 def events_of_result(result: RunResult) -> Iterator[EngineEvent]:
-    """Everything that a run built, checked and found drifted, in the order of its JSON.
+    """Everything that a run built, checked, found and noticed, in the order of its JSON.
 
     A table's row count is what its `row_count` check counted in the target, where the engine copied without counting.
     """
-    counted = dict(_row_counts(result))
-    for built in result.materializations:
-        metadata = built.metadata.model_dump(exclude_none=True)
-        if built.rows_copied is not None:
-            metadata["rows_copied"] = built.rows_copied
-        elif "/".join(built.asset_key) in counted and built.partition is None:
-            metadata["row_count"] = counted["/".join(built.asset_key)]
-        if built.cost_usd:
-            metadata["cost_usd"] = built.cost_usd
-        yield Built(
-            source="result",
-            name="/".join(built.asset_key),
-            partition=built.partition.key if built.partition else None,
-            duration_ms=built.duration_ms,
-            run_id=result.run_id,
-            metadata=metadata,
-        )
+    yield from _built(result)
     for checked in result.check_results:
         for outcome in checked.checks:
             yield Checked(
@@ -40,6 +36,46 @@ def events_of_result(result: RunResult) -> Iterator[EngineEvent]:
             )
     for action in result.drift.actions_taken:
         yield Drifted(source="result", table=action.table, action=action.action, reason=action.reason)
+    for found in result.anomalies:
+        facts = found.model_dump(exclude={"table", "reason"}, exclude_none=True)
+        yield Deviated(source="result", table=found.table, reason=found.reason, facts=facts)
+    for rows in result.quarantine:
+        facts = rows.model_dump(exclude={"asset_key", "ok", "error"}, exclude_none=True)
+        error = str((rows.model_extra or {}).get("error") or "")
+        yield Quarantined(
+            source="result",
+            name="/".join(rows.asset_key),
+            ok=rows.ok is not False and not error,
+            error=error,
+            facts=facts,
+        )
+    yield from _notices(result)
+
+
+def _built(result: RunResult) -> Iterator[Built]:
+    counted = dict(_row_counts(result))
+    costs = {tuple(cost.asset_key): cost.cost_usd for cost in _costs(result)}
+    for built in result.materializations:
+        metadata = built.metadata.model_dump(exclude_none=True)
+        metadata |= built.model_dump(exclude=set(_ABOUT_THE_TABLE), exclude_none=True)
+        if built.rows_copied is None and built.partition is None:
+            count = counted.get("/".join(built.asset_key))
+            metadata |= {"row_count": count} if count is not None else {}
+        cost = built.cost_usd or costs.get(tuple(built.asset_key))
+        metadata.pop("cost_usd", None)
+        metadata |= {"cost_usd": cost} if cost else {}
+        yield Built(
+            source="result",
+            name="/".join(built.asset_key),
+            partition=built.partition.key if built.partition else None,
+            duration_ms=built.duration_ms,
+            run_id=result.run_id,
+            metadata=metadata,
+        )
+
+
+def _costs(result: RunResult) -> list[ModelCost]:
+    return list(result.cost_summary.per_model) if result.cost_summary else []
 
 
 def _row_counts(result: RunResult) -> Iterator[tuple[str, int]]:
@@ -48,3 +84,27 @@ def _row_counts(result: RunResult) -> Iterator[tuple[str, int]]:
             count = outcome.details.get("target_count")
             if outcome.name == "row_count" and isinstance(count, int):
                 yield "/".join(checked.asset_key), count
+
+
+def _notices(result: RunResult) -> Iterator[Noticed]:
+    """What is about no single table: overrides, scheduling, budgets, grants, partitions that were not built."""
+    for warning in result.override_warnings:
+        yield Noticed(source="result", level=logging.INFO, text=f"table override: {warning.message}")
+    for note in result.scheduling_warnings:
+        yield Noticed(source="result", level=logging.WARNING, text=f"scheduling: {note}")
+    for breach in result.budget_breaches:
+        text = ", ".join(
+            f"{name} {value}" for name, value in breach.model_dump().items() if value is not None
+        )
+        yield Noticed(source="result", level=logging.WARNING, text=f"budget exceeded: {text}")
+    granted = {name: result.permissions.get(name) for name in ("grants_added", "grants_revoked")}
+    text = ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in granted.items() if value)
+    if text:
+        yield Noticed(source="result", level=logging.INFO, text=f"permissions: {text}")
+    for summary in result.partition_summaries:
+        if summary.partitions_failed:
+            text = f"{summary.model}: {summary.partitions_failed} of {summary.partitions_planned} partitions failed"
+            yield Noticed(source="result", level=logging.WARNING, text=text)
+    if result.cost_summary and result.cost_summary.total_cost_usd:
+        text = f"the run cost {result.cost_summary.total_cost_usd:.4f} US dollars"
+        yield Noticed(source="result", level=logging.INFO, text=text)

@@ -1,0 +1,259 @@
+"""What a run tells is true, however the engine ends: nothing failed is green, nothing unbuilt is built."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import dagster as dg
+import pytest
+
+from dagster_rocky.engine.options import RunOptions
+from dagster_rocky.engine.request import RunRequest
+from dagster_rocky.planning.plan import PlannedRun, Unit, units_of
+from dagster_rocky.resource import RockyResource
+from dagster_rocky.vocabulary import CheckDeclaration, EngineAsset
+from support.stand_in import StepRun, run_step, table_asset
+
+Make = Callable[..., RockyResource]
+A, B, C = table_asset("a"), table_asset("b"), table_asset("c")
+
+
+def with_checks(asset: EngineAsset, *declared: CheckDeclaration) -> EngineAsset:
+    return replace(asset, checks=declared)
+
+
+def model(name: str, **more: object) -> EngineAsset:
+    key = ("wh", "marts", name)
+    return EngineAsset(
+        engine_key=key, asset_key=dg.AssetKey(key), kind="model", name=name, target=".".join(key), **more
+    )
+
+
+def outcomes(run: StepRun) -> dict[str, str]:
+    """The failure's table of outcomes, by asset name."""
+    assert run.failure is not None
+    table = run.failure.metadata["rocky/outcomes"].records
+    return {row.data["asset"].rsplit("/", 1)[-1]: row.data["outcome"] for row in table}
+
+
+# --- results of checks ---------------------------------------------------------------------------
+
+
+def named(name: str, occurrence: int = 0, spelled: str | None = None, **more: object) -> CheckDeclaration:
+    spelled = spelled or f"check_{occurrence}"
+    return CheckDeclaration(engine_name=name, name=spelled, occurrence=occurrence, **more)
+
+
+def checking(*verdicts: tuple[str, bool]) -> str:
+    checks = [{"name": name, "passed": passed, "severity": "error"} for name, passed in verdicts]
+    return f"""
+checks = {checks!r}
+for c in checks:
+    pipes("report_asset_check", {{"asset_key": "duckdb/x/a", "check_name": "expression__", "passed": c["passed"],
+          "severity": "ERROR", "metadata": {{"name": c["name"], "passed": c["passed"], "severity": "error"}}}})
+say(result(["a"], check_results=[{{"asset_key": ["duckdb", "x", "a"], "checks": checks}}]))
+"""
+
+
+def test_checks_of_one_name_are_told_apart_by_their_order(make_engine: Make, mode: str) -> None:
+    asset = with_checks(A, named("expression:-"), named("expression:-", 1))
+    run = run_step(make_engine(checking(("expression:-", True), ("expression:-", False))), mode, [asset])
+
+    assert run.checks == {("a", "check_0"): (True, "ERROR"), ("a", "check_1"): (False, "ERROR")}
+
+
+@pytest.mark.parametrize("verdicts", [(False,), (True, True, False), (False, True, True)])
+def test_results_that_do_not_fit_count_for_all_of_their_name(
+    make_engine: Make, mode: str, verdicts: tuple[bool, ...]
+) -> None:
+    asset = with_checks(A, named("expression:-"), named("expression:-", 1))
+    run = run_step(make_engine(checking(*(("expression:-", passed) for passed in verdicts))), mode, [asset])
+
+    assert run.checks == {("a", "check_0"): (False, "ERROR"), ("a", "check_1"): (False, "ERROR")}
+
+
+def test_a_blocking_check_without_a_result_blocks(make_engine: Make, mode: str) -> None:
+    asset = with_checks(A, named("freshness", blocking=True), named("row_count", 1))
+    run = run_step(make_engine('say(result(["a"]))'), mode, [asset])
+
+    assert run.checks == {("a", "check_0"): (False, "ERROR")}
+    assert dict(run.observed)["a"]["rocky/checks_not_evaluated"] == ["check_1"]
+
+
+def test_an_overlap_between_sources_is_told_on_every_sibling(make_engine: Make, mode: str) -> None:
+    name = "cross_source_overlap:duckdb.a"
+    assets = [with_checks(asset, named(name, spelled="overlap")) for asset in (A, B)]
+    engine = make_engine(f"""
+        overlap = {{"name": "{name}", "passed": False, "severity": "error", "overlap_count": 3}}
+        say(result(["a", "b"], check_results=[{{"asset_key": ["duckdb", "x", "b"], "checks": [overlap]}}]))
+    """)
+    run = run_step(engine, mode, assets)
+
+    assert run.checks == {("a", "overlap"): (False, "ERROR"), ("b", "overlap"): (False, "ERROR")}
+
+
+# --- exit codes ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [1, 2, 130])
+def test_an_exit_code_that_nothing_explains_is_red_after_all_was_told(
+    make_engine: Make, mode: str, code: int
+) -> None:
+    engine = make_engine(f"""
+        say(result(["a"], budget_breaches=[{{"limit_type": "max_duration_ms", "limit": 0, "actual": 184}}],
+            interrupted={code == 130}))
+        sys.stderr.write("Error: budget exceeded — max_duration_ms: actual 184 > limit 0\\n")
+        sys.exit({code})
+    """)
+    run = run_step(engine, mode, [A])
+
+    assert not run.success
+    assert set(run.materialized) == {"a"}
+    assert run.failure is not None
+    assert (run.failure.description or "").startswith("Error: budget exceeded")
+
+
+def test_an_error_outside_the_selection_is_told_and_does_not_fail_it(make_engine: Make, mode: str) -> None:
+    engine = make_engine("""
+        say(result(["a"], status="PartialFailure", tables_failed=1,
+            errors=[{"asset_key": [], "error": "boom in wh.kept__x.b", "failure_kind": "unknown"}]))
+        sys.exit(2)
+    """)
+    plan = [PlannedRun(request=RunRequest(), units=units_of([A]), extras=(B,))]
+    run = run_step(engine, mode, [A], plan=plan)
+
+    assert run.success
+    assert "boom" in str(dict(run.observed)["a"]["rocky/errors_outside_selection"])
+    assert any("not selected" in line and "boom" in line for line in run.logs)
+
+
+def test_a_nameless_error_with_nothing_missing_beside_is_red(make_engine: Make, mode: str) -> None:
+    engine = make_engine("""
+        say(result(["a"], errors=[{"asset_key": [], "error": "boom", "failure_kind": "unknown"}]))
+        sys.exit(2)
+    """)
+    assert not run_step(engine, mode, [A]).success
+
+
+def test_a_failed_lookback_partition_is_outside_the_selection(make_engine: Make, mode: str) -> None:
+    daily = model("daily", granularity="day")
+    engine = make_engine("""
+        built = {"asset_key": ["wh", "marts", "daily"], "metadata": {"strategy": "time_interval"},
+                 "partition": {"key": "2026-05-02"}}
+        say(result([built], status="PartialFailure", errors=[{"asset_key": ["<runtime>"], "failure_kind": "unknown",
+            "error": "model 'daily' failed: partition '2026-05-01' of model 'daily' failed: boom"}]))
+        sys.exit(2)
+    """)
+    plan = [PlannedRun(request=RunRequest(), units=(Unit(daily, None, "2026-05-02"),))]
+    run = run_step(engine, mode, [daily], plan=plan)
+
+    assert run.success
+    assert "2026-05-01" in str(dict(run.observed)["daily"]["rocky/errors_outside_selection"])
+
+
+# --- what was left out ---------------------------------------------------------------------------
+
+LEFT_OUT = """
+say(result(["b"], excluded_tables=[{{"asset_key": ["duckdb", "x", "a"], "source_schema": "x", "table_name": "a",
+    "reason": "{reason}"}}]))
+"""
+
+
+def test_only_a_table_that_the_project_switched_off_says_so(make_engine: Make, mode: str) -> None:
+    run = run_step(make_engine(LEFT_OUT.format(reason="table_override_disabled")), mode, [A, B])
+    assert run.success
+    assert dict(run.observed)["a"]["rocky/outcome"] == "excluded"
+
+
+def test_a_pruned_table_is_unchanged_and_keeps_its_data_version(make_engine: Make, mode: str) -> None:
+    instance = dg.DagsterInstance.ephemeral()
+    run_step(make_engine('say(result(["a", "b"]))'), mode, [A, B], instance=instance)
+    before = instance.get_latest_materialization_event(A.asset_key)
+    pruned = run_step(
+        make_engine(LEFT_OUT.format(reason="unchanged_since_last_copy")), mode, [A, B], instance=instance
+    )
+    after = instance.get_latest_materialization_event(A.asset_key)
+
+    assert pruned.success
+    assert pruned.materialized["a"]["rocky/outcome"] == "unchanged"
+    assert before and after and before.asset_materialization and after.asset_materialization
+    tag = "dagster/data_version"
+    assert (before.asset_materialization.tags or {})[tag] == (after.asset_materialization.tags or {})[tag]
+
+
+def test_a_table_that_its_source_lacks_fails_only_when_it_is_all_that_was_asked_for(
+    make_engine: Make, mode: str
+) -> None:
+    engine = make_engine(LEFT_OUT.format(reason="missing_from_source"))
+    both, alone = run_step(engine, mode, [A, B]), run_step(engine, mode, [A])
+
+    assert both.success
+    assert dict(both.observed)["a"]["rocky/outcome"] == "not in this partition"
+    assert "a" not in both.materialized
+    assert not alone.success
+    assert outcomes(alone) == {"a": "failed"}
+
+
+def test_a_skip_of_what_nobody_knows_is_not_unchanged(make_engine: Make, mode: str) -> None:
+    """As with an idempotency key that was inherited: nothing says that the table was ever there."""
+    engine = make_engine("""
+        if "state" in sys.argv:
+            say({"version": "1.71.0", "command": "state", "watermarks": []}); sys.exit(0)
+        say(result([], status="SkippedIdempotent", skipped_by_run_id="run-0", idempotency_key="k"))
+    """)
+    run = run_step(engine, mode, [A])
+    assert not run.success
+    assert outcomes(run) == {"a": "not reported"}
+
+
+# --- live reports against the result --------------------------------------------------------------
+
+
+def test_a_hook_that_said_built_where_the_result_says_failed_is_red_and_says_both(
+    make_engine: Make, mode: str
+) -> None:
+    engine = make_engine("""
+        hook("a"); hook("b"); time.sleep(0.4)
+        say(result(["b"], status="PartialFailure",
+            errors=[{"asset_key": [], "error": "lost wh.kept__x.a", "failure_kind": "unknown"}]))
+        sys.exit(2)
+    """)
+    run = run_step(engine, mode, [A, B], options=RunOptions(live_after_seconds=0))
+
+    assert not run.success
+    assert outcomes(run) == {"a": "failed", "b": "materialized"}
+    assert run.failure is not None
+    assert "hook" in (run.failure.description or "") and "lost" in (run.failure.description or "")
+
+
+# --- compile failures ------------------------------------------------------------------------------
+
+
+def test_a_project_that_does_not_compile_is_met_once(make_engine: Make, mode: str) -> None:
+    engine = make_engine("""
+        open("calls", "a").write("x")
+        say(result([], status="Failure", errors=[{"asset_key": ["<compile>"], "failure_kind": "compile-error",
+            "error": "model compilation failed: dependency resolution failed: 1 model(s) failed to parse:\\n"
+                     "  - bad: sql parser error: Expected: an SQL statement, found: SELEC at Line: 3, Column: 1"}]))
+        sys.stderr.write("Error: 1 model(s) failed\\n"); sys.exit(1)
+    """)
+    models = [model("bad"), model("good"), model("other")]
+    plan = [PlannedRun(request=RunRequest(model=m.name), units=units_of([m])) for m in models]
+    run = run_step(engine, mode, models, plan=plan, model_paths={"bad": "models/bad.sql"})
+
+    assert outcomes(run) == {"bad": "failed", "good": "blocked", "other": "blocked"}
+    assert run.failure is not None
+    first = (run.failure.description or "").split("\n")[0]
+    assert "bad (models/bad.sql:3): sql parser error: Expected: an SQL statement, found: SELEC" in first
+    assert engine.engine().folder.joinpath("calls").read_text() == "x"
+
+
+@pytest.mark.parametrize(("kind", "retried"), [("auth-failed", False), ("transient", True)])
+def test_only_failures_that_may_pass_are_retried(
+    make_engine: Make, mode: str, kind: str, retried: bool
+) -> None:
+    engine = make_engine(f"""
+        open("calls", "a").write("x")
+        say(result([], errors=[{{"asset_key": [], "error": "no", "failure_kind": "{kind}"}}])); sys.exit(1)
+    """)
+    run_step(engine, mode, [A], retry=dg.RetryPolicy(max_retries=1))
+    assert engine.engine().folder.joinpath("calls").read_text() == ("xx" if retried else "x")
