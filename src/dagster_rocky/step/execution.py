@@ -1,6 +1,5 @@
 """A plan executed inside one Dagster step: live events, then an outcome for every selected asset."""
 
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -11,7 +10,7 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 
 from dagster_rocky.engine import errors
 from dagster_rocky.engine.invocation import RockyInvocation
-from dagster_rocky.engine.news.events import Built, Checked, Drifted, EngineEvent
+from dagster_rocky.engine.news.events import Built, Checked, Drifted, EngineEvent, Failed, Progress
 from dagster_rocky.engine.news.result import events_of_result
 from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.planning.plan import PlannedRun, Unit
@@ -26,9 +25,6 @@ from dagster_rocky.vocabulary import Mode
 
 StepEvent = dg.MaterializeResult[Any] | dg.AssetMaterialization | dg.AssetCheckResult | dg.AssetObservation
 
-PIPES_HOLD_SECONDS = 0.08
-"""The real engine sends its messages in one burst right before it ends; held so long, they are completed first."""
-_PROGRESS_PER_SECOND = 4.0
 _COOLDOWN_RETRIES = 5
 
 
@@ -108,7 +104,6 @@ class _Step:
         self._told: set[tuple[object, ...]] = set()
         self._failures: list[errors.RockyFailure] = []
         self._cooldown: float | None = None
-        self._last_progress = float("-inf")
         self._done = 0
 
     def execute(self) -> Iterator[StepEvent]:
@@ -151,7 +146,6 @@ class _Step:
                 run.request,
                 mode=self._mode,
                 context=self._context,
-                hold_seconds=PIPES_HOLD_SECONDS,
             )
         except errors.RockyFailure as failure:
             self._record_failure(run, failure)
@@ -190,6 +184,8 @@ class _Step:
         """Everything that only the end knows: the rest of the events, then the outcome of what was not built."""
         for event in events_of_result(result):
             yield from self._take(event, names, invocation)
+        for event in invocation.remaining_events():
+            yield from self._take(event, names, invocation)
         open_units = self._ledger.open_units(run.units)
         for unit, status, reason in explain_open_units(
             open_units, result, invocation.facts, invocation.end().engine_error
@@ -210,10 +206,18 @@ class _Step:
         self, event: EngineEvent, names: EngineNames, invocation: RockyInvocation
     ) -> Iterator[StepEvent]:
         match event:
+            case Progress():
+                unit = names.unit(event.name, event.partition)
+                if unit is not None and self._first(("progress", unit)):
+                    self._progress(unit, event)
+            case Failed():
+                self._context.log.warning(f"rocky: {event.name}: {invocation.masker.mask(event.error)}")
             case Built():
                 yield from self._take_built(event, names, invocation)
             case Checked():
                 yield from self._checks.take(event, names)
+            case Drifted(source="hook"):
+                self._context.log.info(f"rocky: the source of {event.table} changed its columns")
             case Drifted():
                 asset = names.asset(event.table)
                 if asset is not None and self._first(("drift", asset.engine_key)):
@@ -248,7 +252,6 @@ class _Step:
         self._built[unit] = metadata
         if event.source != "result":
             self._live[unit] = metadata
-            self._progress(unit, event, names)
         yield from self._yield_when_whole(unit)
 
     def _yield_when_whole(self, unit: Unit) -> Iterator[StepEvent]:
@@ -301,13 +304,9 @@ class _Step:
         self._told.add(what)
         return True
 
-    def _progress(self, unit: Unit, event: Built, names: EngineNames) -> None:
+    def _progress(self, unit: Unit, event: Progress) -> None:
         self._done += 1
-        now = time.monotonic()
         total = sum(len(units) for units in self._siblings.values())
-        if now - self._last_progress < 1 / _PROGRESS_PER_SECOND and self._done < total:
-            return
-        self._last_progress = now
         took = f" in {event.duration_ms / 1000:.1f} s" if event.duration_ms is not None else ""
         self._context.log.info(f"rocky: [{self._done}/{total}] {unit}{took}")
 

@@ -7,7 +7,7 @@ import dagster as dg
 from dagster._core.errors import DagsterInvalidPropertyError
 from dagster._core.pipes.context import build_external_execution_context_data
 
-from dagster_rocky.engine.news.events import Built, Checked, Drifted, EngineEvent
+from dagster_rocky.engine.news.events import Built, Checked, Drifted, EngineEvent, Failed, Progress
 from dagster_rocky.results import RunResult
 from dagster_rocky.step.metadata import DURATION, RUN_ID, built_metadata, checked_metadata, severity_of
 from dagster_rocky.vocabulary import check_name
@@ -143,7 +143,7 @@ class PipesReport:
                         "metadata": _external(checked_metadata(event)),
                     },
                 )
-            case Drifted():
+            case Progress() | Failed() | Drifted():
                 return
         if key in self._seen:
             return

@@ -1,4 +1,4 @@
-"""What the engine tells while it runs and at its end, in one vocabulary for all modes."""
+"""What can the engine tell, while it runs and at its end: one vocabulary for all modes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,6 +6,24 @@ from typing import Any, Literal
 
 Source = Literal["hook", "pipes", "result"]
 """Who told: a hook of the project, a Pipes message, or the JSON on stdout."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """A table, a model or a partition was reported as finished; `Built` tells the same when it has been completed.
+
+    Attributes:
+        name: How the source names it, as in `Built.name`.
+        partition: The engine's partition key.
+        duration_ms: How long it took, in milliseconds.
+        run_id: The engine's run id, when known by then.
+    """
+
+    source: Source
+    name: str
+    partition: str | None = None
+    duration_ms: int | None = None
+    run_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +43,33 @@ class Built:
     partition: str | None = None
     duration_ms: int | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    run_id: str | None = None
+
+    @property
+    def progress(self) -> Progress:
+        """The same news in short."""
+        return Progress(
+            source=self.source,
+            name=self.name,
+            partition=self.partition,
+            duration_ms=self.duration_ms,
+            run_id=self.run_id,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """An attempt at a table failed; the engine may try again, so that only its result knows the outcome.
+
+    Attributes:
+        name: How the source names it, as in `Built.name`.
+        error: The engine's words.
+        run_id: The engine's run id, when known by then.
+    """
+
+    source: Source
+    name: str
+    error: str
     run_id: str | None = None
 
 
@@ -49,7 +94,10 @@ class Checked:
 
 @dataclass(frozen=True, kw_only=True)
 class Drifted:
-    """A source table changed its shape and the engine acted on it; `table` is the dotted target."""
+    """A source table changed its shape and the engine acted on it; `table` is the dotted target.
+
+    A hook knows neither action nor reason: both are empty then.
+    """
 
     source: Source
     table: str
@@ -57,4 +105,4 @@ class Drifted:
     reason: str
 
 
-EngineEvent = Built | Checked | Drifted
+EngineEvent = Progress | Built | Failed | Checked | Drifted

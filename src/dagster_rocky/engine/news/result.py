@@ -1,4 +1,4 @@
-"""The JSON of a run as the same events that hooks and Pipes messages give."""
+"""What does the JSON of a run report, as the events that hooks and Pipes messages give?"""
 
 from collections.abc import Iterator
 
