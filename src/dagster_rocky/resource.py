@@ -1,21 +1,25 @@
 """`RockyResource`: the engine for Python users and for the component, in all three run modes."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, Unpack
 
 import dagster as dg
+from dagster._core.errors import DagsterInvalidPropertyError
 from pydantic import BaseModel, Field
 
+from dagster_rocky._dagster import prints_to_console
 from dagster_rocky.engine import errors
 from dagster_rocky.engine.command import Engine
+from dagster_rocky.engine.environment import RunOrigin
 from dagster_rocky.engine.invocation import RockyInvocation
-from dagster_rocky.engine.logs.forward import EventLogger
+from dagster_rocky.engine.logs.forward import EventLogger, RawCopy
 from dagster_rocky.engine.news.result import events_of_result
 from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.engine.request import RunRequest
-from dagster_rocky.engine.strategies import PipesStrategy, build_strategy
+from dagster_rocky.engine.strategies import build_strategy
+from dagster_rocky.engine.version import engine_version, require_version
 from dagster_rocky.results import (
     CompileResult,
     DagResult,
@@ -172,8 +176,10 @@ class RockyResource(dg.ConfigurableResource):
         report = PipesReport(context)
         with self.invoke(request, mode=Mode.PIPES, context=context) as invocation:
             result = run_result(invocation)
-        for event in events_of_result(result):
-            report.report(event)
+            for event in events_of_result(result):
+                report.report(event)
+            for event in invocation.remaining_events():
+                report.report(event)
         if result.exit_code:
             context.log.warning(
                 f"rocky: the run ended with exit code {result.exit_code}; {len(result.errors)} errors, the first: "
@@ -222,7 +228,7 @@ class RockyResource(dg.ConfigurableResource):
     def version(self) -> str:
         """What the engine says to `--version`, e.g. `1.71.0`."""
         seconds = min(self.timeout_seconds, _VERSION_SECONDS)
-        return _version(self.engine(), RunOptions(timeout_seconds=seconds, termination_grace_seconds=1))
+        return engine_version(self.engine(), RunOptions(timeout_seconds=seconds, termination_grace_seconds=1))
 
     def engine(self) -> Engine:
         """The engine and project that this resource stands for."""
@@ -247,7 +253,6 @@ class RockyResource(dg.ConfigurableResource):
         *,
         mode: Mode | str,
         context: Context | None = None,
-        hold_seconds: float = 0.0,
     ) -> RockyInvocation:
         """Starts one engine run; the caller iterates it and closes it (a `with` block does).
 
@@ -255,29 +260,27 @@ class RockyResource(dg.ConfigurableResource):
             request: What to run, with its options.
             mode: `buffered`, `streaming` or `pipes`; the last two need a context.
             context: Where the log goes.
-            hold_seconds: How long a Pipes materialization is held back, so that a burst at the end of a run is
-                completed from the JSON before it is told.
 
         Raises:
-            dagster.Failure: When it cannot be started, or another run holds its locks for too long.
+            dagster.Failure: When it cannot be started, is too old, or another run holds its locks for too long.
         """
         is_pipes = Mode(mode) is Mode.PIPES
         if is_pipes and context is None:
             raise ValueError("mode pipes needs an execution context")
         strategy = build_strategy(mode, pipes_context_data(context) if is_pipes and context else {})
-        if isinstance(strategy, PipesStrategy):
-            strategy.hold_seconds = hold_seconds
         logger: EventLogger | None = context.log if context is not None else None
+        engine = self.engine()
+        require_version(engine)
         return RockyInvocation(
-            self.engine(),
+            engine,
             request.to_args(),
             strategy=strategy,
             logger=logger,
             options=request.options,
-            single_model=request.model is not None,
-            raw_log=context is not None,
+            raw_log=_raw_log(context),
             exclusive=True,
             hooks=True,
+            origin=_origin(context),
         )
 
     def _request(self, filter: str | None, keywords: RunKeywords) -> RunRequest:
@@ -317,48 +320,30 @@ def run_result(invocation: RockyInvocation) -> RunResult:
     """The result of a run, with exit code and run id; waits for the end.
 
     Raises:
-        RockyFailure: As the failure table says; a refused command line of an engine that is too old says so.
+        RockyFailure: As the failure table says.
     """
-    try:
-        result = invocation.result(RunResult)
-    except errors.RockyFailure as failure:
-        if failure.kind == "usage":
-            raise _usage_failure(invocation, failure) from failure
-        raise
+    result = invocation.result(RunResult)
     result.exit_code = invocation.end().exit_code
     result.run_id = invocation.facts.run_id
+    for failed in result.errors:
+        failed.error = invocation.masker.mask(failed.error)
     if result.skipped_in_flight:
         raise errors.in_flight(result.idempotency_key, result.skipped_by_run_id)
     return result
 
 
-def _usage_failure(invocation: RockyInvocation, failure: errors.RockyFailure) -> errors.RockyFailure:
-    """The same failure, led by the engine's age when that explains it."""
+def _origin(context: Context | None) -> RunOrigin | None:
+    """The Dagster run of a context; one that is built for a direct call has none."""
+    if context is None:
+        return None
     try:
-        version = _version(invocation.engine, RunOptions(timeout_seconds=5, termination_grace_seconds=1))
-        numbers = tuple(int(part) for part in version.split(".")[:2])
-    except (dg.Failure, ValueError):
-        return failure
-    if numbers >= errors.OLDEST_ENGINE:
-        return failure
-    needed = ".".join(map(str, errors.OLDEST_ENGINE))
-    text = (
-        f"The engine is too old: it says {version}, and this package needs {needed} or newer. "
-        f"{errors.INSTALL_HINT}\n\n{failure.description}"
-    )
-    return errors.RockyFailure("binary", text, failure.metadata, allow_retries=False)
+        return RunOrigin.of_dagster_run(context.run_id, context.run.tags)
+    except DagsterInvalidPropertyError:
+        return None
 
 
-def _version(engine: Engine, options: RunOptions) -> str:
-    with RockyInvocation(engine, ["--version"], bare=True, options=options) as invocation:
-        text = invocation.output_text().strip()
-        end = invocation.end()
-    if invocation.timed_out:
-        raise errors.timed_out(end, options.timeout_seconds)
-    if end.exit_code != 0:
-        raise errors.hard_failure(end)
-    words: Iterable[str] = text.split()
-    for word in words:
-        if word[:1].isdigit():
-            return word
-    raise errors.no_json(end, len(text), text.encode()[:200], b"", "it names no version")
+def _raw_log(context: Context | None) -> RawCopy:
+    """Each line of the engine stands once on this process's stderr, where a console logger may print events too."""
+    if context is None:
+        return "none"
+    return "unsent" if prints_to_console(context.log) else "all"

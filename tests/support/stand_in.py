@@ -20,6 +20,8 @@ MODES = ("buffered", "streaming", "pipes")
 
 PREAMBLE = """
 import base64, json, os, signal, sys, time
+if "--version" in sys.argv:
+    print("rocky " + os.environ.get("STAND_IN_VERSION", "1.71.0")); sys.exit(0)
 def log(message, level="INFO", **fields):
     record = {"timestamp": "2026-01-01T00:00:00Z", "level": level, "fields": {"message": message, **fields},
               "spans": [{"name": "run", "run_id": "run-1"}]}

@@ -1,13 +1,30 @@
-"""Which binary, with which global flags, where: the engine's command line (contract, section 1)."""
+"""Which binary, with which global flags, where: what is the engine's command line (contract, section 1)?"""
 
 import os
-import re
 import shutil
 import sys
-import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+from dagster_rocky.engine.config_file import duckdb_files, normalised, read_toml
+
+_STATE_SUFFIXES = (".redb", ".local.sqlite")
+"""How the engines' own state files of one place end; they exclude each other, so that one lock stands for both."""
+_STATE = ".rocky-state"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockedFiles:
+    """What only one run may use at a time.
+
+    Attributes:
+        paths: Run state and DuckDB files; they need not exist.
+        problem: Why the config could not be read, so that its DuckDB files are missing here.
+    """
+
+    paths: Sequence[Path] = ()
+    problem: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,14 +36,12 @@ class Engine:
         config: Path of `rocky.toml`.
         state_path: The engine's `--state-path`; relative to the folder of the config.
         state_namespace: The engine's `--state-namespace`.
-        environment: Extra environment variables.
     """
 
     binary: str
     config: Path
     state_path: str | None = None
     state_namespace: str | None = None
-    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -54,45 +69,24 @@ class Engine:
             found = shutil.which(self.binary, path=str(Path(sys.executable).parent))
         return found or self.binary
 
-    def process_environment(self, extra: Mapping[str, str]) -> dict[str, str]:
-        """The environment of the engine's process; inherited Pipes variables of other sessions are left out."""
-        inherited = {
-            name: value for name, value in os.environ.items() if not name.startswith("DAGSTER_PIPES_")
-        }
-        return {**inherited, "ROCKY_SUPPRESS_DEPRECATION": "1", **self.environment, **extra}
+    def locked_files(self) -> LockedFiles:
+        """The run state, and the DuckDB files that the config names as it is on disk."""
+        state = self._state()
+        try:
+            names = list(duckdb_files(normalised(read_toml(self.config))))
+        except (OSError, ValueError) as error:
+            return LockedFiles(paths=[state], problem=str(error))
+        return LockedFiles(paths=[state, *(self.folder / name for name in names)])
 
-    def locked_files(self) -> list[Path]:
-        """The files that only one run may use at a time: the run state, and the DuckDB files of the project.
-
-        Read from the config as it is on disk; one that cannot be read locks its state file only.
-        """
-        return [self._state_file(), *_duckdb_files(self.config)]
-
-    def _state_file(self) -> Path:
+    def _state(self) -> Path:
+        """The run state without what tells the engines' files of one place apart."""
         if self.state_path:
-            return self.folder / self.state_path
+            path = self.folder / self.state_path
+            for suffix in _STATE_SUFFIXES:
+                path = path.with_name(path.name.removesuffix(suffix) or path.name)
+            return path
+        models = self.folder / "models"
         if self.state_namespace:
-            return self.folder / "models" / ".rocky-state" / f"{self.state_namespace}.redb"
-        legacy = self.folder / ".rocky-state.redb"
-        if legacy.exists() or not (self.folder / "models").is_dir():
-            return legacy
-        return self.folder / "models" / ".rocky-state.redb"
-
-
-def _duckdb_files(config: Path) -> list[Path]:
-    def variable(match: re.Match[str]) -> str:
-        return os.environ.get(match.group(1), match.group(3) or "")
-
-    try:
-        text = re.sub(r"\$\{(\w+)(:-([^}]*))?\}", variable, config.read_text(encoding="utf-8"))
-        adapters = tomllib.loads(text).get("adapter", {})
-    except (OSError, ValueError):
-        return []
-    if not isinstance(adapters, dict):
-        return []
-    tables = [adapters] if "type" in adapters else [a for a in adapters.values() if isinstance(a, dict)]
-    return [
-        config.absolute().parent / str(table["path"])
-        for table in tables
-        if table.get("type") == "duckdb" and table.get("path") not in (None, "", ":memory:")
-    ]
+            return models / _STATE / self.state_namespace
+        is_legacy = any((self.folder / (_STATE + suffix)).exists() for suffix in _STATE_SUFFIXES)
+        return (self.folder if is_legacy or not models.is_dir() else models) / _STATE

@@ -1,4 +1,4 @@
-"""Every way an engine run can fail, as `dagster.Failure`s that say what, why and what to do."""
+"""How can an engine run fail: `dagster.Failure`s that say what, why and what to do."""
 
 import errno
 import signal
@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from dagster_rocky.engine.logs.mask import SecretMasker
 from dagster_rocky.results import RunResult
 
 INSTALL_HINT = (
@@ -25,8 +26,9 @@ class RockyFailure(dg.Failure):
     """An engine run that gave no usable result.
 
     Attributes:
-        kind: Which row of the failure table: `hard`, `no_json`, `timeout`, `binary`, `usage`, `in_flight`, `killed`,
-            `locked` (another run held its files) or `spool` (its output could not be kept).
+        kind: Which row of the failure table: `hard`, `no_json`, `timeout`, `binary` (no engine to start), `start` (the
+            system could not start it now), `usage`, `in_flight`, `killed`, `locked` (another run held its files),
+            `spool` (its output could not be kept) or `unexplained` (an exit code that its result does not explain).
     """
 
     def __init__(
@@ -39,6 +41,17 @@ class RockyFailure(dg.Failure):
     ) -> None:
         super().__init__(description=description, metadata=dict(metadata or {}), allow_retries=allow_retries)
         self.kind = kind
+
+    def masked(self, masker: SecretMasker) -> "RockyFailure":
+        """The same failure without secrets in its words and its metadata."""
+        metadata = {
+            name: dg.MetadataValue.text(masker.mask(value.text or ""))
+            if isinstance(value, dg.TextMetadataValue)
+            else value
+            for name, value in self.metadata.items()
+        }
+        description = masker.mask(self.description or "")
+        return RockyFailure(self.kind, description, metadata, allow_retries=self.allow_retries)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,22 +169,75 @@ def timed_out(end: ProcessEnd, seconds: float) -> RockyFailure:
     )
 
 
+_NO_ENGINE = {
+    errno.ENOENT: "it, or the interpreter that its first line names, was not found",
+    errno.ENOTDIR: "a part of its path is no folder",
+    errno.ELOOP: "its path is a circle of links",
+    errno.EISDIR: "it is a folder",
+    errno.EACCES: "it is not executable",
+    errno.EPERM: "it is not executable",
+    errno.ENOEXEC: "it is no program for this machine",
+}
+"""What installing the engine, or a right `binary_path`, mends."""
+_NOT_NOW = {
+    errno.EAGAIN: "the system has no room for another process now",
+    errno.ENOMEM: "the system has no memory for it now",
+    errno.ETXTBSY: "its file is being written, as during an upgrade",
+    errno.EMFILE: "this process has too many files open",
+    errno.ENFILE: "the system has too many files open",
+}
+
+
 def cannot_start(binary: str, command: str, error: OSError, folder: Path) -> RockyFailure:
-    """The binary is missing, a folder, or not executable; or the project's folder is gone."""
+    """The binary is missing, a folder, or not executable; the project's folder is gone; or the system is short."""
     metadata = {"rocky/command": command, "rocky/binary_path": binary}
     if not folder.is_dir():
         text = f"The folder of the engine's config does not exist: {folder}. Check config_path."
         return RockyFailure("binary", text, metadata, allow_retries=False)
-    if Path(binary).is_dir():
-        reason = "it is a folder"
-    elif error.errno == errno.ENOENT:
-        reason = "it was not found"
-    elif error.errno == errno.EACCES:
-        reason = "it is not executable"
-    else:
-        reason = error.strerror or str(error)
-    text = f"The engine {binary!r} cannot be started: {reason}. {INSTALL_HINT}"
-    return RockyFailure("binary", text, metadata, allow_retries=False)
+    code = errno.EISDIR if Path(binary).is_dir() else error.errno
+    words = error.strerror or str(error)
+    start = f"The engine {binary!r} cannot be started: "
+    if code in _NO_ENGINE:
+        return RockyFailure(
+            "binary", f"{start}{_NO_ENGINE[code]}. {INSTALL_HINT}", metadata, allow_retries=False
+        )
+    if code == errno.E2BIG:
+        text = (
+            f"{start}its command line is too long. Ask for less in one run: fewer vars, a shorter override."
+        )
+        return RockyFailure("usage", text, metadata, allow_retries=False)
+    reason = f"{_NOT_NOW[code]} ({words})" if code in _NOT_NOW else words
+    return RockyFailure("start", f"{start}{reason}. Trying again later may work.", metadata)
+
+
+def nul_in_command(command: str, word: str) -> RockyFailure:
+    """A word of the command line holds a NUL byte, which no system can pass on."""
+    return RockyFailure(
+        "usage",
+        f"The engine cannot be given {word!r}: it holds a NUL byte. Take it out of the name, filter or variable.",
+        {"rocky/command": command.replace("\0", "\\0")},
+        allow_retries=False,
+    )
+
+
+def too_old(version: str, command: str) -> RockyFailure:
+    """The engine is older than what this package is tested with."""
+    needed = ".".join(map(str, OLDEST_ENGINE))
+    return RockyFailure(
+        "binary",
+        f"The engine is too old: it says {version}, and this package needs {needed} or newer. {INSTALL_HINT}",
+        {"rocky/command": command, "rocky/engine_version": version},
+        allow_retries=False,
+    )
+
+
+def unexplained(end: ProcessEnd) -> RockyFailure:
+    """An exit code other than 0 with a result that names no error: the engine's last words are all there is."""
+    lead = (
+        end.engine_error or f"The engine ended with exit code {end.exit_code}, and its result names no error."
+    )
+    quoted = "" if end.engine_error else _quoted(end)
+    return RockyFailure("unexplained", f"{lead}{_disk_hint(end)}{quoted}", end.metadata())
 
 
 def in_flight(key: str | None, holder: str | None) -> RockyFailure:

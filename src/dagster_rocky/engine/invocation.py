@@ -1,7 +1,8 @@
-"""One engine process from start to result, the same for every mode and every command."""
+"""What happens from the start of one engine process to its result, the same for every mode and every command?"""
 
+import contextlib
+import logging
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TypeVar
 
@@ -9,15 +10,17 @@ from pydantic import BaseModel
 
 from dagster_rocky.engine import errors
 from dagster_rocky.engine.command import Engine
+from dagster_rocky.engine.environment import RunOrigin, process_environment, say_what_is_left_out
 from dagster_rocky.engine.locks import engine_locks
 from dagster_rocky.engine.logs.decode import LogLineDecoder, RunFacts
-from dagster_rocky.engine.logs.forward import EventLogger, LogForwarder
+from dagster_rocky.engine.logs.forward import EventLogger, LogForwarder, RawCopy
 from dagster_rocky.engine.logs.mask import SecretMasker
 from dagster_rocky.engine.logs.tail import FileTail
 from dagster_rocky.engine.news.events import EngineEvent
+from dagster_rocky.engine.news.held import HeldNews
 from dagster_rocky.engine.news.hooks import HOOK_FILE_ENV, HookReader
 from dagster_rocky.engine.options import RunOptions
-from dagster_rocky.engine.process import SupervisedProcess
+from dagster_rocky.engine.process import SupervisedProcess, hangup_interrupts, launch_error
 from dagster_rocky.engine.spool import Spool
 from dagster_rocky.engine.stdout import parse_outcome
 from dagster_rocky.engine.strategies import BufferedStrategy, RunStrategy
@@ -25,6 +28,7 @@ from dagster_rocky.engine.strategies import BufferedStrategy, RunStrategy
 Result = TypeVar("Result", bound=BaseModel)
 
 _TICK_SECONDS = 0.02
+_LOGGER = logging.getLogger("dagster_rocky")
 
 
 class RockyInvocation:
@@ -39,11 +43,14 @@ class RockyInvocation:
         strategy: What the mode adds.
         logger: Where log events go; `None` for none.
         options: Deadline, grace, logs, masking.
-        single_model: Whether the command builds one model.
-        raw_log: Whether raw stderr lines are copied to this process's stderr, the step's compute log.
+        raw_log: Which raw stderr lines are copied to this process's stderr, the step's compute log.
         exclusive: Whether it waits for others that use the same state or warehouse file.
         hooks: Whether the project's hooks are given a file to report to.
         bare: Whether the arguments are the whole command line, without config and output flags.
+        origin: Which Dagster run it belongs to.
+
+    Attributes:
+        masker: What takes the secrets out of all that leaves the invocation; results are not masked by themselves.
 
     Raises:
         RockyFailure: When the engine cannot be started, or a lock or the spool cannot be had.
@@ -63,36 +70,54 @@ class RockyInvocation:
         strategy: RunStrategy | None = None,
         logger: EventLogger | None = None,
         options: RunOptions | None = None,
-        single_model: bool = False,
-        raw_log: bool = False,
+        raw_log: RawCopy = "none",
         exclusive: bool = False,
         hooks: bool = False,
         bare: bool = False,
+        origin: RunOrigin | None = None,
     ) -> None:
         self.engine = engine
         self._options = options or RunOptions()
-        self._masker = SecretMasker(self._options.mask_env)
-        self._raw_log, self._with_hooks = raw_log, hooks
+        self.masker = SecretMasker(self._options.mask_env, self._options.environment)
+        self._raw_log, self._with_hooks, self._origin = raw_log, hooks, origin
         self._strategy = strategy or BufferedStrategy()
+        self._held = HeldNews(self._options.live_after_seconds)
         self._logger = logger
         self._argv = [engine.executable(), *args] if bare else engine.argv(args)
-        self.command = self._masker.mask_command(self._argv)
-        self._decoder = LogLineDecoder(single_model=single_model)
+        self.command = self.masker.mask_command(self._argv)
+        self._decoder = LogLineDecoder()
         self._end: errors.ProcessEnd | None = None
         self._process: SupervisedProcess | None = None
         self._spool: Spool | None = None
         self._hooks: HookReader | None = None
-        self._locks: AbstractContextManager[None] | None = engine_locks(
-            engine.locked_files() if exclusive else [],
-            timeout_seconds=self._options.timeout_seconds,
-            logger=logger,
-        )
-        self._locks.__enter__()
+        self._given_back = contextlib.ExitStack()
         try:
+            self._given_back.enter_context(hangup_interrupts())
+            if exclusive:
+                self._lock()
             self._start()
+        except errors.RockyFailure as failure:
+            self.close()
+            raise failure.masked(self.masker) from failure.__cause__
         except BaseException:
             self.close()
             raise
+
+    def _lock(self) -> None:
+        files = self.engine.locked_files()
+        if files.problem and self._logger is not None:
+            self._logger.log(
+                logging.WARNING,
+                f"rocky: {self.engine.config.name} cannot be read ({files.problem}), so this run holds no lock of its "
+                "DuckDB file, and others that use the file do not wait for it",
+            )
+        locks = engine_locks(
+            files.paths,
+            timeout_seconds=self._options.timeout_seconds,
+            logger=self._logger,
+            dagster_run=self._origin.submission_id if self._origin else None,
+        )
+        self._given_back.enter_context(locks)
 
     def _start(self) -> None:
         spool = self._spool = Spool()
@@ -101,20 +126,25 @@ class RockyInvocation:
             self._logger,
             self._decoder,
             self._options,
-            self._masker,
+            self.masker,
             live=self._strategy.live_logs,
             raw=self._raw_log,
         )
-        extra = dict(self._strategy.prepare(spool))
+        extra = {**self._options.environment, **self._strategy.prepare(spool)}
         if self._with_hooks:
             hook_file = spool.side_file("hooks")
             self._hooks = HookReader(hook_file)
             extra[HOOK_FILE_ENV] = str(hook_file)
+            if self._logger is not None:
+                say_what_is_left_out(self._logger, extra, self._origin)
+        for word in self._argv:
+            if "\0" in word:
+                raise errors.nul_in_command(self.command, word)
         try:
             self._process = SupervisedProcess(
                 self._argv,
                 cwd=self.engine.folder,
-                env=self.engine.process_environment(extra),
+                env=process_environment(extra, self._origin),
                 stdout=spool.stdout,
                 stderr=spool.stderr,
                 timeout_seconds=self._options.timeout_seconds,
@@ -124,22 +154,24 @@ class RockyInvocation:
             raise errors.cannot_start(self._argv[0], self.command, error, self.engine.folder) from error
 
     def __iter__(self) -> Iterator[EngineEvent]:
-        """Events as the engine reports them, until its process has ended.
+        """News as the engine reports it, until its process has ended: progress at once, the rest after its window.
 
-        Between events the log is forwarded. What the engine finished before it was ended by the deadline or by
-        `terminate` still comes.
+        Between news the log is forwarded. What is still held when the engine has ended comes with
+        `remaining_events`, so that its result can be told first.
         """
         process, ended = self._running(), False
         while not ended:
             ended = process.wait(_TICK_SECONDS)
             self._forwarder.pump()
-            yield from self._news()
+            yield from self._held.take(self._news())
+            if not ended or self._held.seconds == 0:
+                yield from self._held.due()
         self._reap()
 
     def _news(self, everything: bool = False) -> Iterator[EngineEvent]:
         if self._hooks is not None:
-            yield from self._hooks.read()
-        yield from self._strategy.events(everything)
+            yield from self._hooks.read(everything=everything)
+        yield from self._strategy.events()
 
     def _reap(self) -> None:
         process, spool = self._running(), self._spool
@@ -163,8 +195,9 @@ class RockyInvocation:
             self._process.terminate()
 
     def remaining_events(self) -> Iterator[EngineEvent]:
-        """After the end: what had been reported and was not yet told, also what a strategy holds back."""
-        yield from self._news(everything=True)
+        """After the end: everything that was reported and not yet told, however it ended."""
+        yield from self._held.take(self._news(everything=True))
+        yield from self._held.rest()
         self._reap()
 
     def result(self, model: type[Result]) -> Result:
@@ -174,20 +207,31 @@ class RockyInvocation:
             RockyFailure: A row of the failure table: no JSON, garbled JSON, a hard failure, the deadline.
         """
         end = self.end()
-        spool = self._spool
-        assert spool is not None, "the invocation is closed"
-        if self._running().timed_out:
-            raise errors.timed_out(end, self._options.timeout_seconds)
-        return parse_outcome(spool, end, model)
+        try:
+            if self._running().timed_out:
+                raise errors.timed_out(end, self._options.timeout_seconds)
+            if error := launch_error(end.exit_code, end.stderr_tail):
+                raise errors.cannot_start(self._argv[0], self.command, error, self.engine.folder)
+            return self._parsed(end, model)
+        except errors.RockyFailure as failure:
+            raise failure.masked(self.masker) from failure.__cause__
 
     def stopped_result(self, model: type[Result]) -> Result | None:
         """After the engine was ended: its JSON when it still printed one (contract, section 10)."""
-        end, spool = self.end(), self._spool
-        assert spool is not None, "the invocation is closed"
         try:
-            return parse_outcome(spool, end, model)
+            return self._parsed(self.end(), model)
         except errors.RockyFailure:
             return None
+
+    def _parsed(self, end: errors.ProcessEnd, model: type[Result]) -> Result:
+        assert self._spool is not None, "the invocation is closed"
+        result, replaced = parse_outcome(self._spool, end, model)
+        if replaced:
+            (self._logger or _LOGGER).log(
+                logging.WARNING,
+                f"rocky: {replaced} bytes of the engine's result are no UTF-8; each is shown as \ufffd",
+            )
+        return result
 
     def output_text(self) -> str:
         """The first mebibyte of stdout, for commands that print no JSON; waits for the end."""
@@ -234,9 +278,7 @@ class RockyInvocation:
             if self._spool is not None:
                 self._spool.close()
                 self._spool = None
-            locks, self._locks = self._locks, None
-            if locks is not None:
-                locks.__exit__(None, None, None)
+            self._given_back.close()
 
     def _running(self) -> SupervisedProcess:
         assert self._process is not None, "the engine was not started"

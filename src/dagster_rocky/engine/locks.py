@@ -1,87 +1,136 @@
-"""One writer at a time: the engine queues nothing, so runs that would collide wait here (contract, section 11)."""
+"""Who may run now: the engines queue nothing, so runs that would collide wait here (contract, section 11)."""
 
 import contextlib
 import hashlib
 import logging
-import os
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import filelock
-
 from dagster_rocky.engine.errors import RockyFailure
+from dagster_rocky.engine.folders import runtime_folder
+from dagster_rocky.engine.lock_file import Holder, LockFile
 from dagster_rocky.engine.logs.forward import EventLogger
 
+SUFFIX = ".rocky-lock"
 _POLL_SECONDS = 0.05
 _REMIND_SECONDS = 60.0
 
 
 @contextlib.contextmanager
 def engine_locks(
-    paths: Sequence[Path], *, timeout_seconds: float | None, logger: EventLogger | None
+    paths: Sequence[Path],
+    *,
+    timeout_seconds: float | None,
+    logger: EventLogger | None,
+    dagster_run: str | None = None,
 ) -> Iterator[None]:
     """Holds the locks of the run state and the warehouse file while a run uses them.
 
-    The locks are advisory ones of the operating system on files of their own, so one that a dead process left
-    behind is no obstacle, and the engine's own lock files stay untouched.
+    A lock is an advisory one of the operating system on a hidden file beside what it protects, so that every process
+    that can write there meets it, and one that a dead process left behind is no obstacle. Waiters come in the order
+    of their arrival.
 
     Args:
         paths: The files that only one run may use, in any order; they need not exist.
         timeout_seconds: How long to wait altogether.
         logger: Told once when there is waiting to do, and then every minute.
+        dagster_run: The Dagster run that holds or waits, told to the others.
 
     Raises:
-        RockyFailure: When the wait is over and another run still holds a lock.
+        RockyFailure: When the wait is over and another run still holds a lock, or a lock file is none.
+
+    Example:
+        ```python
+        with engine_locks([Path("warehouse.duckdb")], timeout_seconds=60, logger=None):
+            ...
+        ```
     """
     started = time.monotonic()
     with contextlib.ExitStack() as held:
         for path in sorted({path.resolve() for path in paths}):
-            lock = filelock.FileLock(_lock_file(path), mode=0o666)
-            _acquire(lock, path, started, timeout_seconds, logger)
-            held.callback(lock.release)
+            lock = _open(path, logger)
+            held.callback(lock.close)
+            try:
+                _acquire(lock, path, started, timeout_seconds, logger, Holder.this(dagster_run))
+            except OSError as error:
+                raise _no_lock(path, f"locked beside it ({error.strerror or error})") from error
         yield
 
 
+def lock_path(path: Path) -> Path:
+    """The lock file that stands for a file: hidden, beside it."""
+    return path.with_name(f".{path.name.lstrip('.')}{SUFFIX}")
+
+
+def _open(path: Path, logger: EventLogger | None) -> LockFile:
+    """The lock file beside a file, or one in this user's runtime folder where that cannot be written."""
+    beside = lock_path(path)
+    try:
+        if path.parent.name == ".rocky-state":
+            path.parent.mkdir(parents=True, exist_ok=True)
+        return LockFile(beside)
+    except OSError as error:
+        digest = hashlib.sha256(str(path).encode()).hexdigest()[:24]
+        folder = runtime_folder()
+        if logger is not None:
+            logger.log(
+                logging.INFO,
+                f"rocky: no lock file can be made beside {path} ({error.strerror or error}); it is in {folder} "
+                "instead, where only runs of this user on this machine wait for each other",
+            )
+        try:
+            return LockFile(folder / f"{digest}{SUFFIX}")
+        except OSError as worse:
+            places = f"made beside it ({error.strerror or error}) or in {folder} ({worse.strerror or worse})"
+            raise _no_lock(path, places) from worse
+
+
+def _no_lock(path: Path, what: str) -> RockyFailure:
+    return RockyFailure(
+        "locked",
+        f"No lock file for {path} can be {what}. Make its folder writable for the user that runs the engine.",
+        metadata={"rocky/locked": str(path)},
+    )
+
+
 def _acquire(
-    lock: filelock.BaseFileLock,
+    lock: LockFile,
     path: Path,
     started: float,
     timeout_seconds: float | None,
     logger: EventLogger | None,
+    me: Holder,
 ) -> None:
-    try:
-        lock.acquire(timeout=0)
+    if lock.try_acquire(me):
         return
-    except filelock.Timeout:
-        pass
     reminded = float("-inf")
-    while True:
-        waited = time.monotonic() - started
-        if logger is not None and time.monotonic() - reminded >= _REMIND_SECONDS:
-            reminded = time.monotonic()
-            logger.log(
-                logging.INFO, f"rocky: waiting for another run that uses {path.name} ({waited:.0f} s so far)"
-            )
-        if timeout_seconds is not None and waited >= timeout_seconds:
-            raise RockyFailure(
-                "locked",
-                f"Another run held {path} for the whole timeout of {timeout_seconds:g} s. The engine allows one "
-                "run at a time on it: wait for that run, raise timeout_seconds, or give this component a "
-                "state_namespace and a warehouse of its own.",
-                metadata={"rocky/locked": str(path), "rocky/timeout_seconds": float(timeout_seconds)},
-            )
-        try:
-            lock.acquire(timeout=_POLL_SECONDS * 10, poll_interval=_POLL_SECONDS)
-            return
-        except filelock.Timeout:
-            continue
+    with lock.queued():
+        while not lock.try_acquire(me):
+            waited = time.monotonic() - started
+            if logger is not None and time.monotonic() - reminded >= _REMIND_SECONDS:
+                reminded = time.monotonic()
+                logger.log(
+                    logging.INFO,
+                    f"rocky: waiting for another run that uses {path.name} ({waited:.0f} s so far): "
+                    f"{lock.holder() or 'it does not say who it is'}",
+                )
+            if timeout_seconds is not None and waited >= timeout_seconds:
+                raise _still_held(lock, path, timeout_seconds)
+            time.sleep(_POLL_SECONDS)
 
 
-def _lock_file(path: Path) -> str:
-    """A lock file for a path, in a folder that every process of this user finds."""
-    folder = Path(tempfile.gettempdir()) / f"dagster-rocky-locks-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    digest = hashlib.sha256(str(path).encode()).hexdigest()[:24]
-    return str(folder / f"{digest}.lock")
+def _still_held(lock: LockFile, path: Path, seconds: float) -> RockyFailure:
+    holder = lock.holder()
+    who = f" ({holder})" if holder else ""
+    return RockyFailure(
+        "locked",
+        f"Another run held {path} for the whole timeout of {seconds:g} s{who}. The engine allows one "
+        "run at a time on it: wait for that run, raise timeout_seconds, or give this component a "
+        "state_namespace and a warehouse of its own.",
+        metadata={
+            "rocky/locked": str(path),
+            "rocky/held_by": str(holder or ""),
+            "rocky/timeout_seconds": float(seconds),
+        },
+    )

@@ -1,4 +1,4 @@
-"""What every engine run is given and how it is watched: one object from the YAML or the keywords to the process."""
+"""What is every engine run given, and how is it watched: one object from the YAML or the keywords to the process."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -45,6 +45,14 @@ class RunOptions(BaseModel):
             "engine run of a step gets a key of its own, made from this one."
         ),
         examples=["dagster-{run_id}"],
+    )
+    environment: dict[str, str] = Field(
+        default_factory=dict,
+        description=(
+            "Environment variables of the engine's process, on top of Dagster's own. Variables of the engine that "
+            "change what a run does, such as ROCKY_PRINCIPAL, reach it only from here."
+        ),
+        examples=[{"ROCKY_PRINCIPAL": "agent"}],
     )
     timeout_seconds: float = Field(
         default=3600,

@@ -1,4 +1,4 @@
-"""One supervised process: its own group, a deadline, and an end that leaves nothing behind."""
+"""How does one process live and end: in its own group, with a deadline, leaving nothing behind."""
 
 import contextlib
 import ctypes
@@ -12,12 +12,22 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _POLL_SECONDS = 0.01
 _KILL_WAIT_SECONDS = 5.0
+_EXEC_FAILED = (126, 127)
+_EXEC_ERRORS = (
+    errno.ENOENT,
+    errno.EACCES,
+    errno.ENOEXEC,
+    errno.ETXTBSY,
+    errno.ENOMEM,
+    errno.EAGAIN,
+    errno.E2BIG,
+)
 
 
 def _parent_death_signal() -> Callable[[], None] | None:
@@ -52,6 +62,42 @@ def _check_executable(path: str) -> None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
     if os.path.isdir(path) or not os.access(path, os.X_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+
+def launch_error(exit_code: int, stderr: str) -> OSError | None:
+    """Why the launcher in front could not start the command; `None` when the command itself ran.
+
+    Args:
+        exit_code: How the process ended.
+        stderr: What was written there.
+    """
+    prefix, _ = _launcher()
+    line = stderr.strip()
+    if not prefix or exit_code not in _EXEC_FAILED or not line.startswith("setpriv: ") or "\n" in line:
+        return None
+    words = line.rpartition(": ")[2]
+    code = next((code for code in _EXEC_ERRORS if os.strerror(code) == words), 0)
+    return OSError(code, words)
+
+
+@contextlib.contextmanager
+def hangup_interrupts() -> Iterator[None]:
+    """Lets a closed terminal (SIGHUP) end the work meanwhile as Ctrl-C does, instead of killing this process.
+
+    So the engine is ended, locks are given back, and Dagster can mark the run. A process that ignores the signal, as
+    under `nohup`, or handles it in its own way, goes on doing so.
+    """
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGHUP) is not signal.SIG_DFL
+    ):
+        yield
+        return
+    signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 class SupervisedProcess:
@@ -109,11 +155,6 @@ class SupervisedProcess:
     def duration_seconds(self) -> float:
         """From start to end, or to now."""
         return (self.ended_at or time.monotonic()) - self.started_at
-
-    @property
-    def has_exited(self) -> bool:
-        """Whether the engine's own process ended, whoever else still holds its streams."""
-        return self._exited.is_set()
 
     def wait(self, seconds: float) -> bool:
         """Waits for the end, at most so long; returns whether it ended."""

@@ -1,4 +1,4 @@
-"""What to ask of the engine: one request is one engine run, as plain data."""
+"""What is asked of the engine: one request is one engine run, as plain data."""
 
 import json
 from collections.abc import Sequence
@@ -57,8 +57,10 @@ class RunRequest:
         """Refuses what the engine would refuse, with the field's name.
 
         Raises:
-            ValueError: When partition flags contradict each other or the filter is no `key=value`.
+            ValueError: When partition flags contradict each other, the filter is no `key=value`, or a name holds a
+                line break or a NUL byte.
         """
+        _refuse_control_characters(self)
         if self.filter is not None and "=" not in self.filter:
             raise ValueError(f"filter must be `key=value`, for example `airport=jfk`; got {self.filter!r}")
         if (self.partition_from is None) != (self.partition_to is None):
@@ -112,3 +114,29 @@ class RunRequest:
         if self.options.governance_override is not None:
             args += ["--governance-override", json.dumps(dict(self.options.governance_override))]
         return args
+
+
+_ONE_LINE = (
+    "filter",
+    "pipeline",
+    "models_dir",
+    "model",
+    "partition",
+    "partition_from",
+    "partition_to",
+    "idempotency_key",
+)
+
+
+def _refuse_control_characters(request: RunRequest) -> None:
+    """No command line carries a NUL byte, and no name, filter or key of the engine has a line break."""
+    options = request.options
+    named = {name: getattr(request, name) for name in _ONE_LINE}
+    named |= {"env": options.env, "shadow_suffix": options.shadow_suffix}
+    named |= {f"the name of the variable {name!r}": name for name in options.vars}
+    for name, value in named.items():
+        if value is not None and any(char in value for char in "\0\n\r"):
+            raise ValueError(f"{name} must be one line without NUL bytes; got {value!r}")
+    for name, value in options.vars.items():
+        if "\0" in value:
+            raise ValueError(f"vars: {name!r} must not hold a NUL byte; got {value!r}")

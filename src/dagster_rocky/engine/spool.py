@@ -1,17 +1,15 @@
-"""The private files of one invocation: where the engine writes, so that it never waits for a reader."""
+"""Where does the engine write: private files of one invocation, so that it never waits for a reader."""
 
 import contextlib
 import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-from dagster_rocky.engine.errors import RockyFailure
+from dagster_rocky.engine.folders import PREFIX, is_at, temporary_folder, try_lock, unusable
 
-_PREFIX = "dagster-rocky-"
 LOW_DISK_BYTES = 1024 * 1024
 
 
@@ -19,28 +17,27 @@ class Spool:
     """Streams and side files of one invocation, readable by their owner only.
 
     stdout and stderr go to files without a name, which the operating system frees with the last process that
-    holds them, so they survive no crash. Pipes messages and hook lines need a path; theirs is in a folder named
-    after this process, which the next invocation removes when the process died.
+    holds them, so they survive no crash. Pipes messages and hook lines need a path; theirs is in a folder that is
+    locked while this process lives. A later invocation removes a folder that nobody holds.
 
     Raises:
         RockyFailure: When the temporary folder cannot be written.
     """
 
     def __init__(self) -> None:
-        base = Path(tempfile.gettempdir())
+        self._base = temporary_folder()
         self._folder: Path | None = None
+        self._folder_lock = -1
+        _sweep(self._base)
         try:
-            _sweep(base)
-            self.stdout = _open_nameless(base)
-            self.stderr = _open_nameless(base)
+            self.stdout = _open_nameless(self._base)
+            try:
+                self.stderr = _open_nameless(self._base)
+            except OSError:
+                os.close(self.stdout)
+                raise
         except OSError as error:
-            raise RockyFailure(
-                "spool",
-                f"Cannot spool the engine's output in {base}: {error.strerror or error}. "
-                "Free some space there, or point TMPDIR at a folder that can be written.",
-                metadata={"rocky/spool": str(base)},
-            ) from error
-        self._base = base
+            raise unusable(self._base, error, "spool the engine's output") from error
 
     def side_file(self, name: str) -> Path:
         """An empty file, readable by its owner only, that the engine or its hooks append to.
@@ -50,16 +47,11 @@ class Spool:
         """
         try:
             if self._folder is None:
-                self._folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=self._base))
+                self._folder, self._folder_lock = _locked_folder(self._base)
             path = self._folder / name
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except OSError as error:
-            raise RockyFailure(
-                "spool",
-                f"Cannot make the file {name} in {self._base}: {error.strerror or error}. "
-                "Free some space there, or point TMPDIR at a folder that can be written.",
-                metadata={"rocky/spool": str(self._base)},
-            ) from error
+            raise unusable(self._base, error, f"make the file {name}") from error
         return path
 
     def disk_is_full(self) -> bool:
@@ -89,11 +81,13 @@ class Spool:
 
     def close(self) -> None:
         """Gives everything back."""
-        for fd in (self.stdout, self.stderr):
-            with contextlib.suppress(OSError):
-                os.close(fd)
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+        for fd in (self.stdout, self.stderr, self._folder_lock):
+            with contextlib.suppress(OSError):
+                os.close(fd)
+        self._folder_lock = -1
 
     def __enter__(self) -> "Spool":
         return self
@@ -108,37 +102,48 @@ class Spool:
 
 
 def _open_nameless(base: Path) -> int:
-    fd, path = tempfile.mkstemp(prefix=_PREFIX, dir=base)
+    fd, path = tempfile.mkstemp(prefix=PREFIX, dir=base)
     os.unlink(path)
     fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_APPEND)
     return fd
 
 
-def _sweep(base: Path) -> None:
-    """Removes the folders of processes that are gone."""
-    for folder in _own_folders(base):
-        pid = folder.name.removeprefix(_PREFIX).split("-", 1)[0]
-        if not pid.isdigit() or _is_alive(int(pid)):
+def _open_folder(path: Path | str) -> int:
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def _locked_folder(base: Path) -> tuple[Path, int]:
+    """A new folder and the descriptor that holds its lock; one that a sweep took before it was locked is made anew."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=base))
+        try:
+            fd = _open_folder(folder)
+        except FileNotFoundError:
             continue
-        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            try_lock(fd)
+        if is_at(fd, folder):
+            return folder, fd
+        os.close(fd)
 
 
-def _own_folders(base: Path) -> Iterator[Path]:
-    with os.scandir(base) as entries:
+def _sweep(base: Path) -> None:
+    """Removes the folders that nobody holds; what cannot be looked at or removed is left."""
+    with contextlib.suppress(OSError), os.scandir(base) as entries:
         for entry in entries:
-            if (
-                entry.name.startswith(_PREFIX)
-                and entry.is_dir(follow_symlinks=False)
-                and entry.stat(follow_symlinks=False).st_uid == os.getuid()
-            ):
-                yield Path(entry.path)
+            pid = entry.name.removeprefix(PREFIX).split("-", 1)[0]
+            if entry.name.startswith(PREFIX) and "-" in entry.name[len(PREFIX) :] and pid.isdigit():
+                with contextlib.suppress(OSError):
+                    _remove_unheld(entry)
 
 
-def _is_alive(pid: int) -> bool:
+def _remove_unheld(entry: "os.DirEntry[str]") -> None:
+    found = entry.stat(follow_symlinks=False)
+    if found.st_uid != os.getuid():
+        return
+    fd = _open_folder(entry.path)
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        if try_lock(fd) and is_at(fd, Path(entry.path)):
+            shutil.rmtree(entry.path, ignore_errors=True)
+    finally:
+        os.close(fd)

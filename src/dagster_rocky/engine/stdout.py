@@ -1,4 +1,4 @@
-"""The engine's last word: exit code and stdout to a typed result or the right failure (contract, sections 1.1, 1.2)."""
+"""What was the engine's last word: a typed result, or which failure (contract, sections 1.1, 1.2)?"""
 
 from typing import TypeVar
 
@@ -15,10 +15,13 @@ _SEARCH_BYTES = 1 << 20
 """The text that some commands print before their JSON is shorter than this."""
 
 
-def parse_outcome(spool: Spool, end: errors.ProcessEnd, model: type[Result]) -> Result:
+def parse_outcome(spool: Spool, end: errors.ProcessEnd, model: type[Result]) -> tuple[Result, int]:
     """What stdout says, whatever the exit code, when it is a whole JSON object.
 
     The object starts at the first line that is exactly `{`: some commands print text before it.
+
+    Returns:
+        The result, and how many of its bytes are no UTF-8 and were replaced.
 
     Raises:
         RockyFailure: When there is no JSON: a hard failure for another exit code than 0, `no_json` for 0.
@@ -26,8 +29,9 @@ def parse_outcome(spool: Spool, end: errors.ProcessEnd, model: type[Result]) -> 
     size = spool.stdout_size()
     start = json_start(spool.read_stdout(0, min(size, _SEARCH_BYTES)))
     if start is not None:
+        document, replaced = _as_utf8(spool.read_stdout(start))
         try:
-            return model.model_validate_json(spool.read_stdout(start))
+            return model.model_validate_json(document), replaced
         except ValidationError as error:
             why = _reason(error)
     elif size == 0:
@@ -39,6 +43,18 @@ def parse_outcome(spool: Spool, end: errors.ProcessEnd, model: type[Result]) -> 
     first = spool.read_stdout(0, min(size, _SHOWN_BYTES))
     last = spool.read_stdout(max(0, size - _SHOWN_BYTES), _SHOWN_BYTES)
     raise errors.no_json(end, size, first, last, why)
+
+
+def _as_utf8(document: bytearray) -> tuple[bytearray | str, int]:
+    """The document as it is when it is UTF-8; else as text, with the number of bytes that were replaced."""
+    try:
+        document.decode("utf-8")
+    except UnicodeDecodeError:
+        text = document.decode("utf-8", errors="replace")
+        return text, sum(
+            1 for char in document.decode("utf-8", errors="surrogateescape") if "\udc80" <= char <= "\udcff"
+        )
+    return document, 0
 
 
 def _reason(error: ValidationError) -> str:

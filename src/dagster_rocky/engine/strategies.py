@@ -1,8 +1,6 @@
-"""The three run modes as what they add to one invocation: nothing, live logs, or live logs and Pipes messages."""
+"""What does a run mode add to an invocation: nothing, live logs, or live logs and Pipes messages?"""
 
 import logging
-import time
-from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
@@ -23,8 +21,8 @@ class RunStrategy(Protocol):
     def prepare(self, spool: Spool) -> Mapping[str, str]:
         """Environment variables for the engine; called once, before it starts."""
 
-    def events(self, everything: bool = False) -> Iterator[EngineEvent]:
-        """What has been reported since the last call; `everything` includes what is held back."""
+    def events(self) -> Iterator[EngineEvent]:
+        """What has been reported since the last call."""
 
     def finish(self, logger: EventLogger | None) -> None:
         """Called once, after the last events."""
@@ -42,7 +40,7 @@ class BufferedStrategy:
         """Nothing to add."""
         return {}
 
-    def events(self, everything: bool = False) -> Iterator[EngineEvent]:
+    def events(self) -> Iterator[EngineEvent]:
         """No events of its own."""
         return iter(())
 
@@ -67,13 +65,10 @@ class PipesStrategy(BufferedStrategy):
     """
 
     live_logs = True
-    hold_seconds = 0.0
-    """How long an event is held back, so that what comes in a burst at the end can be completed first."""
 
     def __init__(self, context_data: Mapping[str, Any]) -> None:
         self._context_data = context_data
         self._reader: PipesReader | None = None
-        self._held: deque[tuple[float, EngineEvent]] = deque()
 
     def prepare(self, spool: Spool) -> Mapping[str, str]:
         """The two Pipes variables, and a messages file to read."""
@@ -81,14 +76,10 @@ class PipesStrategy(BufferedStrategy):
         self._reader = PipesReader(path)
         return pipes_environment(path, self._context_data)
 
-    def events(self, everything: bool = False) -> Iterator[EngineEvent]:
-        """What the messages report and was held long enough, or everything."""
-        if self._reader is None:
-            return
-        now = time.monotonic()
-        self._held.extend((now, event) for event in self._reader.read())
-        while self._held and (everything or now - self._held[0][0] >= self.hold_seconds):
-            yield self._held.popleft()[1]
+    def events(self) -> Iterator[EngineEvent]:
+        """What the messages report."""
+        if self._reader is not None:
+            yield from self._reader.read()
 
     def finish(self, logger: EventLogger | None) -> None:
         """Says once when Pipes told less than it should; the JSON on stdout fills the gaps."""

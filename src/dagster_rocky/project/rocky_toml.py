@@ -1,37 +1,11 @@
 """What only `rocky.toml` and the sidecars say, read when the state is refreshed."""
 
-import os
-import re
-import tomllib
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any, Literal
 
+from dagster_rocky.engine.config_file import read_toml  # noqa: F401 - read here by the other modules of the room
 from dagster_rocky.project.snapshot import CheckedTable, ConfiguredCheck
-
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Reads a TOML file with `${VAR}` and `${VAR:-default}` substituted, as the engine does.
-
-    Args:
-        path: `rocky.toml` or a sidecar.
-
-    Returns:
-        The parsed document. A variable that is neither set nor has a default stays as it is written.
-
-    Raises:
-        tomllib.TOMLDecodeError: When it is no TOML.
-        OSError: When it cannot be read.
-    """
-
-    def substitute(match: re.Match[str]) -> str:
-        name, default = match.groups()
-        return os.environ.get(name, default if default is not None else match.group(0))
-
-    return tomllib.loads(_VARIABLE.sub(substitute, path.read_text(encoding="utf-8")))
 
 
 def adapter_types(config: Mapping[str, Any]) -> dict[str, str]:

@@ -328,7 +328,9 @@ class _Step:
         if texts is None and not result.errors and failed_checks:
             texts = [f"check {name} failed" for name in failed_checks]
         if texts is None:
-            self._conclusion.failures.append(errors.unexplained_exit(invocation.end(), result))
+            self._conclusion.failures.append(
+                errors.unexplained_exit(invocation.end(), result).masked(invocation.masker)
+            )
             return
         self._context.log.warning(
             f"rocky: the engine ended with exit code {result.exit_code} because of something that was not selected: "

@@ -86,10 +86,13 @@ class Reporter:
                 yield from self.checks.take_live(event, names)
             case Failed():
                 self.live_errors[event.name] = event.error
-                self._context.log.warning(f"rocky: {event.name} failed, for now: {_first_line(event.error)}")
+                error = _first_line(invocation.masker.mask(event.error) if invocation else event.error)
+                self._context.log.warning(f"rocky: {event.name} failed, for now: {error}")
             case Noticed():
                 if self._first(("noticed", event.text)):
                     self._context.log.log(event.level, f"rocky: {event.text}")
+            case Drifted(source="hook"):
+                self._context.log.info(f"rocky: the source of {event.table} changed its columns")
             case Drifted() | Deviated() | Quarantined():
                 yield from self._take_finding(event, names)
 

@@ -1,4 +1,4 @@
-"""The engine's stderr as people read it: tracing JSON to one readable line, with progress (contract, section 9)."""
+"""How does a person read the engine's stderr: tracing JSON as one readable line (contract, section 9)."""
 
 import json
 from collections.abc import Mapping
@@ -8,8 +8,6 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json
 
 PREFIX = "rocky: "
-_TOTALS = {"processing tables": "tables", "compile finished": "models", "executing partitions": "partitions"}
-_STARTS = frozenset({"copying data", "executing model", "executing partition"})
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 
 
@@ -45,10 +43,6 @@ class RunFacts:
 class LogLineDecoder:
     """Decodes stderr lines and gathers the facts that only they carry.
 
-    Args:
-        single_model: Whether the run builds one model; its `compile finished` line counts the whole project, so
-            that there is no progress to show.
-
     Example:
         ```python
         line = LogLineDecoder().decode('{"level":"INFO","fields":{"message":"copying data","table":"a.b.c"}}')
@@ -56,11 +50,8 @@ class LogLineDecoder:
         ```
     """
 
-    def __init__(self, single_model: bool = False) -> None:
+    def __init__(self) -> None:
         self.facts = RunFacts()
-        self._single_model = single_model
-        self._started = 0
-        self._total = 0
 
     def decode(self, raw: str) -> LogLine:
         """One line of stderr; what is not tracing JSON passes through as it is."""
@@ -82,9 +73,8 @@ class LogLineDecoder:
         if not isinstance(message, str):
             message = " / ".join(map(str, message)) if isinstance(message, list) else str(message)
         self._gather(record, message, fields)
-        progress = self._progress(message, fields)
         details = "".join(f" {name}={_show(value)}" for name, value in fields.items())
-        return LogLine(level, f"{level} {progress}{message}{details}", message, fields)
+        return LogLine(level, f"{level} {message}{details}", message, fields)
 
     def _gather(self, record: dict[str, Any], message: str, fields: dict[str, Any]) -> None:
         if self.facts.run_id is None:
@@ -95,20 +85,6 @@ class LogLineDecoder:
                     break
         if message == "retry also failed" and len(self.facts.failed_tables) < 1_000:
             self.facts.failed_tables.append((str(fields.get("table", "")), str(fields.get("error", ""))))
-
-    def _progress(self, message: str, fields: dict[str, Any]) -> str:
-        """`[3/12] ` on lines that start a table, model or partition of a known number."""
-        total_field = _TOTALS.get(message)
-        if total_field and not (self._single_model and total_field == "models"):
-            total = fields.get(total_field)
-            if isinstance(total, int):
-                self._total, self._started = total, 0
-            return ""
-        if message in _STARTS:
-            self._started += 1
-            if 0 < self._started <= self._total:
-                return f"[{self._started}/{self._total}] "
-        return ""
 
 
 def _show(value: Any) -> str:

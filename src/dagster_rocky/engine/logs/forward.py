@@ -1,4 +1,4 @@
-"""stderr to the event log and the compute log: line by line while it is quiet, joined when it is not."""
+"""Where do the engine's lines go: to the event log, one by one or joined, and to the compute log, each once."""
 
 import contextlib
 import logging
@@ -6,7 +6,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from dagster_rocky.engine.logs.decode import PREFIX, LogLine, LogLineDecoder
 from dagster_rocky.engine.logs.mask import SecretMasker
@@ -29,6 +29,9 @@ _LOGGING_LEVELS = {
     "ERROR": logging.ERROR,
 }
 
+RawCopy = Literal["none", "unsent", "all"]
+"""Which raw lines this process's stderr, the step's compute log, is given: those that no event brings there."""
+
 
 class EventLogger(Protocol):
     """What takes log events: Dagster's `context.log`, or any `logging.Logger`."""
@@ -50,7 +53,7 @@ class LogForwarder:
         options: Levels.
         masker: What takes the secrets out.
         live: Whether lines are sent as they come, or all of them when the engine has ended.
-        raw: Whether the raw lines are copied to this process's stderr, which is the step's compute log.
+        raw: Which raw lines are copied to this process's stderr, which is the step's compute log.
     """
 
     def __init__(
@@ -62,7 +65,7 @@ class LogForwarder:
         masker: SecretMasker,
         *,
         live: bool,
-        raw: bool,
+        raw: RawCopy,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tail = tail
@@ -78,11 +81,6 @@ class LogForwarder:
         self._last_lines: deque[str] = deque(maxlen=TAIL_LINES)
         self._last_error: list[str] = []
         self._error_goes_on = False
-
-    @property
-    def facts_decoder(self) -> LogLineDecoder:
-        """The decoder, with the facts gathered so far."""
-        return self._decoder
 
     def stderr_tail(self) -> str:
         """The last twenty lines, masked."""
@@ -112,13 +110,16 @@ class LogForwarder:
 
     def _take(self, raw_lines: Sequence[str]) -> None:
         masked = self._masker.mask("\n".join(raw_lines)).split("\n")
-        if self._raw:
-            _to_compute_log(masked)
         decoded = [self._decoder.decode(line) for line in masked]
         self._remember(masked, decoded)
-        if self._logger is not None:
-            minimum = logging.getLevelNamesMapping()[self._options.min_log_level.upper()]
-            self._send([line for line in decoded if _LOGGING_LEVELS[line.level] >= minimum])
+        minimum = logging.getLevelNamesMapping()[self._options.min_log_level.upper()]
+        sent = [self._logger is not None and _LOGGING_LEVELS[line.level] >= minimum for line in decoded]
+        if self._raw != "none":
+            everything = self._raw == "all"
+            _to_compute_log(
+                [raw for raw, is_sent in zip(masked, sent, strict=True) if everything or not is_sent]
+            )
+        self._send([line for line, is_sent in zip(decoded, sent, strict=True) if is_sent])
 
     def _remember(self, raw_lines: Sequence[str], lines: Sequence[LogLine]) -> None:
         """Keeps the tail, and the engine's own error text: from its last `Error:` line to the next tracing line."""
@@ -169,6 +170,8 @@ class LogForwarder:
 
 def _to_compute_log(lines: Sequence[str]) -> None:
     """Writes raw lines to this process's stderr; a closed one loses the copy, not the run."""
+    if not lines:
+        return
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write("\n".join(lines) + "\n")
         sys.stderr.flush()

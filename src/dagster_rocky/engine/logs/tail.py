@@ -1,4 +1,4 @@
-"""Following a growing file line by line with bounded memory."""
+"""Which lines did another process append to a file: followed with bounded memory."""
 
 import os
 from collections.abc import Iterator
@@ -22,11 +22,6 @@ class FileTail:
         self._partial = b""
         self._dropped = 0
         self._max = max_line_bytes
-
-    @property
-    def bytes_read(self) -> int:
-        """How much of the file was read, in bytes."""
-        return self._offset
 
     def read_lines(self) -> list[str]:
         """The next complete lines, decoded; an empty list when there is nothing new.

@@ -1,4 +1,4 @@
-"""What does the engine tell while it runs and at its end, in one vocabulary for all modes?"""
+"""What can the engine tell, while it runs and at its end: one vocabulary for all modes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,6 +6,24 @@ from typing import Any, Literal
 
 Source = Literal["hook", "pipes", "result"]
 """Who told: a hook of the project, a Pipes message, or the JSON on stdout."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """A table, a model or a partition was reported as finished; `Built` tells the same when it has been completed.
+
+    Attributes:
+        name: How the source names it, as in `Built.name`.
+        partition: The engine's partition key.
+        duration_ms: How long it took, in milliseconds.
+        run_id: The engine's run id, when known by then.
+    """
+
+    source: Source
+    name: str
+    partition: str | None = None
+    duration_ms: int | None = None
+    run_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,24 +45,32 @@ class Built:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     run_id: str | None = None
 
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """A live source reported something as built; what it is follows as `Built`, completed where that is possible."""
-
-    source: Source
-    name: str
-    partition: str | None = None
-    duration_ms: int | None = None
+    @property
+    def progress(self) -> Progress:
+        """The same news in short."""
+        return Progress(
+            source=self.source,
+            name=self.name,
+            partition=self.partition,
+            duration_ms=self.duration_ms,
+            run_id=self.run_id,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Failed:
-    """A table could not be built, for now: the engine may try it again, and only its JSON has the last word."""
+    """An attempt at a table failed; the engine may try again, so that only its result knows the outcome.
+
+    Attributes:
+        name: How the source names it, as in `Built.name`.
+        error: The engine's words.
+        run_id: The engine's run id, when known by then.
+    """
 
     source: Source
     name: str
     error: str
+    run_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +79,7 @@ class Checked:
 
     Attributes:
         name: The asset's name, as in `Built.name`.
-        check: The engine's name of the check, e.g. `null_rate:email`; several checks may have one.
+        check: The engine's name of the check, e.g. `null_rate:email`.
         severity: `error` or `warning`, as configured in the project.
         detail: The remaining fields of the result.
     """
@@ -68,7 +94,10 @@ class Checked:
 
 @dataclass(frozen=True, kw_only=True)
 class Drifted:
-    """A source table changed its shape and the engine acted on it; `table` is the dotted target."""
+    """A source table changed its shape and the engine acted on it; `table` is the dotted target.
+
+    A hook knows neither action nor reason: both are empty then.
+    """
 
     source: Source
     table: str
@@ -113,4 +142,4 @@ class Noticed:
     text: str
 
 
-EngineEvent = Built | Progress | Failed | Checked | Drifted | Deviated | Quarantined | Noticed
+EngineEvent = Progress | Built | Failed | Checked | Drifted | Deviated | Quarantined | Noticed

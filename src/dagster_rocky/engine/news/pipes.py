@@ -1,10 +1,10 @@
-"""Dagster Pipes as the engine really speaks it (contract, section 12), made into proper messages and events."""
+"""What do the engine's Pipes messages report, as it really writes them (contract, section 12)?"""
 
 import base64
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +44,12 @@ class PipesReader:
 
     Args:
         path: The messages file; it exists.
-        on_log: Called with level and text of a `log` message that stderr does not carry as well.
     """
 
-    def __init__(self, path: Path, on_log: Callable[[str, str], None] | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
         self._fd = os.open(path, os.O_RDONLY)
         self._tail = FileTail(self._fd, max_line_bytes=_MAX_MESSAGE_BYTES)
-        self._on_log = on_log
         self.received = 0
         self.unreadable = 0
         self.vanished = False
@@ -105,8 +103,6 @@ class PipesReader:
             )
         if method == "report_asset_check":
             return _check_event(params)
-        if method == "log" and self._on_log is not None:
-            self._on_log(str(params.get("level", "INFO")), str(params["message"]))
         return None
 
 
