@@ -1,16 +1,92 @@
 """Which private APIs of Dagster does this package need? Each is wrapped here once, with its reason.
 
-`tests/dagster_rocky/test_private_dagster.py` fails when Dagster moves one of them, and says what to do then.
+`tests/dagster_rocky/test_private_dagster.py` holds what each must do, and says what to do when Dagster moves it.
 """
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext
+from dagster._core.errors import DagsterInvalidPropertyError
+from dagster._core.storage.defs_state.base import DefsStateStorage
+from dagster.components.utils.defs_state import DefsStateConfig
+from dagster.components.utils.project_paths import get_local_state_path
+from dagster_shared.serdes.objects.models.defs_state_info import DefsStateManagementType
+from dagster_shared.utils.warnings import disable_dagster_warnings
 
 DATA_VERSION_TAG = "dagster/data_version"
+
+
+def download_latest_state(key: str, path: Path) -> bool:
+    """Fetches the latest state that Dagster's storage has under a key.
+
+    Private because a state-backed component is only ever given its own state to load from, not the one before the
+    refresh that it is about to make; that one knows the sources that cannot be seen now.
+
+    Args:
+        key: The state's key.
+        path: Where to put it.
+
+    Returns:
+        False when there is no storage, or no version in it.
+    """
+    storage = DefsStateStorage.get()
+    version = storage.get_latest_version(key) if storage else None
+    # Versions such as `__local__` stand for a state that is kept elsewhere.
+    if storage is None or version is None or version.startswith("__"):
+        return False
+    storage.download_state_to_path(key, version, path)
+    return True
+
+
+def has_assets(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> bool:
+    """Whether a context is that of an asset.
+
+    One that is built for a direct call raises a private error for every property that needs a run.
+    """
+    try:
+        return context.has_assets_def
+    except DagsterInvalidPropertyError:
+        return False
+
+
+@contextmanager
+def last_good_state(config: DefsStateConfig, project_root: Path) -> Iterator[Path | None]:
+    """The state that is stored, after a refresh of it failed.
+
+    Private because `StateBackedComponent.build_defs` refreshes and loads in one go, and knows no fallback.
+
+    Args:
+        config: Where the state is kept, and under which key.
+        project_root: The `dg` project's folder.
+
+    Yields:
+        A file that exists as long as the context, or `None`.
+    """
+    with DefinitionsLoadContext.get().state_path(config, DefsStateStorage.get(), project_root) as path:
+        yield path
+
+
+def local_state_path(config: DefsStateConfig, project_root: Path) -> Path | None:
+    """The state file, where states are files of the project; its folder is made.
+
+    Private because Dagster hands a component the file only when it exists, and an unreadable one is replaced here.
+
+    Args:
+        config: Where the state is kept, and under which key.
+        project_root: The `dg` project's folder.
+
+    Returns:
+        The path, or `None` when states are kept elsewhere.
+    """
+    if config.management_type != DefsStateManagementType.LOCAL_FILESYSTEM:
+        return None
+    return get_local_state_path(config.key, project_root)
 
 
 def output_without_materialization(context: dg.OpExecutionContext, key: dg.AssetKey) -> dg.Output[Any]:
@@ -26,6 +102,54 @@ def output_without_materialization(context: dg.OpExecutionContext, key: dg.Asset
     name = context.assets_def.get_output_name_for_asset_key(key)
     context.get_step_execution_context().wipe_input_asset_version_info(key)
     return dg.Output(None, output_name=name, metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True})
+
+
+def pipes_context_data(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Mapping[str, Any]:
+    """The Pipes context of a step, as Dagster's own clients send it.
+
+    Dagster makes it with a private function; `open_pipes_session`, which is public, demands an event for every
+    selected asset and check, and so cannot be used for runs that report what really happened. A context that is
+    built for a direct call has nothing to send.
+    """
+    from dagster._core.pipes.context import (  # noqa: PLC0415 - only pipes mode needs it
+        build_external_execution_context_data,
+    )
+
+    try:
+        return build_external_execution_context_data(context, extras=None)
+    except DagsterInvalidPropertyError:
+        return {"extras": {}}
+
+
+def prints_to_console(log: object) -> bool:
+    """Whether what is logged at INFO is also printed by this process, so that a copy of it would stand there twice.
+
+    A step's `context.log` hands its records to the run's loggers, by default a coloured console logger on stderr, and
+    has no public way to ask for them. Where Dagster has moved them, the answer is the default: they are printed.
+
+    Args:
+        log: A step's `context.log`.
+    """
+    handler = getattr(log, "_dagster_handler", None)
+    if handler is None:
+        return True
+    found = [
+        (inner, max(logger.level, inner.level))
+        for logger in getattr(handler, "_loggers", ())
+        for inner in logger.handlers
+    ]
+    found += [(inner, inner.level) for inner in getattr(handler, "_handlers", ())]
+    return any(
+        level <= logging.INFO and _is_standard(getattr(inner, "stream", None)) for inner, level in found
+    )
+
+
+def run_of(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> tuple[str, Mapping[str, str]] | None:
+    """The id and the tags of a context's Dagster run; `None` for a context that is built for a direct call."""
+    try:
+        return context.run_id, context.run.tags
+    except DagsterInvalidPropertyError:
+        return None
 
 
 def version_tags(
@@ -65,27 +189,12 @@ def version_tags(
     return _build_data_version_tags(computed, code, inputs, False)
 
 
-def prints_to_console(log: object) -> bool:
-    """Whether what is logged at INFO is also printed by this process, so that a copy of it would stand there twice.
+def without_warnings() -> AbstractContextManager[None]:
+    """A context in which Dagster does not warn of its own beta features.
 
-    A step's `context.log` hands its records to the run's loggers, by default a coloured console logger on stderr, and
-    has no public way to ask for them. Where Dagster has moved them, the answer is the default: they are printed.
-
-    Args:
-        log: A step's `context.log`.
+    The warnings are about what this package does, not about what its users do.
     """
-    handler = getattr(log, "_dagster_handler", None)
-    if handler is None:
-        return True
-    found = [
-        (inner, max(logger.level, inner.level))
-        for logger in getattr(handler, "_loggers", ())
-        for inner in logger.handlers
-    ]
-    found += [(inner, inner.level) for inner in getattr(handler, "_handlers", ())]
-    return any(
-        level <= logging.INFO and _is_standard(getattr(inner, "stream", None)) for inner, level in found
-    )
+    return disable_dagster_warnings()
 
 
 def _is_standard(stream: object) -> bool:

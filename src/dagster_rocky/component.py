@@ -1,4 +1,4 @@
-"""`RockyComponent`: a rocky project as one Dagster graph, from YAML."""
+"""What does a person write, and which hooks are there? `RockyComponent`: a rocky project as one Dagster graph."""
 
 import asyncio
 import logging
@@ -8,15 +8,12 @@ from pathlib import Path
 from typing import Annotated, Self
 
 import dagster as dg
-from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext
-from dagster._core.storage.defs_state.base import DefsStateStorage
 from dagster.components.resolved.core_models import OpSpec
 from dagster.components.utils.defs_state import DefsStateConfig, DefsStateConfigArgs
-from dagster.components.utils.project_paths import get_local_state_path
 from dagster.components.utils.translation import TranslationFn, TranslationFnResolver
-from dagster_shared.serdes.objects.models.defs_state_info import DefsStateManagementType
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
+from dagster_rocky import _dagster
 from dagster_rocky.graph.definitions import (
     backfill_policy,
     build_assets,
@@ -26,8 +23,15 @@ from dagster_rocky.graph.definitions import (
 from dagster_rocky.graph.edges import RockyGraph, build_graph
 from dagster_rocky.graph.ownership import Ownership
 from dagster_rocky.graph.quality import quality_assets
-from dagster_rocky.project.snapshot import ProjectSnapshot, UnreadableState
-from dagster_rocky.project.state import RefreshFailed, describe_staleness, read_state, write_state
+from dagster_rocky.project.snapshot import ProjectSnapshot
+from dagster_rocky.project.state import (
+    RefreshFailed,
+    describe_staleness,
+    read_or_make_state,
+    require_place,
+    state_key,
+    write_state,
+)
 from dagster_rocky.resource import RockyResource
 from dagster_rocky.step.body import Running, run_checks, run_step
 from dagster_rocky.step.execution import StepEvent
@@ -42,22 +46,12 @@ from dagster_rocky.yaml.options import (
     RetryOptions,
     RunSection,
 )
+from dagster_rocky.yaml.paths import place_of, require_config, resolve_binary, resolve_path
 from dagster_rocky.yaml.scaffolding import RockyComponentScaffolder
 from dagster_rocky.yaml.schema import DescribedModel
 from dagster_rocky.yaml.templates import StrictResolutionContext
 
 _LOG = logging.getLogger("dagster_rocky")
-
-
-def _resolve_path(context: dg.ResolutionContext, value: str) -> str:
-    """A path relative to the file that names it."""
-    return str(context.resolve_source_relative_path(str(context.resolve_value(value, as_type=str))))
-
-
-def _resolve_binary(context: dg.ResolutionContext, value: str) -> str:
-    """A bare name is looked up by the resource; anything with a slash is a path."""
-    resolved = str(context.resolve_value(value, as_type=str))
-    return resolved if "/" not in resolved else str(context.resolve_source_relative_path(resolved))
 
 
 @dg.scaffold_with(RockyComponentScaffolder)
@@ -79,7 +73,7 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
     config_path: Annotated[
         str,
         dg.Resolver(
-            _resolve_path,
+            resolve_path,
             model_field_type=str,
             description="The project's `rocky.toml`, relative to this file.",
             examples=["rocky.toml", "{{ context.project_root }}/rocky.toml"],
@@ -88,7 +82,7 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
     binary_path: Annotated[
         str,
         dg.Resolver(
-            _resolve_binary,
+            resolve_binary,
             model_field_type=str,
             description="The engine: `rocky`, `rocky-local`, or a path relative to this file.",
             examples=["rocky", "rocky-local", "{{ env.ROCKY_BIN }}"],
@@ -174,6 +168,7 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
     ] = Field(default_factory=DefsStateConfigArgs.local_filesystem)
 
     _location: str | None = PrivateAttr(default=None)
+    _state_key: str | None = PrivateAttr(default=None)
     _graph: RockyGraph | None = PrivateAttr(default=None)
     _quality: Mapping[str, Sequence[EngineAsset]] = PrivateAttr(default_factory=dict)
     _state_note: str | None = PrivateAttr(default=None)
@@ -204,11 +199,18 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:
         """Loads the component and remembers where it is, which makes its state key unique."""
         loaded = super(dg.StateBackedComponent, cls).load(attributes, context)
-        loaded._location = _location_of(context)
+        loaded._location = place_of(context)
         if not Path(loaded.config_path).is_absolute():
             # The default has not been through the resolver, which makes what the YAML says absolute.
             folder = context.path if context.path.is_dir() else context.path.parent
             loaded.config_path = str(folder / loaded.config_path)
+        loaded._state_key = state_key(
+            cls.__name__,
+            loaded._location,
+            module=context.defs_module_name,
+            project_root=context.project_root,
+            config_path=Path(loaded.config_path),
+        )
         context.component_tree.mark_component_defs_state_key(
             defs_state_key=loaded.defs_state_config.key, loc=context.component_loc
         )
@@ -216,9 +218,9 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
 
     @property
     def defs_state_config(self) -> DefsStateConfig:
-        """Where the snapshot is kept; the key is unique to the place of the component unless it is set."""
-        place = self._location or Path(self.config_path).as_posix()
-        return DefsStateConfig.from_args(self.defs_state, default_key=f"{type(self).__name__}[{place}]")
+        """Where the snapshot is kept; the key is unique to the project and the place in it unless it is set."""
+        key = self._state_key or f"{type(self).__name__}[{Path(self.config_path).as_posix()}]"
+        return DefsStateConfig.from_args(self.defs_state, default_key=key)
 
     @property
     def label(self) -> str:
@@ -291,12 +293,12 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
         so: a database that a run holds at this moment is no reason to lose the graph.
         """
         self.require_config()
+        require_place(self.defs_state_config, context.project_root)
         self._state_note = None
         try:
             return super().build_defs(context)
         except RefreshFailed as failure:
-            config, storage = self.defs_state_config, DefsStateStorage.get()
-            with DefinitionsLoadContext.get().state_path(config, storage, context.project_root) as last_good:
+            with _dagster.last_good_state(self.defs_state_config, context.project_root) as last_good:
                 if last_good is None:
                     raise
                 _LOG.error("rocky: %s", failure.description)
@@ -318,17 +320,10 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
         Raises:
             RefreshFailed: When there is no state and the project cannot be asked for.
         """
-        if state_path is None:
-            state_path = self._first_state(context.project_root)
-        try:
-            snapshot = read_state(state_path)
-        except UnreadableState as error:
-            local = self._local_state(context.project_root)
-            if local is None:
-                raise
-            _LOG.warning("rocky: %s It is made anew.", error)
-            self.write_state_to_path(local)
-            snapshot = read_state(local)
+        root = context.project_root
+        snapshot = read_or_make_state(
+            state_path, self.defs_state_config, root, lambda: asyncio.run(self.refresh_state(root))
+        )
         return self.build_defs_from_snapshot(snapshot)
 
     def build_defs_from_snapshot(self, snapshot: ProjectSnapshot) -> dg.Definitions:
@@ -417,44 +412,4 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
         Raises:
             dagster.Failure: With the path, and what to do.
         """
-        path = Path(self.config_path)
-        if not path.is_file():
-            what = "is a folder" if path.is_dir() else "does not exist"
-            raise dg.Failure(
-                description=(
-                    f"config_path: {path.absolute()} {what}. Name the project's rocky.toml, relative to the "
-                    "defs.yaml; `dg scaffold defs dagster_rocky.RockyComponent` writes one to start from."
-                ),
-                allow_retries=False,
-            )
-
-    def _local_state(self, project_root: Path) -> Path | None:
-        """The state file, where states are files of the project."""
-        if self.defs_state_config.management_type != DefsStateManagementType.LOCAL_FILESYSTEM:
-            return None
-        return get_local_state_path(self.defs_state_config.key, project_root)
-
-    def _first_state(self, project_root: Path) -> Path:
-        """Makes the state that was never stored."""
-        local = self._local_state(project_root)
-        if local is None:
-            key = self.defs_state_config.key
-            raise RefreshFailed(
-                description=(
-                    f"There is no state under the key {key!r} yet, so the project's graph is not known. Store it "
-                    f"with `dg utils refresh-defs-state --defs-state-key '{key}'`."
-                ),
-                allow_retries=False,
-            )
-        _LOG.info("rocky: %s has no state yet; asking the engine for the project", self.defs_state_config.key)
-        asyncio.run(self.refresh_state(project_root))
-        return local
-
-
-def _location_of(context: dg.ComponentLoadContext) -> str:
-    """Where a component is, relative to the project's definitions, e.g. `landing` or `landing[1]`."""
-    try:
-        place = context.component_loc.get_display_key(context.defs_module_path)
-    except ValueError:
-        place = context.component_loc.get_display_key(Path("/"))
-    return place.replace("/defs.yaml", "").removesuffix("[0]") or "defs"
+        require_config(Path(self.config_path))

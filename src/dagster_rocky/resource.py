@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any, TypedDict, TypeVar, Unpack
 
 import dagster as dg
-from dagster._core.errors import DagsterInvalidPropertyError
 from pydantic import BaseModel, Field
 
-from dagster_rocky._dagster import prints_to_console
-from dagster_rocky.engine import errors
+from dagster_rocky._dagster import pipes_context_data, prints_to_console, run_of
+from dagster_rocky.engine import config_file, errors
 from dagster_rocky.engine.command import Engine
 from dagster_rocky.engine.environment import RunOrigin
 from dagster_rocky.engine.invocation import RockyInvocation
 from dagster_rocky.engine.logs.forward import EventLogger, RawCopy
+from dagster_rocky.engine.model_folders import compiled_folders
 from dagster_rocky.engine.news.result import events_of_result
 from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.engine.request import RunRequest
@@ -35,7 +35,6 @@ from dagster_rocky.step.pipes_session import (
     Context,
     PipesReport,
     RockyPipesInvocation,
-    pipes_context_data,
 )
 from dagster_rocky.vocabulary import Mode
 
@@ -192,13 +191,43 @@ class RockyResource(dg.ConfigurableResource):
         args = ["discover", *(["--pipeline", pipeline] if pipeline else [])]
         return self._command(args, DiscoverResult, exclusive=True)
 
-    def compile(self, *, model: str | None = None, vars: Mapping[str, str] | None = None) -> CompileResult:
-        """The models with their diagnostics; errors in models are in the result, not raised."""
-        args = ["compile", *self._model_folders()]
-        args += ["--model", model] if model else []
+    def compile(
+        self,
+        *,
+        model: str | None = None,
+        vars: Mapping[str, str] | None = None,
+        models_dir: str | None = None,
+    ) -> CompileResult:
+        """The models with their diagnostics; errors in models are in the result, not raised.
+
+        The engine compiles one folder at a time, and by itself only `models`: each folder that the project's
+        pipelines build from is compiled, and the answers are put together.
+
+        Args:
+            model: One model, instead of all.
+            vars: Values for `@var(name)`.
+            models_dir: One folder, instead of those of the project.
+
+        Raises:
+            dagster.Failure: When the engine does not get as far as diagnostics.
+        """
+        args = ["--model", model] if model else []
         for name, value in (vars or {}).items():
             args += ["--var", f"{name}={value}"]
-        return self._command(args, CompileResult)
+        args += ["--contracts", self.contracts_dir] if self.contracts_dir else []
+        folders = [models_dir] if models_dir else self._compiled_folders()
+        answers = [
+            self._command(["compile", *(["--models", folder] if folder else []), *args], CompileResult)
+            for folder in folders
+        ]
+        whole = answers[0]
+        if len(answers) > 1:
+            whole.models = sum(answer.models for answer in answers)
+            whole.execution_layers = max(answer.execution_layers for answer in answers)
+            whole.has_errors = any(answer.has_errors for answer in answers)
+            whole.diagnostics = [found for answer in answers for found in answer.diagnostics]
+            whole.models_detail = [detail for answer in answers for detail in answer.models_detail]
+        return whole
 
     def dag(self, column_lineage: bool = False) -> DagResult:
         """The project's graph: pipelines, models and their edges; with the lineage of columns when asked."""
@@ -300,6 +329,15 @@ class RockyResource(dg.ConfigurableResource):
         ) as invocation:
             return invocation.result(model)
 
+    def _compiled_folders(self) -> list[str | None]:
+        """The folders to compile; when none is known the engine says what is wrong."""
+        path = Path(self.config_path).absolute()
+        try:
+            config = config_file.normalised(config_file.read_toml(path))
+        except (OSError, ValueError):
+            return [self.models_dir]
+        return [*compiled_folders(config, self.models_dir, path.parent)] or [self.models_dir]
+
     def _model_folders(self) -> list[str]:
         folders = ["--models", self.models_dir] if self.models_dir else []
         return [*folders, *(["--contracts", self.contracts_dir] if self.contracts_dir else [])]
@@ -336,10 +374,8 @@ def _origin(context: Context | None) -> RunOrigin | None:
     """The Dagster run of a context; one that is built for a direct call has none."""
     if context is None:
         return None
-    try:
-        return RunOrigin.of_dagster_run(context.run_id, context.run.tags)
-    except DagsterInvalidPropertyError:
-        return None
+    run = run_of(context)
+    return RunOrigin.of_dagster_run(*run) if run else None
 
 
 def _raw_log(context: Context | None) -> RawCopy:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import dagster as dg
-from dagster_shared.utils.warnings import disable_dagster_warnings
 
+from dagster_rocky._dagster import without_warnings
 from dagster_rocky.component import RockyComponent
 from dagster_rocky.project.snapshot import UnreadableState
 from dagster_rocky.project.state import describe_staleness, read_state, write_state
@@ -39,5 +39,5 @@ def build_rocky_definitions(component: RockyComponent) -> dg.Definitions:
         is_fit = False
     if not is_fit:
         snapshot = write_state(component.resource, path, component.defs_state_config.key)
-    with disable_dagster_warnings():
+    with without_warnings():
         return component.build_defs_from_snapshot(snapshot)

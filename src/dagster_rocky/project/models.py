@@ -1,77 +1,17 @@
-"""The models of a project: what the engine says of them, with what their own files say."""
+"""What is a model, from what the engine and its own files say of it?"""
 
-import hashlib
-import logging
-import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 from typing import Any, cast
 
 from dagster_rocky.partitions import FORMATS
-from dagster_rocky.project import rocky_toml
+from dagster_rocky.project.files import ModelFile, read_table
 from dagster_rocky.project.snapshot import Column, Model, Pipeline
 from dagster_rocky.project.sql import PhysicalNames, SqlFacts, column_sources, read_dsl, read_sql
 from dagster_rocky.results import DagNode, DagResult, ModelDetail
 from dagster_rocky.vocabulary import Granularity
 
-_LOG = logging.getLogger("dagster_rocky")
 _PREFIX = "transformation:"
-
-
-@dataclass(frozen=True)
-class ModelFile:
-    """A model's file with what is next to it."""
-
-    path: Path
-    relative: str
-    text: str
-    sidecar: Mapping[str, Any]
-    sidecar_text: str
-    contract: Path | None
-    contract_applies: bool
-
-
-def model_files(project_dir: Path, folders: Sequence[str], contracts_dir: str | None) -> dict[str, ModelFile]:
-    """Model files by model name.
-
-    Args:
-        project_dir: The folder of `rocky.toml`.
-        folders: The models' folders relative to it.
-        contracts_dir: A folder of contracts apart from the models, relative to it.
-
-    Returns:
-        `.sql` and `.rocky` files with their sidecars and contracts.
-    """
-    files: dict[str, ModelFile] = {}
-    for folder in folders:
-        for path in sorted((project_dir / folder).rglob("*")):
-            if path.suffix not in {".sql", ".rocky"} or not path.is_file():
-                continue
-            sidecar_path = path.with_suffix(".toml")
-            sidecar: Mapping[str, Any] = {}
-            sidecar_text = ""
-            if sidecar_path.is_file():
-                sidecar_text = sidecar_path.read_text(encoding="utf-8")
-                try:
-                    sidecar = rocky_toml.read_toml(sidecar_path)
-                except tomllib.TOMLDecodeError as error:
-                    _LOG.warning("rocky: %s is left out of descriptions and tags: %s", sidecar_path, error)
-            name = str(sidecar.get("name", path.stem))
-            beside = path.with_suffix(".contract.toml")
-            apart = project_dir / contracts_dir / f"{name}.contract.toml" if contracts_dir else None
-            contract = beside if beside.is_file() else apart if apart and apart.is_file() else None
-            files[name] = ModelFile(
-                path=path,
-                relative=path.relative_to(project_dir).as_posix(),
-                text=path.read_text(encoding="utf-8"),
-                sidecar=sidecar,
-                sidecar_text=sidecar_text,
-                contract=contract,
-                contract_applies=contract == beside,
-            )
-    return files
 
 
 def read_models(
@@ -87,7 +27,7 @@ def read_models(
         dag: The engine's graph, with the lineage of columns.
         details: What `compile` says, by model name; empty when the models do not compile.
         files: What `model_files` gave.
-        config: The parsed `rocky.toml`.
+        config: A normalised `rocky.toml`.
         pipelines: With their sources and targets, which models may read.
 
     Returns:
@@ -102,25 +42,32 @@ def read_models(
     names = PhysicalNames(built)
     lineage = column_sources(dag.column_lineage, targets, names)
     warehouses = {pipeline.name: pipeline.warehouse for pipeline in pipelines}
-    project_freshness = config.get("freshness", {}).get("expected_lag_seconds")
+    project_freshness = _table(config.get("freshness")).get("expected_lag_seconds")
     models = {}
     for node in nodes:
         file = files.get(node.label)
         facts = _facts(file, warehouses.get(node.pipeline or "", "duckdb"))
         model = _model(node, targets[node.label], details.get(node.label), file, facts)
+        declared = [_source_name(row) for row in _rows(file.sidecar.get("sources"))] if file else []
         catalog = model.target.split(".", 1)[0]
-        declared = [_source_name(row) for row in file.sidecar.get("sources", [])] if file else []
         # A name without a schema is no table that the project builds; the engine does not resolve model names.
-        written = [name for name in [*facts.tables, *declared] if "." in name]
-        reads = [names.resolve(name, catalog) for name in written]
+        reads = [names.resolve(name, catalog) for name in [*facts.tables, *declared] if "." in name]
         if file is None or not facts.tables:
             reads += [source.table for source in lineage.get(node.label, [])]
-        own = {targets[name] for name in model.depends_on if name in targets} | {model.target}
-        model.reads = [name for name in dict.fromkeys(reads) if name not in own]
+        own = [targets[name] for name in model.depends_on if name in targets]
+        model.reads = _without([model.target, *own], reads)
         model.lineage = lineage.get(node.label, [])
-        model.freshness_seconds = model.freshness_seconds or project_freshness
+        model.freshness_seconds = model.freshness_seconds or _whole(project_freshness)
         models[model.name] = model
     return _in_dependency_order(models)
+
+
+def _without(own: Iterable[str], names: Iterable[str]) -> list[str]:
+    """Names of tables, each once however it is spelled, without the model's own and those of its `depends_on`."""
+    left_out = {name.lower() for name in own}
+    return list({name.lower(): name for name in reversed([*names]) if name.lower() not in left_out}.values())[
+        ::-1
+    ]
 
 
 def _facts(file: ModelFile | None, warehouse: str) -> SqlFacts:
@@ -152,47 +99,65 @@ def _model(
         depends_on=[other.removeprefix(_PREFIX) for other in node.depends_on if other.startswith(_PREFIX)],
         path=file.relative if file else None,
         sql=file.text if file else None,
-        intent=sidecar.get("intent"),
-        tags={key: str(value) for key, value in (detail.tags if detail else sidecar.get("tags", {})).items()},
-        classification={key: str(value) for key, value in sidecar.get("classification", {}).items()},
-        retention=sidecar.get("retention"),
+        intent=_text(sidecar.get("intent")),
+        tags=_texts(detail.tags if detail else sidecar.get("tags")),
+        classification=_texts(sidecar.get("classification")),
+        retention=_text(sidecar.get("retention")),
         freshness_seconds=freshness.max_lag_seconds if freshness else None,
         freshness_severity=freshness.severity if freshness else None,
         contract=file.contract.name if file and file.contract else None,
         contract_applies=bool(file and file.contract_applies),
         columns=_columns(facts, file),
-        code_version=_code_version(file),
+        code_version=file.code_version if file else None,
     )
 
 
 def _columns(facts: SqlFacts, file: ModelFile | None) -> list[Column]:
-    """Columns in the order of the SQL, with what contract and sidecar say of them."""
-    described = file.sidecar.get("columns", {}) if file else {}
-    promised: dict[str, Mapping[str, Any]] = {}
-    if file and file.contract:
-        try:
-            promised = {row["name"]: row for row in rocky_toml.read_toml(file.contract).get("columns", [])}
-        except (tomllib.TOMLDecodeError, KeyError) as error:
-            _LOG.warning("rocky: contract %s is left out of the column schema: %s", file.contract, error)
-    names = dict.fromkeys([*facts.columns, *promised, *described])
-    return [
-        Column(
-            name=name,
-            type=promised.get(name, {}).get("type"),
-            nullable=promised.get(name, {}).get("nullable"),
-            description=described.get(name, {}).get("description"),
+    """Columns in the order of the SQL, with what contract and sidecar say of them; SQL does not tell A from a."""
+    described = {
+        name.lower(): (name, _table(body))
+        for name, body in _table(file.sidecar.get("columns") if file else None).items()
+    }
+    contract = read_table(file.contract, "the column schema") if file and file.contract else {}
+    promised = {str(row["name"]).lower(): row for row in _rows(contract.get("columns")) if "name" in row}
+    spelled = [*facts.columns, *(str(row["name"]) for row in promised.values())]
+    spelled += [name for name, _ in described.values()]
+    names = {name.lower(): name for name in reversed(spelled)}
+    order = dict.fromkeys(name.lower() for name in spelled)
+    found = []
+    for key in order:
+        row, (_, body) = promised.get(key, {}), described.get(key, ("", {}))
+        nullable = row.get("nullable")
+        found.append(
+            Column(
+                name=names[key],
+                type=_text(row.get("type")),
+                nullable=nullable if isinstance(nullable, bool) else None,
+                description=_text(body.get("description")),
+            )
         )
-        for name in names
-    ]
+    return found
 
 
-def _code_version(file: ModelFile | None) -> str | None:
-    """Changes when the model's SQL, sidecar or contract does."""
-    if file is None:
-        return None
-    contract = file.contract.read_text(encoding="utf-8") if file.contract else ""
-    content = "\0".join((file.text, file.sidecar_text, contract))
-    return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
+def _table(value: Any) -> Mapping[str, Any]:
+    """A sidecar's table; what is none is empty: the engine says what is wrong with it when it compiles."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def _rows(value: Any) -> list[Mapping[str, Any]]:
+    return [row for row in value if isinstance(row, Mapping)] if isinstance(value, list) else []
+
+
+def _texts(value: Any) -> dict[str, str]:
+    return {str(key): str(one) for key, one in _table(value).items()}
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 def _in_dependency_order(models: Mapping[str, Model]) -> list[Model]:

@@ -1,30 +1,38 @@
-"""Asks the engine what a project is and makes a `ProjectSnapshot` of it; runs when the state is refreshed."""
+"""What is the project now? Asks the engine, when the state is refreshed, and makes a `ProjectSnapshot` of it."""
 
 import logging
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import dagster as dg
 
+from dagster_rocky.engine import config_file
+from dagster_rocky.engine.model_folders import compiled_folders, model_folders
 from dagster_rocky.partitions import default_first_partition
-from dagster_rocky.project import rocky_toml
-from dagster_rocky.project.models import ModelFile, model_files, read_models
-from dagster_rocky.project.snapshot import (
-    ConfiguredCheck,
-    Pipeline,
-    ProjectSnapshot,
-    Seed,
-    Source,
-    fingerprint,
-)
+from dagster_rocky.project import pipelines, rocky_toml
+from dagster_rocky.project.files import ModelFile, model_files
+from dagster_rocky.project.models import read_models
+from dagster_rocky.project.snapshot import Pipeline, ProjectSnapshot, Seed, fingerprint
 from dagster_rocky.resource import RockyResource
-from dagster_rocky.results import CompileResult, DagResult, DiscoverResult, ModelDetail
+from dagster_rocky.results import DagResult, ListedPipeline, ModelDetail
 
 _LOG = logging.getLogger("dagster_rocky")
-_LOADABLE = {".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet"}
+
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class _Answer(Generic[Value]):
+    """What the engine said, with what a person should know of it."""
+
+    value: Value
+    problems: Sequence[str] = field(default=())
+    notices: Sequence[str] = field(default=())
 
 
 def refresh(resource: RockyResource, previous: ProjectSnapshot | None = None) -> ProjectSnapshot:
@@ -46,50 +54,36 @@ def refresh(resource: RockyResource, previous: ProjectSnapshot | None = None) ->
     _refuse_invalid(resource)
     listed = resource.list_pipelines().pipelines
     config = _read_config(Path(resource.config_path))
-    problems: list[str] = []
-    adapters = rocky_toml.adapter_types(config)
-    pipelines = []
-    for entry in listed:
-        body = config.get("pipeline", {}).get(entry.name, {})
-        pipeline = Pipeline(
-            name=entry.name,
-            type=entry.pipeline_type or "replication",
-            warehouse=rocky_toml.warehouse_of(body, adapters),
-            depends_on=entry.depends_on,
-        )
-        if pipeline.type == "replication":
-            found = resource.discover(entry.name)
-            _add_sources(pipeline, body, found, previous, problems)
-        elif pipeline.type == "quality":
-            pipeline.checked, pipeline.checks_of_all, pipeline.checks_by_table = rocky_toml.quality_checks(
-                body
-            )
-        elif pipeline.type in {"load", "snapshot"}:
-            _add_targets(pipeline, body, project_dir)
-        pipelines.append(pipeline)
-    folders = _model_folders(config, resource.models_dir)
-    dag = _dag(resource, [project_dir / folder for folder in folders], problems)
+    found = _pipelines(resource, listed, config, previous)
+    folders = model_folders(config, resource.models_dir)
     files = model_files(project_dir, folders, resource.contracts_dir)
-    models = read_models(dag, _compile(resource, files, problems), files, config, pipelines)
+    dag = _dag(resource, files)
+    details = _compile(resource, compiled_folders(config, resource.models_dir, project_dir))
+    models = read_models(dag.value, details.value, files, config, found.value)
     watched = [Path(resource.config_path).name, *folders, "seeds"]
     watched += [resource.contracts_dir] if resource.contracts_dir else []
-    first_partitions = [model.first_partition for model in models if model.first_partition]
-    for problem in problems:
-        _LOG.warning("rocky: %s", problem)
+    answers: list[_Answer[Any]] = [found, dag, details]
+    problems = [problem for answer in answers for problem in answer.problems]
+    notices = [notice for answer in answers for notice in answer.notices]
+    for text in [*problems, *notices]:
+        _LOG.warning("rocky: %s", text)
     return ProjectSnapshot(
         engine_version=engine_version,
         fingerprint=fingerprint(project_dir, watched),
         watched=watched,
         refreshed_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        first_partition=_first_partition(first_partitions, previous),
-        pipelines=pipelines,
+        first_partition=_first_partition(
+            [model.first_partition for model in models if model.first_partition], previous
+        ),
+        pipelines=found.value,
         models=models,
         seeds=[
-            Seed(name=node.label, target=node.target.name, pipeline=_seeding_pipeline(pipelines))
-            for node in dag.nodes
+            Seed(name=node.label, target=node.target.name, pipeline=_seeding_pipeline(found.value))
+            for node in dag.value.nodes
             if node.kind == "seed" and node.target
         ],
         problems=problems,
+        notices=notices,
     )
 
 
@@ -107,9 +101,43 @@ def _refuse_invalid(resource: RockyResource) -> None:
         )
 
 
-def _seeding_pipeline(pipelines: Sequence[Pipeline]) -> str | None:
+def _pipelines(
+    resource: RockyResource,
+    listed: Sequence[ListedPipeline],
+    config: Mapping[str, Any],
+    previous: ProjectSnapshot | None,
+) -> _Answer[list[Pipeline]]:
+    """Every pipeline with what its type has; replications are discovered."""
+    project_dir = Path(resource.config_path).absolute().parent
+    adapters = rocky_toml.adapter_types(config)
+    complete: list[Pipeline] = []
+    problems: list[str] = []
+    notices: list[str] = []
+    for entry in listed:
+        body = config.get("pipeline", {}).get(entry.name, {})
+        pipeline = Pipeline(
+            name=entry.name,
+            type=entry.pipeline_type or "replication",
+            warehouse=rocky_toml.warehouse_of(body, adapters),
+            depends_on=entry.depends_on,
+        )
+        if pipeline.type == "replication":
+            before = previous.pipeline(pipeline.name) if previous else None
+            known = pipelines.replication(pipeline, body, resource.discover(entry.name), before)
+            pipeline = known.pipeline
+            problems += known.problems
+            notices += known.notices
+        elif pipeline.type == "quality":
+            pipeline = pipelines.quality(pipeline, body)
+        elif pipeline.type in {"load", "snapshot"}:
+            pipeline = pipelines.load_or_snapshot(pipeline, body, project_dir)
+        complete.append(pipeline)
+    return _Answer(complete, problems, notices)
+
+
+def _seeding_pipeline(known: Sequence[Pipeline]) -> str | None:
     """`rocky seed` takes its adapter from a pipeline: the models', since they read the seeds, or the first."""
-    order = sorted(pipelines, key=lambda pipeline: pipeline.type != "transformation")
+    order = sorted(known, key=lambda pipeline: pipeline.type != "transformation")
     return order[0].name if order else None
 
 
@@ -123,138 +151,41 @@ def _first_partition(known: Sequence[str], previous: ProjectSnapshot | None) -> 
 def _read_config(path: Path) -> dict[str, Any]:
     """The engine has read it already, so a failure here is a difference in dialect, and named as such."""
     try:
-        return rocky_toml.read_toml(path)
-    except (tomllib.TOMLDecodeError, OSError) as error:
+        return config_file.normalised(config_file.read_toml(path))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise dg.Failure(
             description=f"{path} cannot be read: {error}. Run `rocky validate` there and correct the file.",
             allow_retries=False,
         ) from error
 
 
-def _add_sources(
-    pipeline: Pipeline,
-    body: Mapping[str, Any],
-    found: DiscoverResult,
-    previous: ProjectSnapshot | None,
-    problems: list[str],
-) -> None:
-    """Sources and tables of a replication, without what the project switches off."""
-    target = body.get("target", {})
-    pipeline.catalog_template = target.get("catalog_template", "")
-    pipeline.schema_template = target.get("schema_template", "")
-    order, pipeline.separator = rocky_toml.pattern_of(body)
-    excluded = {(row.get("source_schema"), row.get("table_name")) for row in found.excluded_tables}
-    for source in found.sources:
-        names = [name for name in order if name in source.components]
-        names += [name for name in source.components if name not in names]
-        tables = [
-            table.name
-            for table in source.tables
-            if (source.id, table.name) not in excluded
-            and not rocky_toml.is_excluded(body, source.id, table.name)
-        ]
-        pipeline.sources.append(
-            Source(
-                id=source.id,
-                source_type=source.source_type,
-                components={name: source.components[name] for name in names},
-                tables=tables,
-            )
-        )
-    before = previous.pipeline(pipeline.name) if previous else None
-    kept = {source.id: source for source in before.sources} if before else {}
-    for failed in found.failed_sources:
-        problems.append(
-            f"source {failed.id!r} of pipeline {pipeline.name!r} could not be discovered "
-            f"({failed.error_class}: {failed.message}); it stays in the graph as it was"
-        )
-        known = kept.get(failed.id) or Source(id=failed.id, source_type=failed.source_type)
-        pipeline.sources.append(
-            known.model_copy(update={"unavailable": failed.message or failed.error_class})
-        )
-    if not pipeline.sources:
-        problems.append(
-            f"pipeline {pipeline.name!r} discovers no source: check its schema pattern, and that the database at "
-            "the adapter's path is the one that you mean (the engine makes a missing DuckDB file, empty)"
-        )
-    pipeline.checks_of_all = rocky_toml.checks_of_all_tables(body)
-    if found.checks:
-        is_error = any(c.kind == "freshness" and c.severity == "error" for c in pipeline.checks_of_all)
-        if found.checks.freshness and is_error:
-            pipeline.freshness_seconds = found.checks.freshness.threshold_seconds
-        severities = rocky_toml.check_severities(body)
-        pipeline.checks_by_table = {
-            table: [
-                ConfiguredCheck(
-                    name=check.name, kind=check.kind, severity=severities.get(check.name, "error")
-                )
-                for check in checks
-            ]
-            for table, checks in found.checks.configured_checks.items()
-        }
-
-
-def _add_targets(pipeline: Pipeline, body: Mapping[str, Any], project_dir: Path) -> None:
-    """What a load or a snapshot pipeline writes and reads."""
-    target, source = body.get("target", {}), body.get("source", {})
-    prefix = f"{target.get('catalog', '')}.{target.get('schema', '')}"
-    if pipeline.type == "snapshot" or target.get("table"):
-        pipeline.targets = [f"{prefix}.{target.get('table', pipeline.name)}"]
-    else:
-        folder = project_dir / str(body.get("source_dir", "."))
-        files = sorted(path for path in folder.glob("*") if path.suffix.lower() in _LOADABLE)
-        pipeline.targets = list(dict.fromkeys(f"{prefix}.{path.stem}" for path in files))
-    if source.get("table"):
-        pipeline.reads = [".".join(str(source.get(part, "")) for part in ("catalog", "schema", "table"))]
-
-
-def _model_folders(config: Mapping[str, Any], models_dir: str | None) -> list[str]:
-    """The folders of the transformation pipelines' `models` globs, relative to `rocky.toml`."""
-    globs = [
-        str(body.get("models", "models/**"))
-        for body in config.get("pipeline", {}).values()
-        if isinstance(body, dict) and body.get("type") == "transformation"
-    ]
-    folders = [models_dir] if models_dir else []
-    for glob in globs:
-        parts = Path(glob).parts
-        fixed = [
-            part for index, part in enumerate(parts) if not any("*" in other for other in parts[: index + 1])
-        ]
-        folders.append("/".join(fixed) or ".")
-    return list(dict.fromkeys(folders))
-
-
-def _dag(resource: RockyResource, folders: Sequence[Path], problems: list[str]) -> DagResult:
-    """The engine's graph with the lineage of columns; a project without a models folder has none."""
+def _dag(resource: RockyResource, files: Mapping[str, ModelFile]) -> _Answer[DagResult]:
+    """The engine's graph with the lineage of columns; a project without models has none."""
     try:
-        return resource.dag(column_lineage=True)
+        return _Answer(resource.dag(column_lineage=True))
     except dg.Failure as failure:
         text = (failure.description or "the engine found none").strip().splitlines()[0]
-        if folders and not any(folder.is_dir() for folder in folders):
-            problems.append(f"the project has no models yet: {text}")
-            return DagResult()
+        if not files:
+            return _Answer(DagResult(), [f"the project has no models yet: {text}"])
     # SQL that cannot be parsed has no lineage, and still a place in the graph.
-    dag = resource.dag()
-    problems.append(f"the lineage of columns is not known: {text}")
-    return dag
+    return _Answer(resource.dag(), [f"the lineage of columns is not known: {text}"])
 
 
-def _compile(
-    resource: RockyResource, files: Mapping[str, ModelFile], problems: list[str]
-) -> Mapping[str, ModelDetail]:
+def _compile(resource: RockyResource, folders: Sequence[str]) -> _Answer[Mapping[str, ModelDetail]]:
     """Tags and freshness as the engine merges them; a project that does not compile is shown all the same."""
-    if not files:
-        return {}
-    try:
-        compiled: CompileResult = resource.compile()
-    except dg.Failure as failure:
-        text = (failure.description or "").strip()
-        problems.append(f"the models do not compile, so running them will fail: {text}")
-        return {}
-    problems += [
-        f"model {found.model!r}: [{found.code}] {found.message}"
-        for found in compiled.diagnostics
-        if found.severity == "Error"
-    ]
-    return {detail.name: detail for detail in compiled.models_detail}
+    details: dict[str, ModelDetail] = {}
+    problems: list[str] = []
+    for folder in folders:
+        try:
+            compiled = resource.compile(models_dir=folder)
+        except dg.Failure as failure:
+            text = (failure.description or "").strip()
+            problems.append(f"the models do not compile, so running them will fail: {text}")
+            continue
+        problems += [
+            f"model {found.model!r}: [{found.code}] {found.message}"
+            for found in compiled.diagnostics
+            if found.severity == "Error"
+        ]
+        details |= {detail.name: detail for detail in compiled.models_detail}
+    return _Answer(details, problems)

@@ -1,26 +1,20 @@
-"""What only `rocky.toml` and the sidecars say, read when the state is refreshed."""
+"""What does only `rocky.toml` say of a pipeline: its warehouse, its overrides, its schema pattern?"""
 
-from collections.abc import Mapping
-from fnmatch import fnmatchcase
-from typing import Any, Literal
-
-from dagster_rocky.engine.config_file import read_toml  # noqa: F401 - read here by the other modules of the room
-from dagster_rocky.project.snapshot import CheckedTable, ConfiguredCheck
+import re
+from collections.abc import Collection, Mapping
+from typing import Any
 
 
 def adapter_types(config: Mapping[str, Any]) -> dict[str, str]:
     """Adapter names with their types; an unnamed `[adapter]` is called `default`.
 
     Args:
-        config: The parsed `rocky.toml`.
+        config: A normalised `rocky.toml`.
 
     Returns:
         For example `{"default": "duckdb"}`.
     """
-    adapters = config.get("adapter", {})
-    if isinstance(adapters.get("type"), str):
-        return {"default": adapters["type"]}
-    return {name: body.get("type", "") for name, body in adapters.items() if isinstance(body, dict)}
+    return {name: str(body.get("type", "")) for name, body in config.get("adapter", {}).items()}
 
 
 def warehouse_of(pipeline: Mapping[str, Any], adapters: Mapping[str, str]) -> str:
@@ -33,28 +27,51 @@ def warehouse_of(pipeline: Mapping[str, Any], adapters: Mapping[str, str]) -> st
     Returns:
         The adapter's type, or empty when several could be meant.
     """
-    name = pipeline.get("target", {}).get("adapter", "default")
+    name = str(pipeline.get("target", {}).get("adapter", "default"))
     return adapters.get(name) or (next(iter(adapters.values())) if len(adapters) == 1 else "")
 
 
-def is_excluded(pipeline: Mapping[str, Any], source_id: str, table: str) -> bool:
+def override_of(pipeline: Mapping[str, Any], names: Collection[str], table: str, field: str) -> Any:
+    """What the overrides of a replication say of one table, for one field (contract, section 18).
+
+    The most specific rule that sets the field counts: source and literal table before source and pattern, before
+    source alone, before table alone; among equals the first.
+
+    Args:
+        pipeline: One replication's `[pipeline.NAME]`.
+        names: What `match.connector` may say of the source: its id and its schema.
+        table: The bare table name.
+        field: For example `enabled` or `strategy`.
+
+    Returns:
+        The value, or `None` when no rule sets it.
+
+    Example:
+        ```python
+        rules = [{"match": {"table": "kegs"}, "enabled": False}]
+        override_of({"table_overrides": rules}, {"raw__north"}, "kegs", "enabled")  # False
+        ```
+    """
+    found: tuple[int, Any] | None = None
+    for rule in pipeline.get("table_overrides", []):
+        rank = _rank(rule.get("match", {}), names, table)
+        if rank is not None and field in rule and (found is None or rank < found[0]):
+            found = (rank, rule[field])
+    return found[1] if found else None
+
+
+def is_excluded(pipeline: Mapping[str, Any], names: Collection[str], table: str) -> bool:
     """Whether the project switches a replicated table off.
 
     Args:
         pipeline: One replication's `[pipeline.NAME]`.
-        source_id: The source schema.
+        names: The source's id and schema.
         table: The bare table name.
 
     Returns:
-        True when an override with `enabled = false` matches it.
+        True when the override that counts says `enabled = false`.
     """
-    for rule in pipeline.get("table_overrides", []):
-        match = rule.get("match", {})
-        fits_source = match.get("connector") in {None, source_id}
-        fits_table = fnmatchcase(table, match.get("table", "*"))
-        if fits_source and fits_table and rule.get("enabled") is False:
-            return True
-    return False
+    return override_of(pipeline, names, table, "enabled") is False
 
 
 def pattern_of(pipeline: Mapping[str, Any]) -> tuple[list[str], str]:
@@ -71,80 +88,21 @@ def pattern_of(pipeline: Mapping[str, Any]) -> tuple[list[str], str]:
     return names, str(pattern.get("separator", "__"))
 
 
-def checks_of_all_tables(pipeline: Mapping[str, Any]) -> list[ConfiguredCheck]:
-    """The checks of a replication that `discover` does not list: they run on every copied table.
-
-    Args:
-        pipeline: One replication's `[pipeline.NAME]`.
-
-    Returns:
-        `row_count`, `column_match` and `freshness` as far as they are on.
-    """
-    checks = _enabled_checks(pipeline)
-    found = [
-        ConfiguredCheck(name=name, kind=name, severity="error")
-        for name in ("row_count", "column_match")
-        if checks.get(name)
-    ]
-    if checks.get("freshness"):
-        found.append(
-            ConfiguredCheck(name="freshness", kind="freshness", severity=_severity(checks["freshness"]))
-        )
-    return found
+def _rank(match: Mapping[str, Any], names: Collection[str], table: str) -> int | None:
+    """How specific a matching rule is, 0 the most; `None` when it does not match."""
+    connector, wanted = match.get("connector"), match.get("table")
+    if connector is not None and connector not in names:
+        return None
+    is_pattern = wanted is not None and any(sign in str(wanted) for sign in "*?")
+    if wanted is not None:
+        fits = _glob(str(wanted)).fullmatch(table) if is_pattern else wanted == table
+        if not fits:
+            return None
+    if connector is None:
+        return 4 if wanted is None else 3
+    return 2 if wanted is None else int(is_pattern)
 
 
-def check_severities(pipeline: Mapping[str, Any]) -> dict[str, Literal["error", "warning"]]:
-    """The severity of each check that `discover` lists, by the engine's name of it.
-
-    Args:
-        pipeline: One `[pipeline.NAME]`.
-
-    Returns:
-        For example `{"accepted_values:cabin": "warning"}`.
-    """
-    checks = _enabled_checks(pipeline)
-    severities = {rule["name"]: _severity(rule) for rule in checks.get("custom", []) if "name" in rule}
-    severities |= {_assertion_name(rule): _severity(rule) for rule in checks.get("assertions", [])}
-    null_rate = checks.get("null_rate") or {}
-    if isinstance(null_rate, dict):
-        severities |= {f"null_rate:{column}": _severity(null_rate) for column in null_rate.get("columns", [])}
-    return severities
-
-
-def quality_checks(
-    pipeline: Mapping[str, Any],
-) -> tuple[list[CheckedTable], list[ConfiguredCheck], dict[str, Any]]:
-    """What a quality pipeline looks at and what it checks.
-
-    Args:
-        pipeline: One quality pipeline's `[pipeline.NAME]`.
-
-    Returns:
-        The tables and schemas; the checks of every table; and by bare table name the checks of that table.
-    """
-    checks = _enabled_checks(pipeline)
-    tables = [
-        CheckedTable(
-            catalog=ref.get("catalog", ""), schema_name=ref.get("schema", ""), table=ref.get("table")
-        )
-        for ref in pipeline.get("tables", [])
-    ]
-    of_all = [ConfiguredCheck(name="row_count", kind="row_count")] if checks.get("row_count") else []
-    by_table: dict[str, list[ConfiguredCheck]] = {}
-    for rule in checks.get("assertions", []):
-        check = ConfiguredCheck(name=_assertion_name(rule), kind="assertion", severity=_severity(rule))
-        by_table.setdefault(rule.get("table", ""), []).append(check)
-    return tables, of_all, by_table
-
-
-def _enabled_checks(pipeline: Mapping[str, Any]) -> Mapping[str, Any]:
-    checks = pipeline.get("checks", {})
-    return checks if checks.get("enabled", True) else {}
-
-
-def _severity(rule: Any) -> Literal["error", "warning"]:
-    return "warning" if isinstance(rule, Mapping) and rule.get("severity") == "warning" else "error"
-
-
-def _assertion_name(rule: Mapping[str, Any]) -> str:
-    return str(rule.get("name") or f"{rule.get('type', 'assertion')}:{rule.get('column', '-')}")
+def _glob(pattern: str) -> re.Pattern[str]:
+    """`*` and `?` alone are wildcards; brackets are letters like any other."""
+    return re.compile(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), re.DOTALL)

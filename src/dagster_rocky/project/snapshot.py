@@ -1,15 +1,16 @@
-"""`ProjectSnapshot`: what the engine said of a project, compact, versioned, and tied to the files it came from."""
+"""What is known of a project, compact, versioned, and tied to the files that it came from?"""
 
 import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from dagster_rocky.engine.model_folders import files_below
 from dagster_rocky.vocabulary import EngineKey, Granularity
 
-SNAPSHOT_VERSION = 1
+SNAPSHOT_VERSION = 2
 
 PipelineType = Literal["replication", "transformation", "quality", "snapshot", "load"]
 
@@ -21,21 +22,35 @@ class _Part(BaseModel):
 
 
 class ConfiguredCheck(_Part):
-    """A check as the project configures it; `name` is the engine's."""
+    """A check as the project configures it.
+
+    Attributes:
+        name: The engine's; several checks of one table may share it (contract, section 18).
+        kind: `row_count`, `custom`, `null_rate`, `assertion`, `cross_source_overlap`, ….
+        severity: What the engine gives a failure of it.
+        description: What holds when it passes, in words, e.g. `carrier is never null`.
+        candidate: Of a `cross_source_overlap`: the engine reports it on one of the tables of this name.
+    """
 
     name: str
     kind: str
     severity: Literal["error", "warning"] = "error"
+    description: str | None = None
+    candidate: bool = False
 
 
 class Source(_Part):
-    """One source of a replication with its copied tables; `unavailable` says why it could not be seen now."""
+    """One source of a replication with its copied tables; `unavailable` says why it could not be seen now.
+
+    `last_sync_at` is when its own loader last succeeded, as the engine wrote it at the refresh.
+    """
 
     id: str
     source_type: str
-    components: dict[str, str | list[str]] = Field(default_factory=dict)
-    tables: list[str] = Field(default_factory=list)
+    components: dict[str, str | list[str]] = {}
+    tables: list[str] = []
     unavailable: str | None = None
+    last_sync_at: str | None = None
 
     def engine_key(self, table: str) -> EngineKey:
         """The engine's key of one of the tables."""
@@ -59,20 +74,20 @@ class Pipeline(_Part):
     name: str
     type: str
     warehouse: str = ""
-    depends_on: list[str] = Field(default_factory=list)
+    depends_on: list[str] = []
     # replication
     catalog_template: str = ""
     schema_template: str = ""
     separator: str = "__"
     freshness_seconds: int | None = None  # of a freshness check with severity error
-    sources: list[Source] = Field(default_factory=list)
-    checks_of_all: list[ConfiguredCheck] = Field(default_factory=list)
-    checks_by_table: dict[str, list[ConfiguredCheck]] = Field(default_factory=dict)
+    sources: list[Source] = []
+    checks_of_all: list[ConfiguredCheck] = []
+    checks_by_table: dict[str, list[ConfiguredCheck]] = {}
     # quality
-    checked: list[CheckedTable] = Field(default_factory=list)
+    checked: list[CheckedTable] = []
     # load and snapshot: `catalog.schema.table`
-    targets: list[str] = Field(default_factory=list)
-    reads: list[str] = Field(default_factory=list)
+    targets: list[str] = []
+    reads: list[str] = []
 
     def target_of(self, source: Source, table: str) -> str:
         """`catalog.schema.table` of a replicated table."""
@@ -114,20 +129,20 @@ class Model(_Part):
     granularity: Granularity | None = None
     first_partition: str | None = None
     lookback: int | None = None
-    depends_on: list[str] = Field(default_factory=list)
-    reads: list[str] = Field(default_factory=list)
+    depends_on: list[str] = []
+    reads: list[str] = []
     path: str | None = None
     sql: str | None = None
     intent: str | None = None
-    tags: dict[str, str] = Field(default_factory=dict)
-    classification: dict[str, str] = Field(default_factory=dict)
+    tags: dict[str, str] = {}
+    classification: dict[str, str] = {}
     retention: str | None = None
     freshness_seconds: int | None = None
     freshness_severity: str | None = None
     contract: str | None = None
     contract_applies: bool = False
-    columns: list[Column] = Field(default_factory=list)
-    lineage: list[ColumnSource] = Field(default_factory=list)
+    columns: list[Column] = []
+    lineage: list[ColumnSource] = []
     code_version: str | None = None
 
     @property
@@ -155,6 +170,7 @@ class ProjectSnapshot(_Part):
         refreshed_at: UTC, ISO 8601.
         first_partition: Where partitioned models start that name no first partition.
         problems: What was wrong with the project though it could be read, for a person.
+        notices: What is new or worth a look, for a person: it is no fault of the project.
 
     Example:
         ```python
@@ -166,13 +182,14 @@ class ProjectSnapshot(_Part):
     version: int = SNAPSHOT_VERSION
     engine_version: str = ""
     fingerprint: str = ""
-    watched: list[str] = Field(default_factory=list)
+    watched: list[str] = []
     refreshed_at: str = ""
     first_partition: str = "2026-01-01"
-    pipelines: list[Pipeline] = Field(default_factory=list)
-    models: list[Model] = Field(default_factory=list)
-    seeds: list[Seed] = Field(default_factory=list)
-    problems: list[str] = Field(default_factory=list)
+    pipelines: list[Pipeline] = []
+    models: list[Model] = []
+    seeds: list[Seed] = []
+    problems: list[str] = []
+    notices: list[str] = []
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -191,7 +208,9 @@ class ProjectSnapshot(_Part):
         try:
             snapshot = cls.model_validate_json(content)
         except ValidationError as error:
-            raise UnreadableState(path, f"{error.error_count()} field(s) do not fit this version") from error
+            raise UnreadableState(path, _misfits(error)) from error
+        if "version" not in snapshot.model_fields_set:
+            raise UnreadableState(path, "it names no format")
         if snapshot.version != SNAPSHOT_VERSION:
             raise UnreadableState(
                 path, f"it has format {snapshot.version}, this version reads {SNAPSHOT_VERSION}"
@@ -204,8 +223,10 @@ class ProjectSnapshot(_Part):
         Args:
             path: The file; its folder must exist.
         """
+        body = self.model_dump_json(exclude_defaults=True, exclude={"version"}).removeprefix("{")
+        comma = "" if body == "}" else ","
         draft = path.with_name(f"{path.name}.draft")
-        draft.write_text(self.model_dump_json(exclude_defaults=True, by_alias=True), encoding="utf-8")
+        draft.write_text(f'{{"version":{self.version}{comma}{body}', encoding="utf-8")
         draft.replace(path)
 
     def pipeline(self, name: str) -> Pipeline | None:
@@ -228,6 +249,14 @@ class UnreadableState(Exception):
         )
 
 
+def _misfits(error: ValidationError) -> str:
+    """What does not fit, with the first place: a cut-off file and a foreign one read differently."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    where = f"{place}: " if place else ""
+    return f"{error.error_count()} field(s) do not fit this version ({where}{first['msg']})"
+
+
 def watched_files(project_dir: Path, watched: Iterable[str]) -> Iterator[Path]:
     """The files whose contents decide whether a snapshot is stale, in a stable order.
 
@@ -242,11 +271,10 @@ def watched_files(project_dir: Path, watched: Iterable[str]) -> Iterator[Path]:
         root = project_dir / name
         if root.is_file():
             yield root
-        elif root.is_dir():
-            for path in sorted(root.rglob("*")):
-                hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-                if path.suffix in {".sql", ".rocky", ".toml", ".csv"} and not hidden and path.is_file():
-                    yield path
+        for path in files_below(root):
+            hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
+            if path.suffix in {".sql", ".rocky", ".toml", ".csv"} and not hidden:
+                yield path
 
 
 def fingerprint(project_dir: Path, watched: Iterable[str]) -> str:

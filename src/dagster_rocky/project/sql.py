@@ -1,9 +1,10 @@
-"""What a model's SQL says: the physical tables that it reads and the columns that it makes."""
+"""What does a model's SQL say: which physical tables it reads, and which columns it makes?"""
 
 import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from dagster_rocky.project.snapshot import ColumnSource
 from dagster_rocky.results import ColumnEdge
@@ -46,30 +47,42 @@ def read_sql(sql: str, dialect: str | None = "duckdb") -> SqlFacts:
     try:
         known = dialect if dialect in {item.value for item in sqlglot.dialects.Dialects} else None
         tree = sqlglot.parse_one(text, dialect=known)
-    except sqlglot.errors.SqlglotError as error:
+        if tree is None:
+            return SqlFacts()
+        tables = dict.fromkeys(_written_name(table) for table in tree.find_all(exp.Table))
+        columns = tree.named_selects if isinstance(tree, exp.Query) else []
+    except (sqlglot.errors.SqlglotError, RecursionError, ValueError, LookupError, AttributeError) as error:
         _LOG.warning(
             "rocky: a model's SQL cannot be parsed, its edges come from its sidecar alone: %s", error
         )
         return SqlFacts()
-    if tree is None:
-        return SqlFacts()
-    aliases = {cte.alias_or_name for cte in tree.find_all(exp.CTE)}
-    tables: dict[str, None] = {}
-    for table in tree.find_all(exp.Table):
-        name = ".".join(part for part in (table.catalog, table.db, table.name) if part)
-        if table.name and not (not table.db and table.name in aliases):
-            tables.setdefault(name)
-    columns = tree.named_selects if isinstance(tree, exp.Query) else []
-    return SqlFacts(tuple(tables), tuple(name for name in columns if name and name != "*"))
+    return SqlFacts(
+        tuple(name for name in tables if name), tuple(name for name in columns if name and name != "*")
+    )
+
+
+def _written_name(table: Any) -> str:
+    """`schema.table` or `catalog.schema.table`; empty for what is no table of a schema.
+
+    That is a common table expression, a function such as `range(3)`, a file, or a name of more parts.
+    """
+    from sqlglot import exp  # noqa: PLC0415
+
+    parts = [part for part in (table.catalog, table.db, table.name) if part]
+    is_plain = isinstance(table.this, exp.Identifier) and table.db and table.name
+    return ".".join(parts) if is_plain and not any("." in part for part in parts) else ""
 
 
 def read_dsl(text: str) -> SqlFacts:
     """The tables of a `.rocky` model: what follows `from` and `join`."""
-    return SqlFacts(tuple(dict.fromkeys(_DSL_SOURCE.findall(text))))
+    return SqlFacts(tuple(name for name in dict.fromkeys(_DSL_SOURCE.findall(text)) if "." in name))
 
 
 class PhysicalNames:
-    """Resolves the names that SQL uses to the full names of tables that the project builds.
+    """Resolves the names that SQL uses to full names, in one spelling each.
+
+    What the project builds is spelled as the project does, any other table as it is first met: SQL does not tell
+    `Orders` from `orders`.
 
     Args:
         targets: Every `catalog.schema.table` that the project builds.
@@ -94,13 +107,13 @@ class PhysicalNames:
         """
         parts = name.split(".")
         if len(parts) == 3:
-            return self._full.get(name.lower(), name)
+            return self._full.setdefault(name.lower(), name)
         if len(parts) == 2:
             matches = self._short.get(name.lower(), [])
             own = [match for match in matches if match.split(".", 1)[0].lower() == catalog.lower()]
             if own or len(matches) == 1:
                 return (own or matches)[0]
-            return f"{catalog}.{name}"
+            return self._full.setdefault(f"{catalog}.{name}".lower(), f"{catalog}.{name}")
         return name
 
 
@@ -115,14 +128,20 @@ def column_sources(
         names: Resolves the tables that the edges name.
 
     Returns:
-        By model; columns that come from a sub-select are left out, since the engine does not say whose they are.
+        By model, each edge once; columns that come from a sub-select, a common table expression or a function are
+        left out, since the engine does not say whose they are.
     """
-    found: dict[str, list[ColumnSource]] = {}
+    by_name = {name.lower(): target for name, target in targets.items()}
+    found: dict[str, dict[tuple[str, str, str], ColumnSource]] = {}
     for edge in edges:
         target = targets.get(edge.target.model)
-        if target is None or edge.source.model.startswith("("):
+        if target is None or "(" in edge.source.model:
             continue
-        source = targets.get(edge.source.model) or names.resolve(edge.source.model, target.split(".", 1)[0])
+        named = targets.get(edge.source.model) or by_name.get(edge.source.model.lower())
+        source = named or names.resolve(edge.source.model, target.split(".", 1)[0])
+        if "." not in source:
+            continue
         made = ColumnSource(column=edge.target.column, table=source, source_column=edge.source.column)
-        found.setdefault(edge.target.model, []).append(made)
-    return found
+        key = (made.column.lower(), made.table.lower(), made.source_column.lower())
+        found.setdefault(edge.target.model, {}).setdefault(key, made)
+    return {model: list(sources.values()) for model, sources in found.items()}

@@ -6,9 +6,8 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 import dagster as dg
-from dagster._core.errors import DagsterInvalidPropertyError
-from dagster._core.pipes.context import build_external_execution_context_data
 
+from dagster_rocky._dagster import has_assets, pipes_context_data
 from dagster_rocky.engine.news.events import Built, Checked, EngineEvent
 from dagster_rocky.results import RunResult
 from dagster_rocky.step import events
@@ -16,27 +15,6 @@ from dagster_rocky.step.metadata import built_metadata, checked_metadata, severi
 from dagster_rocky.vocabulary import check_name
 
 Context = dg.AssetExecutionContext | dg.OpExecutionContext
-
-
-def pipes_context_data(context: Context) -> Mapping[str, Any]:
-    """The Pipes context of a step, as Dagster's own clients send it.
-
-    Dagster makes it with a private function; `open_pipes_session`, which is public, demands an event for every
-    selected asset and check, and so cannot be used for runs that report what really happened. A context that is
-    built for a direct call has nothing to send.
-    """
-    try:
-        return build_external_execution_context_data(context, extras=None)
-    except DagsterInvalidPropertyError:
-        return {"extras": {}}
-
-
-def _has_assets(context: Context) -> bool:
-    """Whether the context is that of an asset; one that is built for a direct call has no properties to ask."""
-    try:
-        return context.has_assets_def
-    except DagsterInvalidPropertyError:
-        return False
 
 
 class RockyPipesInvocation(dg.PipesClientCompletedInvocation):
@@ -75,7 +53,7 @@ class RockyPipesInvocation(dg.PipesClientCompletedInvocation):
                 built nothing.
         """
         results = super().get_results(implicit_materializations=implicit_materializations)
-        if not _has_assets(self._context):
+        if not has_assets(self._context):
             return results
         assets = self._context.selected_asset_keys
         checks = self._context.selected_asset_check_keys
