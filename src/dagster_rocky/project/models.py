@@ -157,7 +157,6 @@ def _model(
         classification={key: str(value) for key, value in sidecar.get("classification", {}).items()},
         retention=sidecar.get("retention"),
         freshness_seconds=freshness.max_lag_seconds if freshness else None,
-        freshness_severity=freshness.severity if freshness else None,
         contract=file.contract.name if file and file.contract else None,
         contract_applies=bool(file and file.contract_applies),
         columns=_columns(facts, file),

@@ -26,6 +26,7 @@ class ConfiguredCheck(_Part):
     name: str
     kind: str
     severity: Literal["error", "warning"] = "error"
+    description: str | None = None
 
 
 class Source(_Part):
@@ -123,7 +124,6 @@ class Model(_Part):
     classification: dict[str, str] = Field(default_factory=dict)
     retention: str | None = None
     freshness_seconds: int | None = None
-    freshness_severity: str | None = None
     contract: str | None = None
     contract_applies: bool = False
     columns: list[Column] = Field(default_factory=list)
