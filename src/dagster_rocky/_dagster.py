@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._check import CheckError
 from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext
+from dagster._core.definitions.utils import is_valid_name
 from dagster._core.errors import DagsterInvalidPropertyError
 from dagster._core.storage.defs_state.base import DefsStateStorage
 from dagster.components.utils.defs_state import DefsStateConfig
@@ -20,6 +22,22 @@ from dagster_shared.serdes.objects.models.defs_state_info import DefsStateManage
 from dagster_shared.utils.warnings import disable_dagster_warnings
 
 DATA_VERSION_TAG = "dagster/data_version"
+
+__all__ = [
+    "DATA_VERSION_TAG",
+    "CheckError",  # what Dagster raises for a value of a wrong kind; in none of its public modules
+    "download_latest_state",
+    "has_assets",
+    "is_valid_name",  # what outputs, inputs and ops may be called; there is no public function that says so
+    "last_good_state",
+    "local_state_path",
+    "output_without_materialization",
+    "pipes_context_data",
+    "prints_to_console",
+    "run_of",
+    "version_tags",
+    "without_warnings",
+]
 
 
 def download_latest_state(key: str, path: Path) -> bool:

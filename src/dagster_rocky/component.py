@@ -362,24 +362,20 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
             translate=self.translation or (lambda spec, props: spec),
             partitions=self.partitions,
             checks=self.checks,
-            with_lineage="column_lineage" in self.metadata,
+            column_lineage="column_lineage" in self.metadata,
         )
         self._quality = quality_assets(snapshot, self._graph, ownership, self.checks)
         return self._definitions(self._graph)
 
     def _definitions(self, graph: RockyGraph) -> dg.Definitions:
-        op = self.op or OpSpec()
         retry = self.retry.to_policy() if self.retry else None
         assets = build_assets(
             graph,
             lambda context: self.execute(context, self.resource),
             label=self.label,
-            name=op.name,
-            description=op.description,
-            tags=op.tags,
-            pool=op.pool,
+            op=self.op,
             retry_policy=retry,
-            backfill_policy=op.backfill_policy or backfill_policy(self.partitions.backfill),
+            backfill_policy=backfill_policy(self.partitions.backfill),
         )
         checks = build_check_ops(
             self._quality,
@@ -387,9 +383,9 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
                 context, self.resource, self._quality[pipeline], pipeline, self._running()
             ),
             label=self.label,
-            tags=op.tags,
-            pool=op.pool,
+            op=self.op,
             retry_policy=retry,
+            taken=[definition.op.name for definition in assets],
         )
         sensors = build_partition_sensors(graph, self.partitions.by, label=self.label)
         return dg.Definitions(assets=assets, asset_checks=checks, sensors=sensors)

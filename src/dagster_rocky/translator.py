@@ -1,15 +1,17 @@
-"""`DagsterRockyTranslator`: what the project says of a table or model, as a Dagster asset spec."""
+"""What does the project say of a table or model, as a Dagster asset spec? `DagsterRockyTranslator` answers."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from dagster_rocky.project.snapshot import Model, Source
+from dagster_rocky.accepting import accepted, accepted_spec
+from dagster_rocky.project.snapshot import Column, Model, Source
 from dagster_rocky.vocabulary import AssetKind, EngineKey
 from dagster_rocky.yaml.options import MetadataAddon
 
@@ -88,7 +90,8 @@ class DagsterRockyTranslator:
         tags: dict[str, str] = dict(props.model.tags) if props.model else {}
         for name, value in props.components.items():
             tags[name] = "__".join(value) if isinstance(value, list) else value
-        return {_tag(name): _tag(value) for name, value in tags.items() if _tag(name)}
+        # A name of which nothing is left stays as it is, so that the warning about it can name it.
+        return {_tag(name) or name: _tag(value) for name, value in tags.items()}
 
     def get_owners(self, props: RockyAssetProps) -> list[str]:
         """A model's `owner` tag: an e-mail address, or a team's name."""
@@ -125,7 +128,11 @@ class DagsterRockyTranslator:
         if "column_schema" in self.metadata and model.columns:
             metadata["dagster/column_schema"] = _column_schema(model)
         if "code_references" in self.metadata and model.path:
-            metadata["dagster/code_references"] = _code_references(self.project_dir, model)
+            references = accepted(
+                f"the code references of model {model.name}",
+                lambda: _code_references(self.project_dir, model),
+            )
+            metadata |= {"dagster/code_references": references} if references else {}
         return metadata
 
     def get_freshness_policy(self, props: RockyAssetProps) -> dg.FreshnessPolicy | None:
@@ -134,11 +141,16 @@ class DagsterRockyTranslator:
         if not seconds:
             return None
         # Dagster refuses windows below a minute.
-        window = timedelta(seconds=max(seconds, _SHORTEST_FRESHNESS))
-        return dg.FreshnessPolicy.time_window(fail_window=window)
+        shortest = max(seconds, _SHORTEST_FRESHNESS)
+        return accepted(
+            f"the freshness of {shortest} s of {'/'.join(props.engine_key)}",
+            lambda: dg.FreshnessPolicy.time_window(fail_window=timedelta(seconds=shortest)),
+        )
 
     def get_asset_spec(self, props: RockyAssetProps) -> dg.AssetSpec:
         """The spec without dependencies and partitions, which the graph adds.
+
+        What Dagster refuses, such as the owner `team:`, is left out with a warning in the log.
 
         Args:
             props: What is known of the asset.
@@ -146,17 +158,17 @@ class DagsterRockyTranslator:
         Returns:
             The spec; the YAML's `translation` is applied to it afterwards.
         """
-        return dg.AssetSpec(
-            key=self.get_asset_key(props),
-            group_name=self.get_group_name(props),
-            kinds=self.get_kinds(props),
-            tags=self.get_tags(props),
-            owners=self.get_owners(props),
-            description=self.get_description(props),
-            metadata=self.get_metadata(props),
-            code_version=props.model.code_version if props.model else None,
-            freshness_policy=self.get_freshness_policy(props),
-        )
+        attributes = {
+            "group_name": self.get_group_name(props),
+            "kinds": self.get_kinds(props),
+            "tags": self.get_tags(props),
+            "owners": self.get_owners(props),
+            "description": self.get_description(props),
+            "metadata": self.get_metadata(props),
+            "code_version": props.model.code_version if props.model else None,
+            "freshness_policy": self.get_freshness_policy(props),
+        }
+        return accepted_spec(self.get_asset_key(props), attributes)
 
 
 _DESCRIPTIONS: dict[AssetKind, str] = {
@@ -172,19 +184,21 @@ def _tag(text: str) -> str:
 
 
 def _column_schema(model: Model) -> dg.TableSchema:
-    return dg.TableSchema(
-        columns=[
-            dg.TableColumn(
-                name=column.name,
-                type=column.type or "unknown",
-                description=column.description,
-                constraints=dg.TableColumnConstraints(nullable=column.nullable is not False),
-                tags={"classification": _tag(kind)}
-                if (kind := model.classification.get(column.name))
-                else None,
-            )
-            for column in model.columns
-        ]
+    columns = [
+        accepted(f"column {column.name!r} of model {model.name}", partial(_column, column, model))
+        for column in model.columns
+    ]
+    return dg.TableSchema(columns=[column for column in columns if column])
+
+
+def _column(column: Column, model: Model) -> dg.TableColumn:
+    kind = model.classification.get(column.name)
+    return dg.TableColumn(
+        name=column.name,
+        type=column.type or "unknown",
+        description=column.description,
+        constraints=dg.TableColumnConstraints(nullable=column.nullable is not False),
+        tags={"classification": _tag(kind)} if kind else None,
     )
 
 
@@ -198,22 +212,3 @@ def _code_references(project_dir: Path, model: Model) -> dg.CodeReferencesMetada
             if label == "model" or file.exists()
         ]
     )
-
-
-def column_lineage(model: Model, keys: Mapping[str, dg.AssetKey]) -> dg.TableColumnLineage | None:
-    """A model's column lineage in terms of assets.
-
-    Args:
-        model: With the physical tables that its columns come from.
-        keys: Asset keys by `catalog.schema.table`.
-
-    Returns:
-        The lineage, or `None` when nothing is known.
-    """
-    found: dict[str, list[dg.TableColumnDep]] = {}
-    for source in model.lineage:
-        key = keys.get(source.table) or dg.AssetKey(source.table.split("."))
-        found.setdefault(source.column, []).append(
-            dg.TableColumnDep(asset_key=key, column_name=source.source_column)
-        )
-    return dg.TableColumnLineage(deps_by_column=found) if found else None

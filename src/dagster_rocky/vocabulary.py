@@ -44,6 +44,8 @@ class CheckDeclaration:
         name: The Dagster check name, unique on its asset.
         severity: Overrides what the engine reports for a failing result; `None` keeps the engine's.
         blocking: Whether Dagster stops downstream assets on an error-severity failure.
+        shared: Whether the engine gives one result for all assets of a run that declare this engine name, and
+            attaches it to any one of them (`cross_source_overlap`).
     """
 
     engine_name: str
@@ -51,6 +53,7 @@ class CheckDeclaration:
     occurrence: int = 0
     severity: Literal["WARN", "ERROR"] | None = None
     blocking: bool = False
+    shared: bool = False
     description: str | None = None
 
 

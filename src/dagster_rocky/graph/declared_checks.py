@@ -1,36 +1,51 @@
-"""Which checks an asset declares: those that the project configures, as the component overrides them."""
+"""Which checks does an asset declare? Those that the project configures, as the component overrides them."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from fnmatch import fnmatchcase
 
 import dagster as dg
 
+from dagster_rocky.graph.naming import numbered
 from dagster_rocky.project.snapshot import ConfiguredCheck, Model, Pipeline
 from dagster_rocky.vocabulary import CheckDeclaration, check_name
-from dagster_rocky.yaml.options import ChecksOptions
+from dagster_rocky.yaml.options import CheckOverride, ChecksOptions
 
 CONTRACT = "contract"
 """The check that a model keeps its contract; the engine names its diagnostics, not a check."""
 CONTRACT_CODES = frozenset({"E010", "E011", "E012", "E013", "W010"})
+
+SHARED_KIND = "cross_source_overlap"
+"""The kind of checks that compare a table with its siblings in other sources: one result is for all of them."""
 
 _DESCRIPTIONS = {
     "row_count": "The target has as many rows as the source.",
     "column_match": "Source and target have the same columns; compared before the copy, so a first copy fails it.",
     "freshness": "The newest row is recent enough.",
     "null_rate": "The share of missing values stays below its threshold.",
+    SHARED_KIND: "Tables of this name in several sources have few rows in common.",
     CONTRACT: "The model keeps its contract.",
 }
 
 
-def declare(configured: Iterable[ConfiguredCheck], options: ChecksOptions) -> tuple[CheckDeclaration, ...]:
-    """The declarations of one asset.
+def declare(
+    configured: Iterable[ConfiguredCheck],
+    options: ChecksOptions,
+    *,
+    taken: Collection[str] = (),
+    prefix: str = "",
+) -> tuple[CheckDeclaration, ...]:
+    """The declarations of one asset: one for each check, whatever the engine and Dagster make of their names.
 
     Args:
-        configured: What the project configures for it.
+        configured: What the project configures for it, in its order; the engine may call several alike.
         options: The component's overrides; the first pattern that matches the engine's name counts.
+        taken: Check names that the asset has already.
+        prefix: What is put before a name that is taken.
 
     Returns:
-        Declarations in the project's order; of two engine names that Dagster writes alike, the first.
+        Declarations in the project's order. Checks of one engine name are counted, and of names that are spelled
+        alike all but the first get a number behind.
 
     Example:
         ```python
@@ -40,40 +55,65 @@ def declare(configured: Iterable[ConfiguredCheck], options: ChecksOptions) -> tu
     """
     if not options.enabled:
         return ()
+    checks = list(configured)
     declared: list[CheckDeclaration] = []
-    names: set[str] = set()
-    for check in configured:
+    seen: Counter[str] = Counter()
+    for check, name in zip(checks, _names(checks, taken, prefix), strict=True):
+        occurrence = seen[check.name]
+        seen[check.name] += 1
         override = next(
-            (body for pattern, body in options.overrides.items() if fnmatchcase(check.name, pattern)), None
+            (body for pattern, body in options.overrides.items() if fnmatchcase(check.name, pattern)),
+            CheckOverride(),
         )
-        name = check_name(check.name)
-        if (override and not override.enabled) or name in names:
+        if not override.enabled:
             continue
-        names.add(name)
-        blocking = override.blocking if override and override.blocking is not None else None
+        by_severity = options.blocking and check.severity == "error"
         declared.append(
             CheckDeclaration(
                 engine_name=check.name,
                 name=name,
-                severity=override.severity if override else None,
-                blocking=options.blocking and check.severity == "error" if blocking is None else blocking,
-                description=_DESCRIPTIONS.get(check.kind, f"{check.name} ({check.kind}, {check.severity})"),
+                occurrence=occurrence,
+                severity=override.severity,
+                blocking=by_severity if override.blocking is None else override.blocking,
+                shared=check.kind == SHARED_KIND,
+                description=check.description
+                or _DESCRIPTIONS.get(check.kind, f"{check.name} ({check.kind}, {check.severity})"),
             )
         )
     return tuple(declared)
 
 
-def checks_of_table(pipeline: Pipeline, table: str) -> list[ConfiguredCheck]:
+def _names(checks: Sequence[ConfiguredCheck], taken: Collection[str], prefix: str) -> list[str]:
+    """A name for each check; none depends on which of them are switched off."""
+    plain = [check_name(check.name) or "check" for check in checks]
+    reserved = {*taken, *plain}
+    used: set[str] = set(taken)
+    names = []
+    for wanted in plain:
+        name = wanted
+        if name in taken and prefix:
+            name = f"{check_name(prefix)}_{name}"
+        if name in used:
+            name = numbered(name, used | reserved)
+        used.add(name)
+        names.append(name)
+    return names
+
+
+def checks_of_table(pipeline: Pipeline, table: str, source_type: str) -> list[ConfiguredCheck]:
     """What a replication checks of one of its tables.
 
     Args:
         pipeline: The replication.
         table: The bare table name: the engine shares checks between all sources that have such a table.
+        source_type: Its source's: siblings are compared with those of their own type only.
 
     Returns:
         The checks in the order in which the project has them.
     """
-    return [*pipeline.checks_of_all, *pipeline.checks_by_table.get(table, [])]
+    shared = f"{SHARED_KIND}:{source_type}.{table}"
+    own = pipeline.checks_by_table.get(table, [])
+    return [*pipeline.checks_of_all, *(c for c in own if c.kind != SHARED_KIND or c.name == shared)]
 
 
 def checks_of_model(model: Model) -> list[ConfiguredCheck]:
@@ -118,14 +158,12 @@ def checks_of_quality(pipeline: Pipeline, known: Iterable[str]) -> dict[str, lis
 def check_specs(
     asset_key: dg.AssetKey,
     declared: Iterable[CheckDeclaration],
-    partitions_def: dg.PartitionsDefinition | None = None,
 ) -> list[dg.AssetCheckSpec]:
     """The declarations as Dagster takes them.
 
     Args:
         asset_key: The asset that they are of.
         declared: The declarations.
-        partitions_def: The asset's.
 
     Returns:
         One spec per declaration.
@@ -137,7 +175,6 @@ def check_specs(
             description=check.description,
             blocking=check.blocking,
             metadata={"rocky/check": check.engine_name},
-            partitions_def=partitions_def,
         )
         for check in declared
     ]

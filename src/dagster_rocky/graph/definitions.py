@@ -1,25 +1,20 @@
-"""Groups of assets as Dagster definitions: multi-assets and check-only ops."""
+"""How do groups of assets and quality pipelines become Dagster definitions?"""
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import dagster as dg
+from dagster.components.resolved.core_models import OpSpec
 
 from dagster_rocky.graph.declared_checks import check_specs
 from dagster_rocky.graph.edges import RockyGraph
 from dagster_rocky.graph.grouping import AssetGroup, group_nodes
-from dagster_rocky.graph.nodes import dynamic_name
+from dagster_rocky.graph.naming import input_names, numbered, op_name, output_names
+from dagster_rocky.graph.partitioning import dynamic_name
 from dagster_rocky.vocabulary import EngineAsset
 
 Execute = Callable[[dg.AssetExecutionContext], Iterator[Any]]
 ExecuteChecks = Callable[[dg.AssetCheckExecutionContext, str], Iterator[Any]]
-_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_]+")
-
-
-def op_name(*parts: str) -> str:
-    """A valid op name of several parts, e.g. `rocky_landing_marts_daily`."""
-    return "_".join(_NOT_IN_NAMES.sub("_", part).strip("_") for part in parts if part)
 
 
 def build_assets(
@@ -27,10 +22,7 @@ def build_assets(
     execute: Execute,
     *,
     label: str,
-    name: str | None = None,
-    description: str | None = None,
-    tags: Mapping[str, Any] | None = None,
-    pool: str | None = None,
+    op: OpSpec | None = None,
     retry_policy: dg.RetryPolicy | None = None,
     backfill_policy: dg.BackfillPolicy | None = None,
 ) -> list[dg.AssetsDefinition]:
@@ -40,10 +32,8 @@ def build_assets(
         graph: The component's graph.
         execute: The body of every step.
         label: What is unique to the component, e.g. `landing`.
-        name: Of the op, instead of one made from label and pipeline; several groups get a number behind.
-        description: Of the op.
-        tags: Of the op.
-        pool: The op's pool.
+        op: Dagster's op settings. Its name is used instead of one made from label and pipeline; several groups get a
+            number behind. Its backfill policy counts before the other.
         retry_policy: Of the op.
         backfill_policy: For groups with partitions in one dimension.
 
@@ -53,28 +43,83 @@ def build_assets(
     Raises:
         ValueError: When the dependencies form a cycle.
     """
+    settings = op or OpSpec()
+    policy = settings.backfill_policy or backfill_policy
     groups = group_nodes(graph)
-    definitions: list[dg.AssetsDefinition] = []
+    names: list[str] = []
     for number, group in enumerate(groups, start=1):
-        chosen = name and (name if len(groups) == 1 else f"{name}_{number}")
-
-        @dg.multi_asset(
-            name=chosen or op_name("rocky", label, group.name),
-            specs=[node.spec for node in group.nodes],
-            check_specs=_check_specs(group),
-            can_subset=True,
-            description=description or f"Runs rocky for the selected assets of `{group.nodes[0].pipeline}`.",
-            op_tags=dict(tags or {}),
-            pool=pool,
+        chosen = settings.name and (settings.name if len(groups) == 1 else f"{settings.name}_{number}")
+        names.append(numbered(chosen or op_name("rocky", label, group.name), names))
+    return [
+        _assets_definition(
+            group,
+            execute,
+            name=name,
+            op=settings,
             retry_policy=retry_policy,
-            backfill_policy=_backfill_policy(group, backfill_policy),
-            partitions_def=group.partitions_def,
+            backfill_policy=_backfill_policy(group, policy),
         )
-        def run_group(context: dg.AssetExecutionContext) -> Iterator[Any]:
-            yield from execute(context)
+        for name, group in zip(names, groups, strict=True)
+    ]
 
-        definitions.append(run_group)
-    return definitions
+
+def _assets_definition(
+    group: AssetGroup,
+    execute: Execute,
+    *,
+    name: str,
+    op: OpSpec,
+    retry_policy: dg.RetryPolicy | None,
+    backfill_policy: dg.BackfillPolicy | None,
+) -> dg.AssetsDefinition:
+    """What `multi_asset` makes, with names of outputs and inputs that any key may have.
+
+    `multi_asset` spells outputs and inputs after their keys: it refuses a key that is no name, and loses one of two
+    that it spells alike.
+    """
+    specs = {node.spec.key: node.spec for node in group.nodes}
+    checks = {spec.key: spec for node in group.nodes for spec in check_specs(node.spec.key, node.checks)}
+    keys: list[dg.AssetKey | dg.AssetCheckKey] = [*specs, *checks]
+    outputs = output_names(keys)
+    inputs = input_names(dict.fromkeys(dep.asset_key for spec in specs.values() for dep in spec.deps))
+
+    def run_group(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        yield from execute(context)
+
+    decorate = dg.op(
+        name=name,
+        description=op.description or f"Runs rocky for the selected assets of `{group.nodes[0].pipeline}`.",
+        ins={inputs[key]: dg.In(dg.Nothing) for key in inputs},
+        out={
+            **{outputs[key]: _asset_out(spec) for key, spec in specs.items()},
+            **{outputs[key]: dg.Out(None, is_required=False) for key in checks},
+        },
+        tags=dict(op.tags or {}),
+        pool=op.pool,
+        retry_policy=retry_policy,
+    )
+    return dg.AssetsDefinition(
+        node_def=decorate(run_group),
+        specs=list(specs.values()),
+        keys_by_input_name={name: key for key, name in inputs.items()},
+        keys_by_output_name={outputs[key]: key for key in specs},
+        check_specs_by_output_name={outputs[key]: spec for key, spec in checks.items()},
+        can_subset=True,
+        backfill_policy=backfill_policy,
+    )
+
+
+def _asset_out(spec: dg.AssetSpec) -> dg.Out:
+    """An output without a value, unless the spec names an I/O manager that wants one."""
+    io_manager_key = spec.metadata.get("dagster/io_manager_key")
+    return dg.Out(
+        dg.Any if io_manager_key else dg.Nothing,
+        is_required=False,
+        description=spec.description,
+        code_version=spec.code_version,
+        metadata=spec.metadata,
+        io_manager_key=io_manager_key,
+    )
 
 
 def _backfill_policy(group: AssetGroup, chosen: dg.BackfillPolicy | None) -> dg.BackfillPolicy | None:
@@ -86,21 +131,14 @@ def _backfill_policy(group: AssetGroup, chosen: dg.BackfillPolicy | None) -> dg.
     return chosen
 
 
-def _check_specs(group: AssetGroup) -> list[dg.AssetCheckSpec]:
-    specs: list[dg.AssetCheckSpec] = []
-    for node in group.nodes:
-        specs += check_specs(node.spec.key, node.checks)
-    return specs
-
-
 def build_check_ops(
     assets: Mapping[str, Sequence[EngineAsset]],
     execute: ExecuteChecks,
     *,
     label: str,
-    tags: Mapping[str, Any] | None = None,
-    pool: str | None = None,
+    op: OpSpec | None = None,
     retry_policy: dg.RetryPolicy | None = None,
+    taken: Collection[str] = (),
 ) -> list[dg.AssetChecksDefinition]:
     """Makes one check-only op per quality pipeline; the engine runs such a pipeline whole.
 
@@ -108,29 +146,40 @@ def build_check_ops(
         assets: By pipeline, the tables that it checks with their declarations.
         execute: The body; it is given the pipeline's name.
         label: What is unique to the component.
-        tags: Of the ops.
-        pool: Their pool.
-        retry_policy: Theirs.
+        op: Dagster's op settings, of which tags and pool count.
+        retry_policy: Of the ops.
+        taken: Names that other ops of the component have.
 
     Returns:
         One definition per pipeline that checks something.
     """
-    definitions = []
+    settings = op or OpSpec()
+    definitions: list[dg.AssetChecksDefinition] = []
+    names = list(taken)
     for pipeline, checked in assets.items():
-        specs = [spec for asset in checked for spec in check_specs(asset.asset_key, asset.checks)]
+        specs = {spec.key: spec for asset in checked for spec in check_specs(asset.asset_key, asset.checks)}
         if not specs:
             continue
-        body = _check_body(execute, pipeline)
-        decorate = dg.multi_asset_check(
-            name=op_name("rocky", label, pipeline),
-            specs=specs,
-            can_subset=True,
+        names.append(numbered(op_name("rocky", label, pipeline), names))
+        outputs = output_names(specs)
+        inputs = input_names(dict.fromkeys(key.asset_key for key in specs))
+        decorate = dg.op(
+            name=names[-1],
             description=f"Runs rocky quality pipeline `{pipeline}`.",
-            op_tags=dict(tags or {}),
-            pool=pool,
+            ins={name: dg.In(dg.Nothing) for name in inputs.values()},
+            out={name: dg.Out(None, is_required=False) for name in outputs.values()},
+            tags=dict(settings.tags or {}),
+            pool=settings.pool,
             retry_policy=retry_policy,
         )
-        definitions.append(decorate(body))
+        definitions.append(
+            dg.AssetChecksDefinition.create(
+                node_def=decorate(_check_body(execute, pipeline)),
+                keys_by_input_name={name: key for key, name in inputs.items()},
+                check_specs_by_output_name={outputs[key]: spec for key, spec in specs.items()},
+                can_subset=True,
+            )
+        )
     return definitions
 
 

@@ -1,19 +1,26 @@
-"""The one graph of a project: its assets with keys, dependencies, partitions and checks, and who builds what."""
+"""Which asset depends on which? The one graph of a project: specs with keys, dependencies and column lineage."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 
 import dagster as dg
 
-from dagster_rocky.graph.nodes import TIME_DIMENSION, Draft, Drafter
+from dagster_rocky.accepting import accepted
+from dagster_rocky.graph.lineage import with_lineage
+from dagster_rocky.graph.nodes import Product, Products
 from dagster_rocky.graph.ownership import Ownership
+from dagster_rocky.graph.partitioning import TIME_DIMENSION
 from dagster_rocky.project.snapshot import ProjectSnapshot
-from dagster_rocky.translator import RockyAssetProps, column_lineage
+from dagster_rocky.translator import RockyAssetProps
 from dagster_rocky.vocabulary import CheckDeclaration, EngineAsset
 from dagster_rocky.yaml.options import ChecksOptions, PartitionsOptions
 
 SpecMaker = Callable[[RockyAssetProps], dg.AssetSpec]
 Translation = Callable[[dg.AssetSpec, RockyAssetProps], dg.AssetSpec]
+_LOG = logging.getLogger("dagster_rocky")
 
 
 class DuplicateAssetKey(ValueError):
@@ -70,9 +77,11 @@ def build_graph(
     translate: Translation = lambda spec, props: spec,
     partitions: PartitionsOptions | None = None,
     checks: ChecksOptions | None = None,
-    with_lineage: bool = True,
+    column_lineage: bool = True,
 ) -> RockyGraph:
     """Makes the graph of the owned part of a project.
+
+    Each asset's spec is made and translated once, after those that it depends on, whose keys are then known.
 
     Args:
         snapshot: The project.
@@ -81,7 +90,7 @@ def build_graph(
         translate: Changes it last, when it has its dependencies; it may change its key.
         partitions: The component's partition options.
         checks: The component's check options.
-        with_lineage: Whether to attach column lineage.
+        column_lineage: Whether to attach column lineage.
 
     Returns:
         The graph.
@@ -89,64 +98,48 @@ def build_graph(
     Raises:
         SelectionError: When the component asks for what the project does not have.
         DuplicateAssetKey: When two assets have one key.
-        ValueError: When partition options do not fit.
+        ValueError: When partition options do not fit, or models name each other in a circle.
     """
     ownership.check(snapshot)
-    drafter = Drafter(snapshot, ownership, partitions or PartitionsOptions(), checks or ChecksOptions())
-    drafts = drafter.drafts()
-    for draft in drafts:
-        if draft.owned:
-            draft.base = get_spec(draft.props)
-            if draft.partitions_def and not draft.base.partitions_def:
-                draft.base = draft.base.replace_attributes(partitions_def=draft.partitions_def)
-            draft.spec = translate(draft.base, draft.props)
-            draft.partitions_def = draft.spec.partitions_def
-    return _finish(drafts, snapshot, translate, with_lineage)
-
-
-def _finish(
-    drafts: Sequence[Draft], snapshot: ProjectSnapshot, translate: Translation, with_lineage: bool
-) -> RockyGraph:
-    """Dependencies, partition mappings and lineage, now that every key is known."""
-    writers = {asset.target: draft for draft in drafts for asset in draft.engine if asset.target}
-    by_model = {draft.props.name: draft for draft in drafts if draft.props.model}
-    keys = {target: draft.key for target, draft in writers.items()}
-    reads = {
-        target: pipeline.reads
-        for pipeline in snapshot.pipelines
-        if pipeline.reads
-        for target in pipeline.targets
-    }
+    products = Products(
+        snapshot=snapshot,
+        ownership=ownership,
+        partitions=partitions or PartitionsOptions(),
+        checks=checks or ChecksOptions(),
+    ).all()
+    tables = _Tables(products)
+    specs: dict[Product, dg.AssetSpec] = {}
+    for product, upstream in _upstream_first(products, tables):
+        specs[product] = _spec(product, upstream, specs, get_spec, translate)
+    keys = {target: _key(product, specs) for target, product in tables.writers.items()}
     nodes: dict[dg.AssetKey, Node] = {}
     universe: list[EngineAsset] = []
-    for draft in drafts:
-        if draft.spec is None or draft.base is None:
-            universe += draft.engine
-            continue
-        model = draft.props.model
-        upstream = [by_model[name] for name in model.depends_on if name in by_model] if model else []
-        tables = model.reads if model else reads.get(draft.props.target, [])
-        deps = _dependencies(draft, upstream, tables, writers)
-        lineage = column_lineage(model, keys) if model and with_lineage else None
-        spec = draft.spec
-        if deps or lineage:
-            own = {dep.asset_key for dep in draft.base.deps}
-            whole = draft.base.replace_attributes(
-                deps=[*draft.base.deps, *(dep for dep in deps if dep.asset_key not in own)]
-            )
-            if lineage:
-                whole = whole.merge_attributes(metadata={"dagster/column_lineage": lineage})
-            spec = translate(whole, draft.props)
-        if spec.key in nodes:
-            raise _duplicate(nodes[spec.key], draft)
-        engine = tuple(replace(asset, asset_key=spec.key, checks=draft.checks) for asset in draft.engine)
-        nodes[spec.key] = Node(spec=spec, assets=engine, contract=draft.contract)
+    for product in products:
+        engine = product.engine_assets(_key(product, specs))
         universe += engine
+        if product not in specs:
+            continue
+        spec = specs[product]
+        if spec.key in nodes:
+            raise _duplicate(nodes[spec.key], engine[0])
+        if column_lineage and product.props.model:
+            spec = with_lineage(spec, product.props.model, lambda table: _key_of_table(table, tables, specs))
+        nodes[spec.key] = Node(spec=spec, assets=engine, contract=product.contract)
     return RockyGraph(nodes=nodes, universe=tuple(universe), keys=keys)
 
 
-def _duplicate(first: Node, second: Draft) -> DuplicateAssetKey:
-    engine = second.engine[0]
+def _key(product: Product, specs: Mapping[Product, dg.AssetSpec]) -> dg.AssetKey:
+    """Translated, if owned; otherwise the engine's."""
+    spec = specs.get(product)
+    return spec.key if spec else product.engine_key
+
+
+def _key_of_table(table: str, tables: "_Tables", specs: Mapping[Product, dg.AssetSpec]) -> dg.AssetKey:
+    writer = tables.writers.get(tables.spelled(table))
+    return _key(writer, specs) if writer else dg.AssetKey(table.split("."))
+
+
+def _duplicate(first: Node, engine: EngineAsset) -> DuplicateAssetKey:
     return DuplicateAssetKey(
         f"The asset key {first.spec.key.to_user_string()!r} is both the {first.assets[0].kind} "
         f"{'/'.join(first.assets[0].engine_key)!r} of pipeline {first.pipeline!r} and the {engine.kind} "
@@ -156,47 +149,156 @@ def _duplicate(first: Node, second: Draft) -> DuplicateAssetKey:
     )
 
 
+class _Tables:
+    """Who writes which physical table; a name that is not there as it is written is looked for in any case."""
+
+    def __init__(self, products: Sequence[Product]) -> None:
+        self.writers = {
+            table.target: product for product in products for table in product.tables if table.target
+        }
+        self._folded: dict[str, str | None] = {}
+        for target in self.writers:
+            self._folded[target.casefold()] = None if target.casefold() in self._folded else target
+
+    def spelled(self, name: str) -> str:
+        """The name as the project spells it, where it builds the table."""
+        return name if name in self.writers else self._folded.get(name.casefold()) or name
+
+
+@dataclass
+class _Upstream:
+    """What a product needs: others, with the component values that are read of each, and tables nobody builds."""
+
+    products: dict[Product, set[str]] = field(default_factory=dict)
+    named: set[Product] = field(default_factory=set)
+    external: dict[str, None] = field(default_factory=dict)
+
+
+def _upstream_of(product: Product, models: Mapping[str, Product], tables: _Tables) -> _Upstream:
+    """Models that it names, then physical tables; never itself."""
+    found = _Upstream()
+    for name in product.depends_on:
+        other = models.get(name)
+        if other is not None and other is not product:
+            found.named.add(other)
+            found.products.setdefault(other, set())
+    for table in map(tables.spelled, product.reads):
+        writer = tables.writers.get(table)
+        if writer is None and table.strip("."):
+            found.external.setdefault(table)
+        elif writer is not None and writer is not product:
+            found.products.setdefault(writer, set()).update(
+                written.partition_key
+                for written in writer.tables
+                if written.target == table and written.partition_key is not None
+            )
+    return found
+
+
+def _upstream_first(products: Sequence[Product], tables: _Tables) -> Iterator[tuple[Product, _Upstream]]:
+    """Owned products, each after those that it needs."""
+    models = {product.props.name: product for product in products if product.props.model}
+    needs: dict[Product, _Upstream] = {}
+    for product in products:
+        if product.owned and not (product.depends_on or product.reads):
+            yield product, _Upstream()
+        elif product.owned:
+            needs[product] = _upstream_of(product, models, tables)
+    for product in _sorted(needs):
+        yield product, needs[product]
+
+
+def _sorted(needs: Mapping[Product, _Upstream]) -> list[Product]:
+    """The order of products with upstream; where SQL alone makes a circle, the table that closes it is no edge."""
+    while True:
+        graph = {
+            product: [other for other in upstream.products if other in needs]
+            for product, upstream in needs.items()
+        }
+        try:
+            return list(TopologicalSorter(graph).static_order())
+        except CycleError as error:
+            circle: list[Product] = error.args[1]
+        path = " → ".join("/".join(product.props.engine_key) for product in circle)
+        closing = [(up, down) for up, down in pairwise(circle) if up not in needs[down].named]
+        if not closing:
+            raise ValueError(
+                f"The dependencies of these assets form a cycle: {path}. Correct the models' `depends_on`."
+            )
+        read, reader = closing[0]
+        del needs[reader].products[read]
+        _LOG.warning(
+            "rocky: the dependency of %s on %s is left out, because they read each other: %s",
+            reader.props.name,
+            read.props.name,
+            path,
+        )
+
+
+def _spec(
+    product: Product,
+    upstream: _Upstream,
+    specs: Mapping[Product, dg.AssetSpec],
+    get_spec: SpecMaker,
+    translate: Translation,
+) -> dg.AssetSpec:
+    """The spec with its dependencies, translated; what the translation does to key or partitions moves them."""
+    base = get_spec(product.props)
+    if product.partitions_def and not base.partitions_def:
+        base = base.replace_attributes(partitions_def=product.partitions_def)
+    theirs = {dep.asset_key for dep in base.deps}
+    ours = _dependencies(base, upstream, specs, without=theirs)
+    if ours:
+        base = base.replace_attributes(deps=[*base.deps, *ours.values()])
+    spec = translate(base, product.props)
+    if not ours or (spec.key == base.key and spec.partitions_def == base.partitions_def):
+        return spec
+    moved = _dependencies(spec, upstream, specs, without=theirs)
+    deps = [moved.get(dep.asset_key) if dep == ours.get(dep.asset_key) else dep for dep in spec.deps]
+    return spec.replace_attributes(deps=[dep for dep in deps if dep is not None])
+
+
 def _dependencies(
-    draft: Draft, upstream: Iterable[Draft], tables: Iterable[str], writers: Mapping[str, Draft]
-) -> list[dg.AssetDep]:
-    """Models that it names, then physical tables: assets where the project builds them, else external."""
+    spec: dg.AssetSpec,
+    upstream: _Upstream,
+    specs: Mapping[Product, dg.AssetSpec],
+    *,
+    without: set[dg.AssetKey],
+) -> dict[dg.AssetKey, dg.AssetDep]:
+    """Assets where the project builds what is read, else external tables."""
     found: dict[dg.AssetKey, dg.AssetDep] = {}
-    wanted: dict[dg.AssetKey, tuple[Draft, set[str]]] = {}
-    for other in upstream:
-        wanted.setdefault(other.key, (other, set()))
-    for table in tables:
-        writer = writers.get(table)
-        if writer is None:
-            key = dg.AssetKey(table.split("."))
-            found.setdefault(key, dg.AssetDep(key, metadata={"dagster/table_name": table}))
-            continue
-        _, values = wanted.setdefault(writer.key, (writer, set()))
-        values.update(
-            a.partition_key for a in writer.engine if a.target == table and a.partition_key is not None
+    for table in upstream.external:
+        key = dg.AssetKey(table.split("."))
+        found[key] = dg.AssetDep(key, metadata={"dagster/table_name": table})
+    for other, values in upstream.products.items():
+        made = specs.get(other)
+        key = made.key if made else other.engine_key
+        above = made.partitions_def if made else other.partitions_def
+        target = other.props.target
+        found[key] = dg.AssetDep(
+            key,
+            partition_mapping=_partition_mapping(spec, key, above, values),
+            metadata={"dagster/table_name": target} if target and not other.owned else None,
         )
-    for key, (other, values) in wanted.items():
-        if key == draft.key:
-            continue
-        mapping = _partition_mapping(draft, other, values)
-        metadata = (
-            None if other.owned or not other.props.target else {"dagster/table_name": other.props.target}
-        )
-        found[key] = dg.AssetDep(key, partition_mapping=mapping, metadata=metadata)
-    return list(found.values())
+    return {key: dep for key, dep in found.items() if key not in without and key != spec.key}
 
 
-def _partition_mapping(draft: Draft, other: Draft, values: set[str]) -> dg.PartitionMapping | None:
+def _partition_mapping(
+    spec: dg.AssetSpec, key: dg.AssetKey, above: dg.PartitionsDefinition | None, values: set[str]
+) -> dg.PartitionMapping | None:
     """Which upstream partitions a partition needs; `None` is Dagster's own choice."""
-    upstream, downstream = other.partitions_def, draft.partitions_def
-    if upstream is None or (downstream is None and not values):
+    below = spec.partitions_def
+    if above is None or (below is None and not values):
         return None
-    in_time = isinstance(downstream, dg.TimeWindowPartitionsDefinition)
-    if isinstance(upstream, dg.MultiPartitionsDefinition):
-        return (
-            dg.MultiToSingleDimensionPartitionMapping(TIME_DIMENSION) if in_time else dg.AllPartitionMapping()
-        )
-    if values:
-        return dg.SpecificPartitionsPartitionMapping(sorted(values))
-    if in_time and isinstance(upstream, dg.TimeWindowPartitionsDefinition):
-        return dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
-    return dg.AllPartitionMapping()
+    mapping: dg.PartitionMapping = dg.AllPartitionMapping()
+    in_time = isinstance(below, dg.TimeWindowPartitionsDefinition)
+    if isinstance(above, dg.MultiPartitionsDefinition):
+        if in_time:
+            mapping = dg.MultiToSingleDimensionPartitionMapping(TIME_DIMENSION)
+    elif values:
+        mapping = dg.SpecificPartitionsPartitionMapping(sorted(values))
+    elif in_time and isinstance(above, dg.TimeWindowPartitionsDefinition):
+        mapping = dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
+    what = f"the mapping of partitions of {spec.key.to_user_string()} to those of {key.to_user_string()}"
+    fits = accepted(what, lambda: mapping.validate_partition_mapping(above, below) is None)
+    return mapping if fits else dg.AllPartitionMapping()

@@ -1,6 +1,6 @@
-"""Which assets share a multi-asset: those that one engine run can build, with no cycle between groups."""
+"""Which assets share a multi-asset? Those that one engine run can build, with no cycle between groups."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -8,6 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 import dagster as dg
 
 from dagster_rocky.graph.edges import Node, RockyGraph
+from dagster_rocky.graph.naming import numbered
 
 MOST_OUTPUTS = 1_000
 """Dagster's cost of one multi-asset grows with the square of its outputs, assets and checks together."""
@@ -48,14 +49,13 @@ def group_nodes(graph: RockyGraph) -> list[AssetGroup]:
     members: dict[tuple[str, dg.PartitionsDefinition | None, int], list[Node]] = defaultdict(list)
     for key, node in nodes.items():
         members[node.pipeline, node.spec.partitions_def, stages[key]].append(node)
-    labels: Counter[str] = Counter()
     groups: list[AssetGroup] = []
+    names: list[str] = []
     for (pipeline, partitions_def, _), found in sorted(members.items(), key=lambda item: item[0][2]):
         for part in _parts(found):
             label = f"{pipeline}{_partition_label(partitions_def)}"
-            labels[label] += 1
-            name = label if labels[label] == 1 else f"{label}_{labels[label]}"
-            groups.append(AssetGroup(name=name, nodes=tuple(part), partitions_def=partitions_def))
+            names.append(numbered(label, names))
+            groups.append(AssetGroup(name=names[-1], nodes=tuple(part), partitions_def=partitions_def))
     return groups
 
 

@@ -1,91 +1,146 @@
-"""Every table, model, load and snapshot of a project as a draft of an asset, before edges are drawn."""
+"""What does the project build? Every table, model, load, seed and snapshot, owned or not, as pure data."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import dagster as dg
 
+from dagster_rocky.accepting import accepted
 from dagster_rocky.graph.declared_checks import checks_of_model, checks_of_table, declare
 from dagster_rocky.graph.ownership import Ownership, SelectionError
-from dagster_rocky.partitions import time_partitions
+from dagster_rocky.graph.partitioning import ComponentPartitions, in_time
+from dagster_rocky.partitions import parse_start
 from dagster_rocky.project.snapshot import Model, Pipeline, ProjectSnapshot, Seed, Source
 from dagster_rocky.translator import RockyAssetProps
-from dagster_rocky.vocabulary import CheckDeclaration, EngineAsset, EngineKey, Granularity
+from dagster_rocky.vocabulary import CheckDeclaration, EngineAsset, EngineKey
 from dagster_rocky.yaml.options import ChecksOptions, PartitionsOptions
 
-TIME_DIMENSION = "time"
-"""The dimension beside the schema component in a multi-partition."""
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A physical table that the engine writes.
+
+    Attributes:
+        engine_key: The engine's key of it.
+        target: Its `catalog.schema.table`.
+        source: Of a replicated table: where it is copied from.
+        partition_key: The component value that it is the partition of, if it is.
+    """
+
+    engine_key: EngineKey
+    target: str
+    source: Source | None = None
+    partition_key: str | None = None
+
+    @property
+    def components(self) -> Mapping[str, str | tuple[str, ...]]:
+        """The schema pattern's values."""
+        found = self.source.components if self.source else {}
+        return {name: tuple(part) if isinstance(part, list) else part for name, part in found.items()}
 
 
-@dataclass
-class Draft:
-    """An asset before its dependencies are known.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Product:
+    """What is or could be one asset, before it has a key.
 
     Attributes:
         props: What is known of it.
-        owned: Whether it becomes an asset of the component.
-        engine: What the engine builds for it.
+        owned: Whether the component makes it an asset.
+        tables: What the engine writes: one table, or one per component value when that is the partition.
         partitions_def: Its partitions.
         checks: Its declared checks, without the contract's.
         contract: The contract's.
-        base: Its spec before translation, if owned.
-        spec: Its spec, if owned.
+        depends_on: Names of the models that it names as upstream.
+        reads: Physical tables that it reads.
     """
 
     props: RockyAssetProps
     owned: bool
-    engine: list[EngineAsset] = field(default_factory=list)
+    tables: tuple[Table, ...]
     partitions_def: dg.PartitionsDefinition | None = None
     checks: tuple[CheckDeclaration, ...] = ()
     contract: CheckDeclaration | None = None
-    base: dg.AssetSpec | None = None
-    spec: dg.AssetSpec | None = None
+    depends_on: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
 
     @property
-    def key(self) -> dg.AssetKey:
-        """Translated, if owned; otherwise the engine's."""
-        return self.spec.key if self.spec else dg.AssetKey(list(self.props.engine_key))
+    def engine_key(self) -> dg.AssetKey:
+        """The engine's own key, which assets have that nobody translates."""
+        return dg.AssetKey(list(self.props.engine_key))
+
+    def engine_assets(self, asset_key: dg.AssetKey) -> tuple[EngineAsset, ...]:
+        """What the engine builds for the asset.
+
+        Args:
+            asset_key: The asset's key in the graph.
+
+        Returns:
+            One for each table.
+        """
+        model = self.props.model
+        return tuple(
+            EngineAsset(
+                engine_key=table.engine_key,
+                asset_key=asset_key,
+                kind=self.props.kind,
+                name=self.props.name,
+                pipeline=self.props.pipeline or None,
+                target=table.target,
+                source_id=table.source.id if table.source else None,
+                components=table.components,
+                granularity=model.granularity if model else None,
+                checks=self.checks,
+                code_version=model.code_version if model else None,
+                partition_key=table.partition_key,
+            )
+            for table in self.tables
+        )
 
 
-class Drafter:
-    """Walks the snapshot once.
+@dataclass(frozen=True, kw_only=True)
+class Products:
+    """Walks a snapshot once.
 
-    Args:
+    Attributes:
         snapshot: The project.
         ownership: The part that becomes assets.
         partitions: The component's partition options.
         checks: The component's check options.
+
+    Example:
+        ```python
+        [product.props.name for product in Products(snapshot=snapshot, ownership=Ownership()).all()]
+        ```
     """
 
-    def __init__(
-        self,
-        snapshot: ProjectSnapshot,
-        ownership: Ownership,
-        partitions: PartitionsOptions,
-        checks: ChecksOptions,
-    ) -> None:
-        self.snapshot, self.ownership, self.partitions, self.checks = snapshot, ownership, partitions, checks
-        self._check_cache: dict[tuple[str, str], tuple[CheckDeclaration, ...]] = {}
+    snapshot: ProjectSnapshot
+    ownership: Ownership
+    partitions: PartitionsOptions = field(default_factory=PartitionsOptions)
+    checks: ChecksOptions = field(default_factory=ChecksOptions)
 
-    def drafts(self) -> list[Draft]:
+    def all(self) -> list[Product]:
         """Tables, loads and seeds, then models upstream first, then snapshots.
+
+        Returns:
+            Everything that the project builds.
 
         Raises:
             SelectionError: When `partitions.by` names no component, or one with several values.
             ValueError: When partition options do not fit a model.
         """
-        drafts: list[Draft] = []
-        late: list[Draft] = []
+        self._refuse_unknown_component()
+        found: list[Product] = []
+        late: list[Product] = []
         for pipeline in self.snapshot.pipelines:
             if pipeline.type == "replication":
-                drafts += self._tables(pipeline)
+                found += self._replicated(pipeline)
             elif pipeline.type == "load":
-                drafts += self._written(pipeline)
+                found += self._written(pipeline)
             elif pipeline.type == "snapshot":
                 late += self._written(pipeline)
-        drafts += [self._seed(seed) for seed in self.snapshot.seeds]
-        self._refuse_unknown_component()
-        return [*drafts, *(self._model(model) for model in self.snapshot.models), *late]
+        found += map(self._seed, self.snapshot.seeds)
+        found += map(self._model, self.snapshot.models)
+        return found + late
 
     def _refuse_unknown_component(self) -> None:
         by = self.partitions.by
@@ -99,118 +154,75 @@ class Drafter:
             known = sorted({name for source in owned for name in source.components})
             raise SelectionError(f"partitions.by is {by!r}, but the schema pattern has {', '.join(known)}")
 
-    def _tables(self, pipeline: Pipeline) -> list[Draft]:
-        drafts: dict[EngineKey, Draft] = {}
+    def _replicated(self, pipeline: Pipeline) -> Iterator[Product]:
+        """Tables of one name become one product where the component value that tells them apart is the partition."""
+        members: dict[EngineKey, list[tuple[str, bool, Table]]] = {}
+        partitions = ComponentPartitions(self.partitions)
         for source in pipeline.sources:
-            value = self._partition_value(source)
-            for table in source.tables:
-                engine_key = source.engine_key(table)
-                owned = self.ownership.owns_table(pipeline, source, table)
+            value = partitions.value_of(source)
+            for name in source.tables:
+                key = source.engine_key(name)
+                owned = self.ownership.owns_table(pipeline, source, name)
                 shared = owned and value is not None
-                key = self._key_without(source, table) if shared else engine_key
-                draft = drafts.get(key)
-                target = pipeline.target_of(source, table)
-                checks = self._table_checks(pipeline, table)
-                if draft is None:
-                    components = {
-                        name: part
-                        for name, part in source.components.items()
-                        if not shared or name != self.partitions.by
-                    }
-                    props = RockyAssetProps(
-                        kind="table",
-                        name=table,
-                        pipeline=pipeline.name,
-                        engine_key=key,
-                        target="" if shared else target,
-                        warehouse=pipeline.warehouse,
-                        components=components,
-                        source=source,
-                        freshness_seconds=pipeline.freshness_seconds,
-                    )
-                    draft = drafts[key] = Draft(props=props, owned=owned, checks=checks)
-                draft.engine.append(
-                    EngineAsset(
-                        engine_key=engine_key,
-                        asset_key=dg.AssetKey(list(key)),
-                        kind="table",
-                        name=table,
-                        pipeline=pipeline.name,
-                        target=target,
-                        source_id=source.id,
-                        components={
-                            name: tuple(part) if isinstance(part, list) else part
-                            for name, part in source.components.items()
-                        },
-                        checks=checks,
-                        partition_key=value if shared else None,
-                    )
+                table = Table(
+                    engine_key=key,
+                    target=pipeline.target_of(source, name),
+                    source=source,
+                    partition_key=value if shared else None,
                 )
-        for draft in drafts.values():
-            if draft.owned:
-                draft.partitions_def = self._table_partitions(pipeline, draft.engine)
-        return list(drafts.values())
+                place = self._key_without(source, name) if shared else key
+                members.setdefault(place, []).append((name, owned, table))
+        checks = {
+            kind: declare(checks_of_table(pipeline, *kind), self.checks)
+            for kind in {(name, source.source_type) for source in pipeline.sources for name in source.tables}
+        }
+        for key, found in members.items():
+            name, owned, first = found[0]
+            tables = tuple(table for _, _, table in found)
+            values = [table.partition_key for table in tables]
+            shared = first.partition_key is not None
+            yield Product(
+                props=RockyAssetProps(
+                    kind="table",
+                    name=name,
+                    pipeline=pipeline.name,
+                    engine_key=key,
+                    target="" if shared else first.target,
+                    warehouse=pipeline.warehouse,
+                    components=self._components(first.source, shared=shared),
+                    source=first.source,
+                    freshness_seconds=pipeline.freshness_seconds,
+                ),
+                owned=owned,
+                tables=tables,
+                partitions_def=partitions.definition(pipeline.name, values) if owned else None,
+                checks=checks[name, first.source.source_type if first.source else ""],
+            )
 
-    def _partition_value(self, source: Source) -> str | None:
-        value = source.components.get(self.partitions.by or "")
-        if isinstance(value, list):
-            raise SelectionError(
-                f"partitions.by is {self.partitions.by!r}, which has several values in source {source.id!r}: "
-                "only a component with one value can be the partition"
-            )
-        if value is not None and self.partitions.every and self.partitions.by == TIME_DIMENSION:
-            raise SelectionError(
-                "partitions.by is 'time', which is the name of the other dimension: leave `every` out"
-            )
-        return value
+    def _components(self, source: Source | None, *, shared: bool) -> Mapping[str, str | list[str]]:
+        components = source.components if source else {}
+        left_out = self.partitions.by if shared else None
+        return {name: part for name, part in components.items() if name != left_out}
 
     def _key_without(self, source: Source, table: str) -> EngineKey:
-        rest = {name: value for name, value in source.components.items() if name != self.partitions.by}
+        rest = self._components(source, shared=True)
         return source.model_copy(update={"components": rest}).engine_key(table)
 
-    def _table_partitions(
-        self, pipeline: Pipeline, engine: Sequence[EngineAsset]
-    ) -> dg.PartitionsDefinition | None:
-        """By component value, by time, or both."""
-        options = self.partitions
-        in_time = self._time_partitions(options.every, options.start or "") if options.every else None
-        if engine[0].partition_key is None:
-            return in_time
-        if options.dynamic:
-            return dg.DynamicPartitionsDefinition(name=dynamic_name(pipeline.name, options.by or ""))
-        values = dg.StaticPartitionsDefinition(sorted({asset.partition_key or "" for asset in engine}))
-        if in_time is None:
-            return values
-        return dg.MultiPartitionsDefinition({options.by or "": values, TIME_DIMENSION: in_time})
-
-    def _time_partitions(self, granularity: Granularity, first: str) -> dg.TimeWindowPartitionsDefinition:
-        options = self.partitions
-        return time_partitions(
-            granularity, first, end=options.end, end_offset=options.end_offset, timezone=options.timezone
-        )
-
-    def _table_checks(self, pipeline: Pipeline, table: str) -> tuple[CheckDeclaration, ...]:
-        key = (pipeline.name, table)
-        if key not in self._check_cache:
-            self._check_cache[key] = declare(checks_of_table(pipeline, table), self.checks)
-        return self._check_cache[key]
-
-    def _written(self, pipeline: Pipeline) -> list[Draft]:
-        drafts = []
+    def _written(self, pipeline: Pipeline) -> Iterator[Product]:
         for target in pipeline.targets:
-            key = tuple(target.split("."))
             props = RockyAssetProps(
                 kind="load" if pipeline.type == "load" else "snapshot",
-                name=key[-1],
+                name=target.rsplit(".", 1)[-1],
                 pipeline=pipeline.name,
-                engine_key=key,
+                engine_key=tuple(target.split(".")),
                 target=target,
                 warehouse=pipeline.warehouse,
             )
-            drafts.append(self._plain(props, owned=self.ownership.owns_pipeline(pipeline.name)))
-        return drafts
+            yield self._single(
+                props, owned=self.ownership.owns_pipeline(pipeline.name), reads=tuple(pipeline.reads)
+            )
 
-    def _seed(self, seed: Seed) -> Draft:
+    def _seed(self, seed: Seed) -> Product:
         pipeline = self.snapshot.pipeline(seed.pipeline or "")
         props = RockyAssetProps(
             kind="seed",
@@ -220,9 +232,9 @@ class Drafter:
             target=seed.target,
             warehouse=pipeline.warehouse if pipeline else "",
         )
-        return self._plain(props, owned=self.ownership.owns_pipeline(seed.pipeline))
+        return self._single(props, owned=self.ownership.owns_pipeline(seed.pipeline))
 
-    def _model(self, model: Model) -> Draft:
+    def _model(self, model: Model) -> Product:
         pipeline = self.snapshot.pipeline(model.pipeline or "")
         props = RockyAssetProps(
             kind="model",
@@ -234,28 +246,42 @@ class Drafter:
             freshness_seconds=model.freshness_seconds,
             model=model,
         )
-        draft = self._plain(props, owned=self.ownership.owns_model(model))
-        draft.engine = [
-            replace(draft.engine[0], granularity=model.granularity, code_version=model.code_version)
-        ]
-        draft.contract = next(iter(declare(checks_of_model(model), self.checks)), None)
-        if model.granularity:
-            first = model.first_partition or self.partitions.start or self.snapshot.first_partition
-            draft.partitions_def = self._time_partitions(model.granularity, first)
-        return draft
-
-    def _plain(self, props: RockyAssetProps, *, owned: bool) -> Draft:
-        engine = EngineAsset(
-            engine_key=props.engine_key,
-            asset_key=dg.AssetKey(list(props.engine_key)),
-            kind=props.kind,
-            name=props.name,
-            pipeline=props.pipeline or None,
-            target=props.target,
+        return self._single(
+            props,
+            owned=self.ownership.owns_model(model),
+            partitions_def=self._model_partitions(model),
+            contract=next(iter(declare(checks_of_model(model), self.checks)), None),
+            depends_on=tuple(model.depends_on),
+            reads=tuple(model.reads),
         )
-        return Draft(props=props, owned=owned, engine=[engine])
 
+    def _model_partitions(self, model: Model) -> dg.PartitionsDefinition | None:
+        """From the model's own first partition, else from the component's or the project's."""
+        if model.granularity is None:
+            return None
+        grain, own = model.granularity, model.first_partition
+        if own and accepted(
+            f"first_partition {own!r} of model {model.name}", lambda: parse_start(grain, own)
+        ):
+            return in_time(self.partitions, grain, own)
+        return in_time(self.partitions, grain, self.partitions.start or self.snapshot.first_partition)
 
-def dynamic_name(pipeline: str, component: str) -> str:
-    """The name of a dynamic partitions definition in the instance."""
-    return f"rocky_{pipeline}_{component}"
+    def _single(
+        self,
+        props: RockyAssetProps,
+        *,
+        owned: bool,
+        partitions_def: dg.PartitionsDefinition | None = None,
+        contract: CheckDeclaration | None = None,
+        depends_on: tuple[str, ...] = (),
+        reads: tuple[str, ...] = (),
+    ) -> Product:
+        return Product(
+            props=props,
+            owned=owned,
+            tables=(Table(engine_key=props.engine_key, target=props.target),),
+            partitions_def=partitions_def,
+            contract=contract,
+            depends_on=depends_on,
+            reads=reads,
+        )

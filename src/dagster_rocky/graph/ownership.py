@@ -1,4 +1,4 @@
-"""Which of a project's tables and models a component owns."""
+"""Which of a project's tables and models does a component own?"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,6 +1,6 @@
-"""Quality pipelines: what they check, and their results as asset checks."""
+"""What do quality pipelines check, and on which assets?"""
 
-from dataclasses import replace
+from collections import defaultdict
 
 import dagster as dg
 
@@ -24,22 +24,25 @@ def quality_assets(
         options: The component's check options.
 
     Returns:
-        By pipeline; a check of a name that the asset has already, of its own pipeline, gets the quality
-        pipeline's name in front.
+        By pipeline; a check of a name that the asset has already, from the pipeline that builds it or from an earlier
+        quality pipeline, gets the quality pipeline's name in front. Pipelines of other components count too, so that
+        several components of one project never declare one check.
     """
-    taken = {(node.spec.key, check.name) for node in graph.nodes.values() for check in node.checks}
+    taken: dict[dg.AssetKey, set[str]] = defaultdict(set)
+    for asset in graph.universe:
+        taken[asset.asset_key].update(check.name for check in asset.checks)
+    for key, node in graph.nodes.items():
+        taken[key].update(check.name for check in node.checks)
     found: dict[str, list[EngineAsset]] = {}
     for pipeline in snapshot.pipelines:
-        if pipeline.type != "quality" or not ownership.owns_pipeline(pipeline.name):
+        if pipeline.type != "quality":
             continue
+        assets = []
         for table, checks in checks_of_quality(pipeline, graph.keys).items():
             key = graph.keys.get(table) or dg.AssetKey(table.split("."))
-            declared = []
-            for check in declare(checks, options):
-                name = check.name if (key, check.name) not in taken else f"{pipeline.name}_{check.name}"
-                taken.add((key, name))
-                declared.append(check if name == check.name else replace(check, name=name))
-            found.setdefault(pipeline.name, []).append(
+            declared = declare(checks, options, taken=taken[key], prefix=pipeline.name)
+            taken[key].update(check.name for check in declared)
+            assets.append(
                 EngineAsset(
                     engine_key=tuple(table.split(".")),
                     asset_key=key,
@@ -47,7 +50,9 @@ def quality_assets(
                     name=table.rsplit(".", 1)[-1],
                     pipeline=pipeline.name,
                     target=table,
-                    checks=tuple(declared),
+                    checks=declared,
                 )
             )
+        if assets and ownership.owns_pipeline(pipeline.name):
+            found[pipeline.name] = assets
     return found

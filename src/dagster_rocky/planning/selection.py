@@ -11,7 +11,7 @@ import dagster as dg
 from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.engine.request import RunRequest
 from dagster_rocky.graph.edges import Node, RockyGraph
-from dagster_rocky.graph.nodes import TIME_DIMENSION
+from dagster_rocky.graph.partitioning import TIME_DIMENSION
 from dagster_rocky.planning.plan import PlannedRun, plan_runs
 from dagster_rocky.vocabulary import EngineAsset
 

@@ -104,7 +104,6 @@ def _model(
         classification=_texts(sidecar.get("classification")),
         retention=_text(sidecar.get("retention")),
         freshness_seconds=freshness.max_lag_seconds if freshness else None,
-        freshness_severity=freshness.severity if freshness else None,
         contract=file.contract.name if file and file.contract else None,
         contract_applies=bool(file and file.contract_applies),
         columns=_columns(facts, file),

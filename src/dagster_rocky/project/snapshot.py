@@ -138,7 +138,6 @@ class Model(_Part):
     classification: dict[str, str] = {}
     retention: str | None = None
     freshness_seconds: int | None = None
-    freshness_severity: str | None = None
     contract: str | None = None
     contract_applies: bool = False
     columns: list[Column] = []

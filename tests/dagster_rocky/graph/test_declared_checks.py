@@ -1,7 +1,14 @@
 """Only configured checks are declared, each as the component wants it."""
 
-from dagster_rocky.graph.declared_checks import declare
-from dagster_rocky.project.snapshot import ConfiguredCheck
+import re
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dagster_rocky.graph.declared_checks import checks_of_table, declare
+from dagster_rocky.project.snapshot import ConfiguredCheck, Pipeline
 from dagster_rocky.yaml.options import CheckOverride, ChecksOptions
 
 CHECKS = [
@@ -11,17 +18,62 @@ CHECKS = [
 ]
 
 
+def by_engine_name(declared):
+    return {check.engine_name: check for check in declared}
+
+
 def test_names_are_written_as_dagster_allows():
-    assert {name: check.name for name, check in declare(CHECKS, ChecksOptions()).items()} == {
+    assert {check.engine_name: check.name for check in declare(CHECKS, ChecksOptions())} == {
         "row_count": "row_count",
         "null_rate:email": "null_rate_email",
         "row_count_range:-": "row_count_range__",
     }
 
 
-def test_two_engine_names_that_dagster_writes_alike_are_one_check():
-    twins = [ConfiguredCheck(name="a:b", kind="assertion"), ConfiguredCheck(name="a_b", kind="custom")]
-    assert list(declare(twins, ChecksOptions())) == ["a:b"]
+def named(*names: str) -> list[ConfiguredCheck]:
+    return [ConfiguredCheck(name=name, kind="assertion") for name in names]
+
+
+@pytest.mark.parametrize(
+    ("engine_names", "expected"),
+    [
+        (["a:b", "a_b"], [("a_b", 0), ("a_b_2", 0)]),
+        (["expression:-", "expression:-"], [("expression__", 0), ("expression___2", 1)]),
+        (["a", "a", "a_2", "a"], [("a", 0), ("a_3", 1), ("a_2", 0), ("a_4", 2)]),
+        (["größe", "gr_e", ""], [("gr__e", 0), ("gr_e", 0), ("check", 0)]),
+    ],
+)
+def test_checks_of_one_name_or_one_spelling_are_told_apart(engine_names, expected):
+    declared = declare(named(*engine_names), ChecksOptions())
+    assert [check.engine_name for check in declared] == engine_names
+    assert [(check.name, check.occurrence) for check in declared] == expected
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.text("ab_:-é2", max_size=4), max_size=12), st.sets(st.text("ab_2", min_size=1, max_size=3))
+)
+def test_every_assertion_is_declared_once_under_a_name_of_its_own(engine_names, taken):
+    declared = declare(named(*engine_names), ChecksOptions(), taken=taken, prefix="au-dit")
+    assert [check.engine_name for check in declared] == engine_names
+    names = [check.name for check in declared]
+    assert len({*names, *taken}) == len(names) + len(taken)
+    assert all(re.fullmatch("[A-Za-z0-9_]+", name) for name in names)
+    counts = Counter()
+    for check in declared:
+        assert check.occurrence == counts[check.engine_name]
+        counts[check.engine_name] += 1
+
+
+def test_a_name_does_not_depend_on_what_is_switched_off():
+    checks = named("a:b", "a_b", "a-b")
+    options = ChecksOptions(overrides={"a:b": CheckOverride(enabled=False)})
+    assert [check.name for check in declare(checks, options)] == ["a_b_2", "a_b_3"]
+
+
+def test_a_check_may_bring_its_own_description():
+    (check,) = declare([ConfiguredCheck(name="x", kind="assertion", description="id > 0")], ChecksOptions())
+    assert check.description == "id > 0"
 
 
 def test_the_first_pattern_that_matches_counts():
@@ -32,14 +84,14 @@ def test_the_first_pattern_that_matches_counts():
             "*": CheckOverride(severity="WARN"),
         }
     )
-    declared = declare(CHECKS, options)
+    declared = by_engine_name(declare(CHECKS, options))
     assert set(declared) == {"null_rate:email", "row_count_range:-"}
     assert (declared["null_rate:email"].severity, declared["null_rate:email"].blocking) == ("ERROR", True)
     assert declared["row_count_range:-"].severity == "WARN"
 
 
 def test_blocking_means_checks_that_the_project_calls_errors():
-    declared = declare(CHECKS, ChecksOptions(blocking=True))
+    declared = by_engine_name(declare(CHECKS, ChecksOptions(blocking=True)))
     assert {name: check.blocking for name, check in declared.items()} == {
         "row_count": True,
         "null_rate:email": False,
@@ -73,6 +125,28 @@ def test_declared_are_those_of_the_project_on_the_right_tables(load):
 def test_a_project_without_checks_declares_none(load):
     assert load("marts").checks() == set()
     assert load("broken/copy_partial").checks() == set()
+
+
+def test_a_table_and_its_siblings_declare_one_shared_check(load):
+    loaded = load("copies")
+    name = "cross_source_overlap_duckdb_letters"
+    assert {check for check in loaded.checks() if check.endswith(name)} == {
+        f"duckdb/{office}/letters:{name}" for office in ("harbour", "hill")
+    }
+    shared = {
+        (check.engine_name, asset.asset_key.path[-1])
+        for asset in loaded.component._graph.universe
+        for check in asset.checks
+        if check.shared
+    }
+    assert shared == {(f"cross_source_overlap:duckdb.{table}", table) for table in ("letters", "parcels")}
+
+
+def test_siblings_are_compared_within_one_source_type():
+    overlap = ConfiguredCheck(name="cross_source_overlap:shopify.orders", kind="cross_source_overlap")
+    pipeline = Pipeline(name="p", type="replication", checks_by_table={"orders": [overlap, *named("a")]})
+    assert [check.name for check in checks_of_table(pipeline, "orders", "shopify")] == [overlap.name, "a"]
+    assert [check.name for check in checks_of_table(pipeline, "orders", "stripe")] == ["a"]
 
 
 def test_an_override_changes_severity_at_run_time(load):
