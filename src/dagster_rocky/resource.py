@@ -272,6 +272,8 @@ class RockyResource(dg.ConfigurableResource):
             logger=logger,
             options=request.options,
             single_model=request.model is not None,
+            pipeline=request.pipeline,
+            models=request.models,
             raw_log=context is not None,
             exclusive=True,
             hooks=True,

@@ -7,7 +7,7 @@ import dagster as dg
 
 from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.engine.request import RunRequest
-from dagster_rocky.planning.plan import PlannedRun, units_of
+from dagster_rocky.planning.plan import PlannedRun, Unit
 from dagster_rocky.resource import RockyResource
 from dagster_rocky.step.execution import execute_plan
 from dagster_rocky.vocabulary import CheckDeclaration, EngineAsset
@@ -129,7 +129,11 @@ def run_step(
     deps: Mapping[dg.AssetKey, Sequence[dg.AssetKey]] | None = None,
 ) -> StepRun:
     """Executes a plan in a real step; by default one engine run for all of the assets."""
-    runs = plan or [PlannedRun(request=RunRequest(options=resource.options()), units=units_of(assets))]
+    runs = plan or [
+        PlannedRun(
+            request=RunRequest(options=resource.options()), units=tuple(Unit(asset) for asset in assets)
+        )
+    ]
     if options is not None:
         runs = [replace(run, request=replace(run.request, options=options)) for run in runs]
 

@@ -24,7 +24,8 @@ class RockyFailure(dg.Failure):
 
     Attributes:
         kind: Which row of the failure table: `hard`, `no_json`, `timeout`, `binary`, `usage`, `in_flight`, `killed`,
-            `locked` (another run held its files) or `spool` (its output could not be kept).
+            `locked` (another run held its files), `spool` (its output could not be kept) or `private_project` (several
+            models cannot be built together, only one by one).
     """
 
     def __init__(

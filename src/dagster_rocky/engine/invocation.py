@@ -17,7 +17,9 @@ from dagster_rocky.engine.logs.tail import FileTail
 from dagster_rocky.engine.news.events import EngineEvent
 from dagster_rocky.engine.news.hooks import HOOK_FILE_ENV, HookReader
 from dagster_rocky.engine.options import RunOptions
+from dagster_rocky.engine.private_project import write_private_project
 from dagster_rocky.engine.process import SupervisedProcess
+from dagster_rocky.engine.request import ChosenModel
 from dagster_rocky.engine.spool import Spool
 from dagster_rocky.engine.stdout import parse_outcome
 from dagster_rocky.engine.strategies import BufferedStrategy, RunStrategy
@@ -43,6 +45,8 @@ class RockyInvocation:
         raw_log: Whether raw stderr lines are copied to this process's stderr, the step's compute log.
         exclusive: Whether it waits for others that use the same state or warehouse file.
         hooks: Whether the project's hooks are given a file to report to.
+        pipeline: The pipeline that the models belong to.
+        models: The only models of that pipeline that the engine may see; empty for all.
         bare: Whether the arguments are the whole command line, without config and output flags.
 
     Raises:
@@ -67,6 +71,8 @@ class RockyInvocation:
         raw_log: bool = False,
         exclusive: bool = False,
         hooks: bool = False,
+        pipeline: str | None = None,
+        models: Sequence[ChosenModel] = (),
         bare: bool = False,
     ) -> None:
         self.engine = engine
@@ -75,8 +81,8 @@ class RockyInvocation:
         self._raw_log, self._with_hooks = raw_log, hooks
         self._strategy = strategy or BufferedStrategy()
         self._logger = logger
-        self._argv = [engine.executable(), *args] if bare else engine.argv(args)
-        self.command = self._masker.mask_command(self._argv)
+        self._args, self._bare = args, bare
+        self._pipeline, self._models = pipeline, models
         self._decoder = LogLineDecoder(single_model=single_model)
         self._end: errors.ProcessEnd | None = None
         self._process: SupervisedProcess | None = None
@@ -96,6 +102,8 @@ class RockyInvocation:
 
     def _start(self) -> None:
         spool = self._spool = Spool()
+        self._argv = self._command_line(spool)
+        self.command = self._masker.mask_command(self._argv)
         self._forwarder = LogForwarder(
             FileTail(spool.stderr),
             self._logger,
@@ -122,6 +130,15 @@ class RockyInvocation:
             )
         except OSError as error:
             raise errors.cannot_start(self._argv[0], self.command, error, self.engine.folder) from error
+
+    def _command_line(self, spool: Spool) -> list[str]:
+        if self._bare:
+            return [self.engine.executable(), *self._args]
+        if not self._models or self._pipeline is None:
+            return self.engine.argv(self._args)
+        private = spool.side_file("rocky.toml")
+        write_private_project(private, self.engine.config, self._pipeline, self._models)
+        return self.engine.argv(self._args, private)
 
     def __iter__(self) -> Iterator[EngineEvent]:
         """Events as the engine reports them, until its process has ended.

@@ -65,6 +65,7 @@ class Drafter:
         checks: ChecksOptions,
     ) -> None:
         self.snapshot, self.ownership, self.partitions, self.checks = snapshot, ownership, partitions, checks
+        self._targets = {model.name: model.target for model in snapshot.models}
         self._check_cache: dict[tuple[str, str], tuple[CheckDeclaration, ...]] = {}
 
     def drafts(self) -> list[Draft]:
@@ -236,13 +237,23 @@ class Drafter:
         )
         draft = self._plain(props, owned=self.ownership.owns_model(model))
         draft.engine = [
-            replace(draft.engine[0], granularity=model.granularity, code_version=model.code_version)
+            replace(
+                draft.engine[0],
+                granularity=model.granularity,
+                code_version=model.code_version,
+                path=model.path,
+                reads=self._reads(model),
+            )
         ]
         draft.contract = next(iter(declare(checks_of_model(model), self.checks)), None)
         if model.granularity:
             first = model.first_partition or self.partitions.start or self.snapshot.first_partition
             draft.partitions_def = self._time_partitions(model.granularity, first)
         return draft
+
+    def _reads(self, model: Model) -> tuple[str, ...]:
+        declared = (self._targets[name] for name in model.depends_on if name in self._targets)
+        return tuple(dict.fromkeys((*declared, *model.reads)))
 
     def _plain(self, props: RockyAssetProps, *, owned: bool) -> Draft:
         engine = EngineAsset(

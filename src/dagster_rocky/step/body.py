@@ -7,14 +7,16 @@ from typing import Any, Literal
 import dagster as dg
 
 from dagster_rocky.engine.options import RunOptions
-from dagster_rocky.engine.request import RunRequest
 from dagster_rocky.graph.declared_checks import CONTRACT, contract_result
 from dagster_rocky.graph.edges import Node, RockyGraph
 from dagster_rocky.graph.quality import execute_checks
-from dagster_rocky.planning.plan import PlannedRun, units_of
-from dagster_rocky.planning.selection import finish, plan_selection, read_selection
+from dagster_rocky.planning.done import built_earlier
+from dagster_rocky.planning.plan import PlannedRun, Unit
+from dagster_rocky.planning.requests import PER_RUN, Requests
+from dagster_rocky.planning.selection import plan_selection, read_selection
 from dagster_rocky.resource import RockyResource
-from dagster_rocky.step.execution import StepEvent, already_materialized, execute_plan
+from dagster_rocky.step import events
+from dagster_rocky.step.execution import StepEvent, execute_plan
 from dagster_rocky.vocabulary import EngineAsset, Mode
 
 
@@ -25,14 +27,16 @@ class Running:
     Attributes:
         mode: The run mode.
         options: What every engine run is given.
-        lookback: See `plan_runs`.
+        lookback: See `plan_selection`.
         parallel: The engine's `--parallel`.
+        per_run: How many partitions of a model one engine run builds at most.
     """
 
     mode: Mode = Mode.STREAMING
     options: RunOptions
     lookback: int | Literal["model"] | None = None
     parallel: int | None = None
+    per_run: int = PER_RUN
 
 
 def run_step(
@@ -54,9 +58,11 @@ def run_step(
             while it builds the check's asset.
         dagster.RetryRequested: When the warehouse asked for a pause.
     """
-    selection = read_selection(context, graph, already_materialized(context))
+    selection = read_selection(context, graph, built_earlier(context, running.options.retry_scope))
     for node in selection.finished():
         yield _built_earlier(node, context.instance)
+    for node, partition in selection.absent:
+        yield events.not_in_partition(node.spec.key, partition)
     contracts = _Contracts(context, resource, graph, running.options.vars)
     if not selection.nodes:
         yield from contracts.remaining()
@@ -66,16 +72,19 @@ def run_step(
     plan = plan_selection(
         selection,
         graph,
-        lookback=running.lookback,
-        parallel=running.parallel,
         options=running.options,
         run_id=context.run_id,
+        parallel=running.parallel,
+        lookback=running.lookback,
+        per_run=running.per_run,
     )
-    if not plan:
+    if not plan.runs:
         yield from contracts.remaining()
         return
     try:
-        for event in execute_plan(context, resource, plan, mode=running.mode, options=running.options):
+        for event in execute_plan(
+            context, resource, plan.runs, plan=plan, mode=running.mode, options=running.options
+        ):
             yield event
             if isinstance(event, dg.MaterializeResult) and event.asset_key is not None:
                 yield from contracts.of(event.asset_key)
@@ -107,12 +116,12 @@ def run_checks(
     Raises:
         dagster.Failure: When the engine failed, or gave no result for a selected check.
     """
-    request = finish(
-        RunRequest(pipeline=pipeline, parallel=running.parallel),
-        running.options,
-        context.op_execution_context.run_id,
+    requests = Requests(
+        options=running.options, run_id=context.op_execution_context.run_id, parallel=running.parallel
     )
-    planned = PlannedRun(request=request, units=units_of(checked))
+    planned = PlannedRun(
+        request=requests.make(pipeline=pipeline), units=tuple(Unit(asset) for asset in checked)
+    )
     yield from execute_checks(context, resource, planned, running.mode)
 
 

@@ -142,6 +142,16 @@ def excluded(unit: Unit, reason: str) -> dg.AssetObservation:
     )
 
 
+def not_in_partition(key: dg.AssetKey, partition: str) -> dg.AssetObservation:
+    """A selected asset that the source behind a partition does not have."""
+    return dg.AssetObservation(
+        asset_key=key,
+        partition=partition,
+        description=f"The source of partition {partition} does not have this table; there was nothing to build.",
+        metadata={OUTCOME: "not in this partition"},
+    )
+
+
 def drift(asset: EngineAsset, event: Drifted) -> dg.AssetObservation:
     """A changed source table and what the engine did about it."""
     return dg.AssetObservation(

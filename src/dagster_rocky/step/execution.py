@@ -1,7 +1,7 @@
 """A plan executed inside one Dagster step: live events, then an outcome for every selected asset."""
 
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from dagster_rocky.engine.news.events import Built, Checked, Drifted, EngineEven
 from dagster_rocky.engine.news.result import events_of_result
 from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.planning.plan import PlannedRun, Unit
+from dagster_rocky.planning.selection import StepPlan
 from dagster_rocky.resource import RockyResource, run_result
 from dagster_rocky.results import RunResult
 from dagster_rocky.step import events
@@ -35,8 +36,9 @@ _COOLDOWN_RETRIES = 5
 def execute_plan(
     context: dg.AssetExecutionContext,
     resource: RockyResource,
-    plan: Sequence[PlannedRun],
+    runs: Sequence[PlannedRun],
     *,
+    plan: StepPlan | None = None,
     mode: Mode | str = Mode.STREAMING,
     options: RunOptions | None = None,
 ) -> Iterator[StepEvent]:
@@ -48,7 +50,8 @@ def execute_plan(
     Args:
         context: The step's context.
         resource: The engine and its project.
-        plan: The runs, in order.
+        runs: The runs, in order.
+        plan: What is asked instead of a run that ends early; it holds the same runs.
         mode: The run mode.
         options: What the requests were given; the step itself reads `fail_fast` of it.
 
@@ -59,26 +62,8 @@ def execute_plan(
         dagster.Failure: When a selected asset was not built; its metadata holds the table of outcomes.
         dagster.RetryRequested: When the warehouse asked for a pause; completed work has been yielded.
     """
-    step = _Step(context, resource, plan, mode, options or RunOptions())
+    step = _Step(context, resource, plan or StepPlan(runs=tuple(runs)), mode, options or RunOptions())
     yield from step.execute()
-
-
-def already_materialized(context: dg.AssetExecutionContext) -> set[tuple[dg.AssetKey, str | None]]:
-    """What earlier attempts of this step materialized, by asset and partition; empty on the first attempt.
-
-    A retry asks the engine only for the rest.
-    """
-    if context.retry_number == 0:
-        return set()
-    step_key = context.get_step_execution_context().step.key
-    records = context.instance.all_logs(context.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
-    return {
-        (record.dagster_event.asset_key, record.dagster_event.partition)
-        for record in records
-        if record.dagster_event
-        and record.dagster_event.asset_key is not None
-        and record.dagster_event.step_key == step_key
-    }
 
 
 class _Step:
@@ -88,15 +73,15 @@ class _Step:
         self,
         context: dg.AssetExecutionContext,
         resource: RockyResource,
-        plan: Sequence[PlannedRun],
+        plan: StepPlan,
         mode: Mode | str,
         options: RunOptions,
     ) -> None:
         self._context = context
         self._resource = resource
-        self._plan = plan
+        self._queue, self._plan = deque(plan.runs), plan
         self._mode, self._options = mode, options
-        units = [unit for run in plan for unit in run.units]
+        units = [unit for run in plan.runs for unit in run.units]
         self._ledger = OutcomeLedger(units)
         self._siblings: dict[dg.AssetKey, list[Unit]] = defaultdict(list)
         for unit in units:
@@ -112,7 +97,9 @@ class _Step:
         self._done = 0
 
     def execute(self) -> Iterator[StepEvent]:
-        for number, run in enumerate(self._plan, start=1):
+        number = 0
+        while self._queue:
+            run, number = self._queue.popleft(), number + 1
             if self._must_stop():
                 reason = "not run, because an earlier engine run of this step failed"
                 self._ledger.close(run.units, Status.NOT_REPORTED, reason)
@@ -121,8 +108,8 @@ class _Step:
             if blockers:
                 self._ledger.close(run.units, Status.BLOCKED, f"not run, because {blockers} was not built")
                 continue
-            if len(self._plan) > 1:
-                self._context.log.info(f"rocky: engine run {number} of {len(self._plan)}")
+            if number + len(self._queue) > 1:
+                self._context.log.info(f"rocky: engine run {number} of {number + len(self._queue)}")
             yield from self._execute_run(run)
         yield from self._finish_partial_partitions()
         yield from self._checks.merged()
@@ -154,7 +141,11 @@ class _Step:
                 hold_seconds=PIPES_HOLD_SECONDS,
             )
         except errors.RockyFailure as failure:
-            self._record_failure(run, failure)
+            if failure.kind == "private_project":
+                self._context.log.info(f"rocky: {failure.description}")
+                self._queue.extendleft(reversed(self._plan.one_by_one(run)))
+            else:
+                self._record_failure(run, failure)
             return
         with invocation:
             try:
@@ -191,9 +182,13 @@ class _Step:
         for event in events_of_result(result):
             yield from self._take(event, names, invocation)
         open_units = self._ledger.open_units(run.units)
-        for unit, status, reason in explain_open_units(
-            open_units, result, invocation.facts, invocation.end().engine_error
-        ):
+        explained = list(
+            explain_open_units(open_units, result, invocation.facts, invocation.end().engine_error)
+        )
+        again = self._ask_again(run, explained) if not result.interrupted else set()
+        for unit, status, reason in explained:
+            if unit in again:
+                continue
             self._ledger.note(unit, status, reason)
             if status is Status.UNCHANGED:
                 yield from self._yield_unchanged(unit, reason)
@@ -205,6 +200,14 @@ class _Step:
         cooldowns = [error.cooldown_seconds for error in result.errors if error.cooldown_seconds]
         if cooldowns:
             self._cooldown = max([*cooldowns, self._cooldown or 0.0])
+
+    def _ask_again(self, run: PlannedRun, explained: Sequence[tuple[Unit, Status, str]]) -> set[Unit]:
+        """Plans what a failed model kept the engine from, as far as it does not depend on it."""
+        failed = {unit for unit, status, _ in explained if status is Status.FAILED}
+        left = [unit for unit, status, _ in explained if status is Status.NOT_REPORTED]
+        runs = self._plan.rest(run, failed, left) if left else []
+        self._queue.extendleft(reversed(runs))
+        return {unit for planned in runs for unit in planned.units}
 
     def _take(
         self, event: EngineEvent, names: EngineNames, invocation: RockyInvocation
