@@ -20,10 +20,11 @@ from dagster_rocky.graph.definitions import (
     build_check_ops,
     build_partition_sensors,
 )
-from dagster_rocky.graph.edges import RockyGraph, build_graph
+from dagster_rocky.graph.edges import Node, RockyGraph, build_graph
 from dagster_rocky.graph.ownership import Ownership
 from dagster_rocky.graph.quality import quality_assets
-from dagster_rocky.project.snapshot import ProjectSnapshot
+from dagster_rocky.project.files import current_code_version
+from dagster_rocky.project.snapshot import Model, ProjectSnapshot
 from dagster_rocky.project.state import (
     RefreshFailed,
     describe_staleness,
@@ -171,6 +172,7 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
     _state_key: str | None = PrivateAttr(default=None)
     _graph: RockyGraph | None = PrivateAttr(default=None)
     _quality: Mapping[str, Sequence[EngineAsset]] = PrivateAttr(default_factory=dict)
+    _models: Mapping[str, Model] = PrivateAttr(default_factory=dict)
     _state_note: str | None = PrivateAttr(default=None)
 
     @field_validator("filters", "exclude_filters")
@@ -273,7 +275,7 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
         Raises:
             dagster.Failure: When a selected asset was not built.
         """
-        yield from run_step(context, rocky, self._loaded_graph(), self._running())
+        yield from run_step(context, rocky, self._loaded_graph(), self._running(), self._newer_code)
 
     def write_state_to_path(self, state_path: Path) -> None:
         """Asks the engine for the project and writes the snapshot; on failure the file stays as it was.
@@ -355,6 +357,7 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
         )
         for text in ownership.idle_filters(snapshot):
             _LOG.warning("rocky: %s: no table fits the filter %r", self.defs_state_config.key, text)
+        self._models = {model.name: model for model in snapshot.models}
         self._graph = build_graph(
             snapshot,
             ownership,
@@ -392,8 +395,22 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
 
     def _running(self) -> Running:
         return Running(
-            mode=self.mode, options=self.run, lookback=self.partitions.lookback, parallel=self.parallelism
+            mode=self.mode,
+            options=self.run,
+            lookback=self.partitions.lookback,
+            parallel=self.parallelism,
+            per_run=self.partitions.per_run,
         )
+
+    def _newer_code(self, nodes: Sequence[Node]) -> Mapping[dg.AssetKey, str]:
+        """Code versions of the files as they are, where they are not those of the state."""
+        folder, found = Path(self.config_path).absolute().parent, {}
+        for node in nodes:
+            model = self._models.get(node.assets[0].name) if node.assets[0].kind == "model" else None
+            now = model and current_code_version(folder, model, self.models.contracts_dir)
+            if model and now and now != model.code_version:
+                found[node.spec.key] = now
+        return found
 
     def _loaded_graph(self) -> RockyGraph:
         if self._graph is None:

@@ -307,6 +307,8 @@ class RockyResource(dg.ConfigurableResource):
             logger=logger,
             options=request.options,
             raw_log=_raw_log(context),
+            pipeline=request.pipeline,
+            models=request.models,
             exclusive=True,
             hooks=True,
             origin=_origin(context),

@@ -75,6 +75,8 @@ class EngineAsset:
         code_version: A hash of what defines it, when known.
         partition_key: Of a replicated table whose component value is a Dagster partition: that value.
             Several engine assets then share one `asset_key`.
+        path: Of a model: its file, relative to the folder of `rocky.toml`, when known.
+        reads: Of a model: `catalog.schema.table` of what it depends on or names.
     """
 
     engine_key: EngineKey
@@ -89,3 +91,5 @@ class EngineAsset:
     checks: tuple[CheckDeclaration, ...] = ()
     code_version: str | None = None
     partition_key: str | None = None
+    path: str | None = None
+    reads: tuple[str, ...] = ()

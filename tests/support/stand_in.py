@@ -11,7 +11,8 @@ import dagster as dg
 
 from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.engine.request import RunRequest
-from dagster_rocky.planning.plan import PlannedRun, units_of
+from dagster_rocky.planning.plan import PlannedRun, Unit
+from dagster_rocky.planning.selection import StepPlan
 from dagster_rocky.resource import RockyResource
 from dagster_rocky.step.execution import execute_plan
 from dagster_rocky.vocabulary import CheckDeclaration, EngineAsset
@@ -145,10 +146,12 @@ def run_step(
     selection: Sequence[str] | None = None,
     retry: dg.RetryPolicy | None = None,
     deps: Mapping[dg.AssetKey, Sequence[dg.AssetKey]] | None = None,
+    universe: Sequence[EngineAsset] = (),
     **more: Any,
 ) -> StepRun:
     """Executes a plan in a real step; by default one engine run for all of the assets."""
-    runs = plan or [PlannedRun(request=RunRequest(options=resource.options()), units=units_of(assets))]
+    request = RunRequest(options=options or resource.options())
+    runs = plan or [PlannedRun(request=request, units=tuple(Unit(asset) for asset in assets))]
     if options is not None:
         runs = [replace(run, request=replace(run.request, options=options)) for run in runs]
 
@@ -162,7 +165,9 @@ def run_step(
         retry_policy=retry,
     )
     def step(context: dg.AssetExecutionContext):
-        yield from execute_plan(context, resource, runs, mode=mode, options=options, **more)
+        yield from execute_plan(
+            context, resource, StepPlan(runs=tuple(runs), universe=universe), mode=mode, **more
+        )
 
     instance = instance or dg.DagsterInstance.ephemeral()
     result = dg.materialize([step], instance=instance, raise_on_error=False, selection=selection)

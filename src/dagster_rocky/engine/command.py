@@ -48,9 +48,9 @@ class Engine:
         """The working directory: every path of the engine is relative to it (contract, section 1.3)."""
         return self.config.absolute().parent
 
-    def argv(self, args: Sequence[str]) -> list[str]:
-        """The whole command for a subcommand and its flags."""
-        argv = [self.executable(), "-c", self.config.name]
+    def argv(self, args: Sequence[str], config: Path | None = None) -> list[str]:
+        """The whole command for a subcommand and its flags; another config may stand in for the project's."""
+        argv = [self.executable(), "-c", str(config) if config else self.config.name]
         if self.state_path:
             argv += ["--state-path", self.state_path]
         if self.state_namespace:

@@ -28,7 +28,8 @@ class RockyFailure(dg.Failure):
     Attributes:
         kind: Which row of the failure table: `hard`, `no_json`, `timeout`, `binary` (no engine to start), `start` (the
             system could not start it now), `usage`, `in_flight`, `killed`, `locked` (another run held its files),
-            `spool` (its output could not be kept) or `unexplained` (an exit code that its result does not explain).
+            `spool` (its output could not be kept), `private_project` (several models cannot be built together, only one
+            by one) or `unexplained` (an exit code that its result does not explain).
     """
 
     def __init__(
@@ -131,7 +132,7 @@ def unexplained_exit(end: ProcessEnd, result: RunResult) -> RockyFailure:
     )
     quoted = "" if end.engine_error or told else _quoted(end)
     return RockyFailure(
-        "exit",
+        "unexplained",
         f"{why}\n\nThe engine ended with exit code {end.exit_code}, though it reported everything that was selected."
         + quoted,
         end.metadata(),

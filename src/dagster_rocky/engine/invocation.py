@@ -20,7 +20,9 @@ from dagster_rocky.engine.news.events import EngineEvent
 from dagster_rocky.engine.news.held import HeldNews
 from dagster_rocky.engine.news.hooks import HOOK_FILE_ENV, HookReader
 from dagster_rocky.engine.options import RunOptions
+from dagster_rocky.engine.private_project import write_private_project
 from dagster_rocky.engine.process import SupervisedProcess, hangup_interrupts, launch_error
+from dagster_rocky.engine.request import ChosenModel
 from dagster_rocky.engine.spool import Spool
 from dagster_rocky.engine.stdout import parse_outcome
 from dagster_rocky.engine.strategies import BufferedStrategy, RunStrategy
@@ -46,6 +48,8 @@ class RockyInvocation:
         raw_log: Which raw stderr lines are copied to this process's stderr, the step's compute log.
         exclusive: Whether it waits for others that use the same state or warehouse file.
         hooks: Whether the project's hooks are given a file to report to.
+        pipeline: The pipeline that the models belong to.
+        models: The only models of that pipeline that the engine may see; empty for all.
         bare: Whether the arguments are the whole command line, without config and output flags.
         origin: Which Dagster run it belongs to.
 
@@ -73,6 +77,8 @@ class RockyInvocation:
         raw_log: RawCopy = "none",
         exclusive: bool = False,
         hooks: bool = False,
+        pipeline: str | None = None,
+        models: Sequence[ChosenModel] = (),
         bare: bool = False,
         origin: RunOrigin | None = None,
     ) -> None:
@@ -83,8 +89,8 @@ class RockyInvocation:
         self._strategy = strategy or BufferedStrategy()
         self._held = HeldNews(self._options.live_after_seconds)
         self._logger = logger
-        self._argv = [engine.executable(), *args] if bare else engine.argv(args)
-        self.command = self.masker.mask_command(self._argv)
+        self._args, self._bare = args, bare
+        self._pipeline, self._models = pipeline, models
         self._decoder = LogLineDecoder()
         self._end: errors.ProcessEnd | None = None
         self._process: SupervisedProcess | None = None
@@ -121,6 +127,8 @@ class RockyInvocation:
 
     def _start(self) -> None:
         spool = self._spool = Spool()
+        self._argv = self._command_line(spool)
+        self.command = self.masker.mask_command(self._argv)
         self._forwarder = LogForwarder(
             FileTail(spool.stderr),
             self._logger,
@@ -152,6 +160,15 @@ class RockyInvocation:
             )
         except OSError as error:
             raise errors.cannot_start(self._argv[0], self.command, error, self.engine.folder) from error
+
+    def _command_line(self, spool: Spool) -> list[str]:
+        if self._bare:
+            return [self.engine.executable(), *self._args]
+        if not self._models or self._pipeline is None:
+            return self.engine.argv(self._args)
+        private = spool.side_file("rocky.toml")
+        write_private_project(private, self.engine.config, self._pipeline, self._models)
+        return self.engine.argv(self._args, private)
 
     def __iter__(self) -> Iterator[EngineEvent]:
         """News as the engine reports it, until its process has ended: progress at once, the rest after its window.

@@ -9,6 +9,21 @@ from dagster_rocky.engine.options import RunOptions
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChosenModel:
+    """One of several models that a run builds.
+
+    Attributes:
+        name: The engine's name of it.
+        path: Its file, relative to the folder of `rocky.toml`.
+        after: The names of the other chosen models that are built before it.
+    """
+
+    name: str
+    path: str
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunRequest:
     """One run of the engine, before it is a process.
 
@@ -20,6 +35,8 @@ class RunRequest:
         pipeline: The pipeline to run; needed when the project has several.
         run_models: After a replication, build the models too (`--all`, and `--models` with `models_dir`).
         model: Build this one model and nothing else.
+        models: Build these models of `pipeline` and nothing else. No flag says so: the run is given a private copy
+            of the project that holds just them.
         partition: One partition key in the engine's format (`2026-05-02`, `2026-05-02T08`, `2026-05`, `2026`).
         partition_from: First key of an inclusive range; goes with `partition_to`.
         partition_to: Last key of the range.
@@ -43,6 +60,7 @@ class RunRequest:
     run_models: bool = False
     models_dir: str | None = None
     model: str | None = None
+    models: tuple[ChosenModel, ...] = ()
     partition: str | None = None
     partition_from: str | None = None
     partition_to: str | None = None
@@ -57,12 +75,14 @@ class RunRequest:
         """Refuses what the engine would refuse, with the field's name.
 
         Raises:
-            ValueError: When partition flags contradict each other, the filter is no `key=value`, or a name holds a
-                line break or a NUL byte.
+            ValueError: When flags contradict each other, the filter is no `key=value`, or a name holds a line break
+                or a NUL byte.
         """
         _refuse_control_characters(self)
         if self.filter is not None and "=" not in self.filter:
             raise ValueError(f"filter must be `key=value`, for example `airport=jfk`; got {self.filter!r}")
+        if self.models and (self.model or not self.pipeline):
+            raise ValueError("models needs the pipeline that they belong to, and excludes model")
         if (self.partition_from is None) != (self.partition_to is None):
             raise ValueError("partition_from and partition_to go together: set both or neither")
         chosen = [

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import dagster as dg
 
@@ -52,6 +53,7 @@ class Product:
         contract: The contract's.
         depends_on: Names of the models that it names as upstream.
         reads: Physical tables that it reads.
+        inputs: All physical tables that it is built from, those of the models that it names too.
     """
 
     props: RockyAssetProps
@@ -62,6 +64,7 @@ class Product:
     contract: CheckDeclaration | None = None
     depends_on: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
 
     @property
     def engine_key(self) -> dg.AssetKey:
@@ -92,6 +95,8 @@ class Product:
                 checks=self.checks,
                 code_version=model.code_version if model else None,
                 partition_key=table.partition_key,
+                path=model.path if model else None,
+                reads=self.inputs,
             )
             for table in self.tables
         )
@@ -117,6 +122,10 @@ class Products:
     ownership: Ownership
     partitions: PartitionsOptions = field(default_factory=PartitionsOptions)
     checks: ChecksOptions = field(default_factory=ChecksOptions)
+
+    @cached_property
+    def _targets(self) -> Mapping[str, str]:
+        return {model.name: model.target for model in self.snapshot.models}
 
     def all(self) -> list[Product]:
         """Tables, loads and seeds, then models upstream first, then snapshots.
@@ -246,6 +255,7 @@ class Products:
             freshness_seconds=model.freshness_seconds,
             model=model,
         )
+        named = [self._targets[name] for name in model.depends_on if name in self._targets]
         return self._single(
             props,
             owned=self.ownership.owns_model(model),
@@ -253,6 +263,7 @@ class Products:
             contract=next(iter(declare(checks_of_model(model), self.checks)), None),
             depends_on=tuple(model.depends_on),
             reads=tuple(model.reads),
+            inputs=tuple(dict.fromkeys((*named, *model.reads))),
         )
 
     def _model_partitions(self, model: Model) -> dg.PartitionsDefinition | None:
@@ -275,6 +286,7 @@ class Products:
         contract: CheckDeclaration | None = None,
         depends_on: tuple[str, ...] = (),
         reads: tuple[str, ...] = (),
+        inputs: tuple[str, ...] = (),
     ) -> Product:
         return Product(
             props=props,
@@ -284,4 +296,5 @@ class Products:
             contract=contract,
             depends_on=depends_on,
             reads=reads,
+            inputs=inputs,
         )

@@ -1,11 +1,13 @@
-"""The fewest engine filters whose tables are disjoint and all wanted."""
+"""Which engine filters touch all wanted tables, each once, and the fewest others?"""
 
+import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
-from dagster_rocky.vocabulary import EngineAsset
+from dagster_rocky.vocabulary import EngineAsset, EngineKey
 
+_SCHEMA = re.compile(r"[a-zA-Z0-9_]+")
 WHOLE = ""
 """Stands for no filter."""
 SEARCH_STEPS = 3_000
@@ -25,9 +27,9 @@ class Choice:
 def cover(selected: Sequence[EngineAsset], universe: Sequence[EngineAsset]) -> list[Choice]:
     """Covers selected tables with engine filters.
 
-    No table is copied twice and no source is touched of which nothing is selected. Of the covers that are
-    left, the one with the fewest tables that nobody selected is taken, and of those the one with the fewest
-    filters.
+    No table is copied twice and no source is touched of which nothing is selected. A source whose schema the engine
+    refuses, which ends every run that touches it, is only ever touched by runs of its own. Of the covers that are
+    left, the one with the fewest tables that nobody selected is taken, and of those the one with the fewest filters.
 
     Args:
         selected: Replicated tables of one pipeline.
@@ -41,14 +43,16 @@ def cover(selected: Sequence[EngineAsset], universe: Sequence[EngineAsset]) -> l
         cover(selected=weather_of_every_airport, universe=tables)  # [Choice("table=weather", …)]
         ```
     """
-    wanted = {asset.engine_key for asset in selected}
-    tables = {asset.engine_key: asset for asset in universe} | {asset.engine_key: asset for asset in selected}
-    if len(wanted) == len(tables):
+    tables = {asset.engine_key: asset for asset in universe}
+    wanted = {asset.engine_key: asset for asset in selected}
+    tables.update((key, asset) for key, asset in wanted.items() if key not in tables)
+    sources = _Sources.of(tables.values())
+    if len(wanted) == len(tables) and (not sources.refused or len(sources.tables) == 1):
         return [Choice(None, tuple(tables.values()))] if tables else []
-    touched = _filters(list(tables.values()), {asset.source_id for asset in selected})
-    source_of = {key: f"id={asset.source_id}" for key, asset in tables.items()}
-    best = _greedy(touched, wanted, source_of)
-    search = _Search.over(touched, wanted)
+    touched = sources.filters(wanted.values())
+    source_of = {key: f"id={asset.source_id}" for key, asset in wanted.items()}
+    best = _greedy(touched, wanted.keys(), source_of)
+    search = _Search.over(touched, wanted.keys())
     if len(search.by_atom) <= SEARCHED_ATOMS:
         best = search.improve_on(best)
     position = {key: index for index, key in enumerate(tables)}
@@ -59,30 +63,68 @@ def cover(selected: Sequence[EngineAsset], universe: Sequence[EngineAsset]) -> l
     return sorted(choices, key=lambda choice: position[choice.assets[0].engine_key])
 
 
-Touched = Mapping[str, frozenset[tuple[str, ...]]]
+Touched = Mapping[str, Set[EngineKey]]
 
 
-def _filters(tables: Sequence[EngineAsset], asked_sources: set[str | None]) -> Touched:
-    """Every filter that touches only sources of which something is selected, with the tables it touches."""
-    touched: dict[str, set[tuple[str, ...]]] = defaultdict(set)
-    foreign: set[str] = set()
-    for table in tables:
-        names = [WHOLE, f"id={table.source_id}", f"table={table.name}"]
-        for component, value in table.components.items():
-            # The engine's own filter keys win over components of the same name.
-            if component not in {"id", "table"}:
-                values = value if isinstance(value, tuple) else (value,)
-                names += [f"{component}={single}" for single in values if single]
-        for name in names:
-            touched[name].add(table.engine_key)
-        if table.source_id not in asked_sources:
-            foreign.update(names)
-    return {name: frozenset(keys) for name, keys in touched.items() if name not in foreign}
+@dataclass(frozen=True)
+class _Sources:
+    """The tables of a pipeline by their source, and which sources the engine refuses."""
+
+    tables: Mapping[str | None, Sequence[EngineAsset]]
+    refused: Set[str | None]
+
+    @classmethod
+    def of(cls, tables: Iterable[EngineAsset]) -> "_Sources":
+        by_source: dict[str | None, list[EngineAsset]] = defaultdict(list)
+        for table in tables:
+            by_source[table.source_id].append(table)
+        refused = {source for source, members in by_source.items() if _is_refused(members[0])}
+        return cls(by_source, refused)
+
+    def filters(self, wanted: Iterable[EngineAsset]) -> Touched:
+        """Every filter that touches only sources of which something is selected, with the tables it touches."""
+        asked = {table.source_id for table in wanted}
+        touched: dict[str, set[EngineKey]] = defaultdict(set)
+        foreign: set[str] = set()
+        foreign_tables: set[str] = set()
+        for source, members in self.tables.items():
+            names = [WHOLE, *_component_filters(members[0])]
+            if source in asked:
+                keys = {member.engine_key for member in members}
+                touched[f"id={source}"] |= keys
+            if source not in asked or source in self.refused:
+                foreign.update(names)
+                foreign_tables.update(member.name for member in members)
+                continue
+            for name in names:
+                touched[name] |= keys
+            for member in members:
+                touched[f"table={member.name}"].add(member.engine_key)
+        foreign.update(f"table={name}" for name in foreign_tables)
+        return {name: keys for name, keys in touched.items() if name not in foreign}
 
 
-def _greedy(
-    touched: Touched, wanted: set[tuple[str, ...]], source_of: Mapping[tuple[str, ...], str]
-) -> list[str]:
+def _component_filters(table: EngineAsset) -> Iterator[str]:
+    """The filters by component that touch a table's source."""
+    for component, value in table.components.items():
+        # The engine's own filter keys win over components of the same name.
+        if component not in {"id", "table"}:
+            values = value if isinstance(value, tuple) else (value,)
+            yield from (f"{component}={single}" for single in values if single)
+
+
+def _is_refused(table: EngineAsset) -> bool:
+    """Whether the engine ends every run that touches the table's schema (contract, section 18)."""
+    schemas = []
+    if table.target and table.target.endswith(f".{table.name}"):
+        _, _, schema = table.target.removesuffix(f".{table.name}").partition(".")
+        schemas.append(schema)
+    if table.source_id and table.engine_key[0] == "duckdb":
+        schemas.append(table.source_id)
+    return any(schema and not _SCHEMA.fullmatch(schema) for schema in schemas)
+
+
+def _greedy(touched: Touched, wanted: Set[EngineKey], source_of: Mapping[EngineKey, str]) -> list[str]:
     """A good cover, always one: sources that no exact filters can cover are copied whole."""
     exact = [name for name, keys in touched.items() if keys <= wanted]
     exact.sort(key=lambda name: (-len(touched[name]), _preference(name)))
@@ -114,7 +156,7 @@ class _Search:
     best_cost: tuple[int, int] = (1 << 60, 1 << 60)
 
     @classmethod
-    def over(cls, touched: Touched, wanted: set[tuple[str, ...]]) -> "_Search":
+    def over(cls, touched: Touched, wanted: Set[EngineKey]) -> "_Search":
         """Groups tables into atoms; of filters that touch the same, one is kept."""
         signature: dict[tuple[str, ...], list[str]] = defaultdict(list)
         for name in sorted(touched, key=_preference):

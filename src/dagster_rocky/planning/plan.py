@@ -1,13 +1,17 @@
-"""Selection and partitions to the fewest engine runs that build them and nothing else."""
+"""Which engine runs build these units and nothing else, in the fewest processes?"""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from dagster_rocky.engine.request import RunRequest
-from dagster_rocky.partitions import consecutive_runs, to_engine_key
+from dagster_rocky.engine.request import ChosenModel, RunRequest
+from dagster_rocky.partitions import consecutive_runs
 from dagster_rocky.planning.cover import cover
-from dagster_rocky.vocabulary import EngineAsset
+from dagster_rocky.planning.model_order import ModelOrder
+from dagster_rocky.planning.requests import Requests
+from dagster_rocky.vocabulary import AssetKind, EngineAsset, EngineKey
+
+Group = tuple[str | None, AssetKind]
+"""A pipeline, and one kind of what it builds."""
 
 
 @dataclass(frozen=True)
@@ -52,137 +56,198 @@ class PlannedRun:
         return tuple({unit.asset.engine_key: unit.asset for unit in self.units}.values())
 
 
-def units_of(assets: Iterable[EngineAsset], partition_keys: Sequence[str] = ()) -> tuple[Unit, ...]:
-    """Assets as units: of the one selected partition, or of the one that is the asset's component value.
-
-    Args:
-        assets: Assets that the engine does not partition.
-        partition_keys: Dagster keys of the selected partitions.
-    """
-    if len(partition_keys) == 1:
-        return tuple(Unit(asset, partition_keys[0]) for asset in assets)
-    return tuple(Unit(asset, _component_partition(asset, partition_keys)) for asset in assets)
-
-
-def _component_partition(asset: EngineAsset, keys: Sequence[str]) -> str | None:
-    """Which of the partition keys is the component value of this table."""
-    return asset.partition_key if asset.partition_key in keys else None
-
-
-def plan_runs(
-    selected: Sequence[EngineAsset],
-    universe: Sequence[EngineAsset],
-    *,
-    partition_keys: Sequence[str] = (),
-    lookback: int | Literal["model"] | None = None,
-    parallel: int | None = None,
+def plan_units(
+    units: Sequence[Unit], universe: Sequence[EngineAsset], requests: Requests | None = None
 ) -> list[PlannedRun]:
-    """Covers a selection with the fewest engine runs.
+    """Covers units with the fewest engine runs.
 
     Args:
-        selected: What to build.
-        universe: Everything that the engine knows of the same pipelines, owned or not, models in dependency
-            order: a filter is used only when all that it touches is selected.
-        partition_keys: Dagster keys of the selected time partitions; all selected models have them.
-        lookback: Earlier partitions to rebuild too; `"model"` leaves it to each model, `None` means none.
-        parallel: The engine's `--parallel`.
+        units: What to build, each once.
+        universe: Everything that the engine knows of the same pipelines, owned or not, models in dependency order: a
+            run is used only when all that it touches is selected.
+        requests: What the runs have in common.
 
     Returns:
         The runs in the order in which to make them: pipelines in the order of `universe`.
 
     Raises:
-        ValueError: When a partition key has not the grain's format.
+        ValueError: When an engine partition has not the grain's format.
 
     Example:
         ```python
-        [run.request.filter for run in plan_runs(tables_of_jfk, all_tables)]
+        [run.request.filter for run in plan_units([Unit(table) for table in tables_of_jfk], all_tables)]
         # ['airport=jfk']
         ```
     """
-    chosen = {asset.engine_key for asset in selected}
+    requests = requests or Requests()
+    wanted: dict[Group, list[Unit]] = {}
+    for unit in units:
+        wanted.setdefault((unit.asset.pipeline, unit.asset.kind), []).append(unit)
     plan: list[PlannedRun] = []
-    for (pipeline, kind), known in _by_pipeline([*universe, *selected]).items():
-        mine = [asset for asset in known if asset.engine_key in chosen]
-        if not mine:
-            continue
+    for group, known in _universe_of(wanted, universe).items():
+        mine = wanted[group]
+        pipeline, kind = group
         if kind == "table":
-            plan += _plan_tables(
-                mine, known, pipeline=pipeline, partition_keys=partition_keys, parallel=parallel
-            )
+            plan += _plan_tables(mine, known, requests)
         elif kind == "model":
-            plan += _plan_models(
-                mine,
-                known,
-                pipeline=pipeline,
-                partition_keys=partition_keys,
-                lookback=lookback,
-                parallel=parallel,
-            )
+            plan += _plan_models(mine, known, requests)
         else:
+            chosen = {unit.asset.engine_key for unit in mine}
             extras = tuple(asset for asset in known if asset.engine_key not in chosen)
-            command: Literal["run", "seed"] = "seed" if kind == "seed" else "run"
-            request = RunRequest(command=command, pipeline=pipeline, parallel=parallel)
-            plan.append(PlannedRun(request=request, units=units_of(mine), extras=extras))
+            request = requests.make(command="seed" if kind == "seed" else "run", pipeline=pipeline)
+            plan.append(PlannedRun(request=request, units=tuple(mine), extras=extras))
     return plan
 
 
-def _by_pipeline(assets: Iterable[EngineAsset]) -> Mapping[tuple[str | None, str], list[EngineAsset]]:
-    """Assets by pipeline and kind in the order given, each engine key once."""
-    groups: dict[tuple[str | None, str], dict[tuple[str, ...], EngineAsset]] = {}
-    for asset in assets:
-        groups.setdefault((asset.pipeline, asset.kind), {}).setdefault(asset.engine_key, asset)
-    return {group: list(members.values()) for group, members in groups.items()}
+def plan_rest(
+    run: PlannedRun,
+    failed: Collection[Unit],
+    left: Sequence[Unit],
+    universe: Sequence[EngineAsset],
+    requests: Requests | None = None,
+) -> list[PlannedRun]:
+    """After a run of several models ended at a failed one: the runs that build what does not depend on it.
+
+    Args:
+        run: The run that ended early.
+        failed: Its units that failed. Where none is known, nothing can be left out, and the answer is empty.
+        left: Its units that the engine did not come to.
+        universe: As in `plan_units`.
+        requests: As in `plan_units`.
+
+    Returns:
+        Runs of the left units without the dependents of the failed ones; empty for other runs than those of models.
+
+    Example:
+        ```python
+        plan_rest(run, failed={Unit(broken)}, left=[Unit(its_sibling), Unit(its_dependent)], universe=models)
+        # one run, of its_sibling
+        ```
+    """
+    if not failed or run.request.model or not all(unit.asset.kind == "model" for unit in run.units):
+        return []
+    keys = {unit.asset.engine_key for unit in failed}
+    group: Group = (run.request.pipeline, "model")
+    known = _universe_of({group: run.units}, universe)[group]
+    hopeless = keys | ModelOrder(known).downstream(keys)
+    return plan_units([unit for unit in left if unit.asset.engine_key not in hopeless], universe, requests)
+
+
+def plan_one_by_one(run: PlannedRun, requests: Requests | None = None) -> list[PlannedRun]:
+    """A run of several models as one run each, in its order: for a project that cannot be copied in part.
+
+    Args:
+        run: A run whose request names `models`.
+        requests: As in `plan_units`.
+    """
+    make = (requests or Requests()).make
+    return [
+        PlannedRun(request=make(pipeline=run.request.pipeline, model=unit.asset.name), units=(unit,))
+        for unit in run.units
+    ]
+
+
+def _universe_of(
+    groups: Mapping[Group, Iterable[Unit]], universe: Iterable[EngineAsset]
+) -> dict[Group, list[EngineAsset]]:
+    """All known assets of pipelines and kinds in the order of the universe, each engine key once."""
+    found: dict[Group, dict[EngineKey, EngineAsset]] = {}
+    for asset in universe:
+        group = (asset.pipeline, asset.kind)
+        if group in groups:
+            found.setdefault(group, {}).setdefault(asset.engine_key, asset)
+    for group, units in groups.items():
+        members = found.setdefault(group, {})
+        for unit in units:
+            members.setdefault(unit.asset.engine_key, unit.asset)
+    return {group: list(members.values()) for group, members in found.items()}
 
 
 def _plan_tables(
-    selected: Sequence[EngineAsset],
-    universe: Sequence[EngineAsset],
-    *,
-    pipeline: str | None,
-    partition_keys: Sequence[str],
-    parallel: int | None,
+    units: Sequence[Unit], known: Sequence[EngineAsset], requests: Requests
 ) -> Iterator[PlannedRun]:
     """Replicated tables: no filter when all are selected, otherwise an exact cover by filters."""
-    chosen = {asset.engine_key for asset in selected}
-    for choice in cover(selected, universe):
-        touched = choice.assets
+    mine: dict[EngineKey, list[Unit]] = {}
+    for unit in units:
+        mine.setdefault(unit.asset.engine_key, []).append(unit)
+    partitions = {unit.partition for unit in units}
+    together = next(iter(partitions)) if len(partitions) == 1 else None
+    for choice in cover([unit.asset for unit in units], known):
+        extras = (asset for asset in choice.assets if asset.engine_key not in mine)
+        if together is not None:
+            # What is copied besides belongs to the same partition as what was selected.
+            extras = (replace(extra, partition_key=together) for extra in extras)
         yield PlannedRun(
-            request=RunRequest(pipeline=pipeline, filter=choice.filter, parallel=parallel),
-            units=units_of((asset for asset in touched if asset.engine_key in chosen), partition_keys),
-            extras=tuple(asset for asset in touched if asset.engine_key not in chosen),
+            request=requests.make(pipeline=units[0].asset.pipeline, filter=choice.filter),
+            units=tuple(unit for asset in choice.assets for unit in mine.get(asset.engine_key, ())),
+            extras=tuple(extras),
         )
 
 
 def _plan_models(
-    selected: Sequence[EngineAsset],
-    universe: Sequence[EngineAsset],
-    *,
-    pipeline: str | None,
-    partition_keys: Sequence[str],
-    lookback: int | Literal["model"] | None,
-    parallel: int | None,
+    units: Sequence[Unit], known: Sequence[EngineAsset], requests: Requests
 ) -> Iterator[PlannedRun]:
-    """Models: the pipeline in one run when it is selected whole and nothing in it has partitions."""
-    if len(selected) == len(universe) and not any(asset.granularity for asset in universe):
-        request = RunRequest(pipeline=pipeline, parallel=parallel)
-        yield PlannedRun(request=request, units=units_of(selected))
+    """Models: the whole pipeline when it is selected and has no partitions, else as few runs as the order allows."""
+    mine: dict[EngineKey, list[Unit]] = {}
+    for unit in units:
+        mine.setdefault(unit.asset.engine_key, []).append(unit)
+    pipeline = units[0].asset.pipeline
+    if len(mine) == len(known) and not any(asset.granularity for asset in known):
+        yield PlannedRun(
+            request=requests.make(pipeline=pipeline),
+            units=tuple(unit for asset in known for unit in mine[asset.engine_key]),
+        )
         return
-    for model in selected:
-        if model.granularity is None or not partition_keys:
-            request = RunRequest(pipeline=pipeline, model=model.name, parallel=parallel)
-            yield PlannedRun(request=request, units=units_of([model]))
+    order = ModelOrder(known)
+    for stage in order.stages({key: some[0].asset.granularity is not None for key, some in mine.items()}):
+        if mine[stage[0]][0].asset.granularity is not None:
+            for key in stage:
+                yield from _plan_partitions(mine[key], requests)
             continue
-        engine_keys = {key: to_engine_key(model.granularity, key) for key in partition_keys}
-        for stretch in consecutive_runs(model.granularity, partition_keys):
-            keys = tuple(engine_keys[key] for key in stretch)
-            request = RunRequest(
-                pipeline=pipeline,
+        yield from _plan_together([unit for key in stage for unit in mine[key]], order, requests)
+
+
+def _plan_together(units: Sequence[Unit], order: ModelOrder, requests: Requests) -> Iterator[PlannedRun]:
+    """Unpartitioned models, upstream first: one run of them all where every file is known."""
+    pipeline = units[0].asset.pipeline
+    if len(units) == 1 or pipeline is None or not all(unit.asset.path for unit in units):
+        for unit in units:
+            request = requests.make(pipeline=pipeline, model=unit.asset.name)
+            yield PlannedRun(request=request, units=(unit,))
+        return
+    names = {unit.asset.engine_key: unit.asset.name for unit in units}
+    nearest = order.nearest(names.keys())
+    models = tuple(
+        ChosenModel(
+            name=unit.asset.name,
+            path=unit.asset.path or "",
+            after=tuple(names[key] for key in nearest[unit.asset.engine_key]),
+        )
+        for unit in units
+    )
+    yield PlannedRun(request=requests.make(pipeline=pipeline, models=models), units=tuple(units))
+
+
+def _plan_partitions(units: Sequence[Unit], requests: Requests) -> Iterator[PlannedRun]:
+    """One partitioned model: a run for every stretch without a gap, long ones in pieces."""
+    model = units[0].asset
+    by_key = {unit.partition: unit for unit in units if unit.partition is not None}
+    if model.granularity is None or not by_key:
+        request = requests.make(pipeline=model.pipeline, model=model.name)
+        yield PlannedRun(request=request, units=tuple(units))
+        return
+    lookback = None if requests.lookback == "model" else requests.lookback or 0
+    for stretch in consecutive_runs(model.granularity, by_key):
+        for start in range(0, len(stretch), requests.per_run):
+            piece = tuple(by_key[key] for key in stretch[start : start + requests.per_run])
+            first, last = piece[0].engine_partition, piece[-1].engine_partition
+            request = requests.make(
+                pipeline=model.pipeline,
                 model=model.name,
-                partition=keys[0] if len(keys) == 1 else None,
-                partition_from=keys[0] if len(keys) > 1 else None,
-                partition_to=keys[-1] if len(keys) > 1 else None,
-                lookback=None if lookback == "model" else lookback or 0,
-                parallel=parallel,
+                partition=first if len(piece) == 1 else None,
+                partition_from=first if len(piece) > 1 else None,
+                partition_to=last if len(piece) > 1 else None,
+                # The pieces before have built what a later piece would look back to.
+                lookback=0 if start else lookback,
             )
-            units = (Unit(model, key, engine_key) for key, engine_key in zip(stretch, keys, strict=True))
-            yield PlannedRun(request=request, units=tuple(units))
+            yield PlannedRun(request=request, units=piece)

@@ -1,62 +1,139 @@
-"""What one Dagster step selected, as a plan of engine runs."""
+"""What did one Dagster step select, what of it is left to build, and which engine runs build that?"""
 
-import hashlib
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import dagster as dg
 
 from dagster_rocky.engine.options import RunOptions
-from dagster_rocky.engine.request import RunRequest
 from dagster_rocky.graph.edges import Node, RockyGraph
 from dagster_rocky.graph.partitioning import TIME_DIMENSION
-from dagster_rocky.planning.plan import PlannedRun, plan_runs
+from dagster_rocky.partitions import to_engine_key
+from dagster_rocky.planning.done import Done
+from dagster_rocky.planning.plan import PlannedRun, Unit, plan_one_by_one, plan_rest, plan_units
+from dagster_rocky.planning.requests import PER_RUN, Requests
 from dagster_rocky.vocabulary import EngineAsset
-
-Done = set[tuple[dg.AssetKey, str | None]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepSelection:
-    """What a step has to build, and what an earlier attempt of it has built already.
+    """What a step has to build, and what earlier tries have built already.
 
     Attributes:
         nodes: The selected assets.
         partition_keys: Dagster keys of the selected partitions; empty for assets without partitions.
-        done: Assets and partitions that are built.
+        done: Assets and partitions that are built, each with the Dagster run that built it.
+        absent: Selected assets that the source behind a selected partition does not have.
     """
 
     nodes: tuple[Node, ...]
     partition_keys: tuple[str, ...] = ()
-    done: frozenset[tuple[dg.AssetKey, str | None]] = frozenset()
+    done: Done = field(default_factory=dict)
+    absent: tuple[tuple[Node, str], ...] = ()
+
+    @cached_property
+    def _absent(self) -> AbstractSet[tuple[dg.AssetKey, str]]:
+        return {(node.spec.key, partition) for node, partition in self.absent}
 
     def finished(self) -> Iterator[Node]:
         """Selected assets of which nothing is left to build."""
         for node in self.nodes:
-            if all((node.spec.key, partition) in self.done for partition in self.partition_keys or (None,)):
+            there = self._partitions_of(node)
+            if there and all((node.spec.key, partition) in self.done for partition in there):
                 yield node
 
+    def done_units(self) -> Iterator[tuple[Node, str | None, str]]:
+        """What earlier tries built of the selection: asset, partition, and the Dagster run that built it."""
+        for node in self.nodes:
+            for partition in self._partitions_of(node):
+                if (node.spec.key, partition) in self.done:
+                    yield node, partition, self.done[node.spec.key, partition]
 
-def read_selection(context: dg.AssetExecutionContext, graph: RockyGraph, done: Done) -> StepSelection:
+    def units(self) -> tuple[Unit, ...]:
+        """What is left to build.
+
+        Raises:
+            ValueError: When a partition key has not the grain's format.
+        """
+        return tuple(unit for node in self.nodes for unit in self._units_of(node))
+
+    def _partitions_of(self, node: Node) -> Sequence[str | None]:
+        """The selected partitions that the asset has."""
+        return [key for key in self.partition_keys or (None,) if (node.spec.key, key) not in self._absent]
+
+    def _units_of(self, node: Node) -> Iterator[Unit]:
+        left = [key for key in self._partitions_of(node) if (node.spec.key, key) not in self.done]
+        asset = node.assets[0]
+        if asset.partition_key is not None:
+            yield from self._tables_of_values(node, left)
+        elif asset.granularity is not None and self.partition_keys:
+            for key in left:
+                yield Unit(asset, key, to_engine_key(asset.granularity, key or ""))
+        elif left:
+            # The engine builds all that is selected of it at once.
+            yield Unit(asset, left[0] if asset.kind == "table" and len(left) == 1 else None)
+
+    @staticmethod
+    def _tables_of_values(node: Node, partitions: Sequence[str | None]) -> Iterator[Unit]:
+        """The tables behind component values, each once, of its partition where it has only one."""
+        tables = {asset.partition_key: asset for asset in node.assets}
+        keys_of: dict[str, list[str]] = {}
+        for key in partitions:
+            if key is not None:
+                keys_of.setdefault(_component_value(node.spec.partitions_def, key), []).append(key)
+        for value, asset in tables.items():
+            keys = keys_of.get(value or "", [])
+            if keys:
+                yield Unit(asset, keys[0] if len(keys) == 1 else None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepPlan:
+    """The engine runs of a step, and what is asked instead when one ends early.
+
+    Attributes:
+        runs: In the order in which to make them; empty when everything is built.
+        universe: Everything that the engine builds.
+        requests: What all runs have in common.
+    """
+
+    runs: tuple[PlannedRun, ...]
+    universe: tuple[EngineAsset, ...] = ()
+    requests: Requests = field(default_factory=Requests)
+
+    def rest(self, run: PlannedRun, failed: AbstractSet[Unit], left: Sequence[Unit]) -> list[PlannedRun]:
+        """See `plan_rest`."""
+        return plan_rest(run, failed, left, self.universe, self.requests)
+
+    def one_by_one(self, run: PlannedRun) -> list[PlannedRun]:
+        """See `plan_one_by_one`."""
+        return plan_one_by_one(run, self.requests)
+
+
+def read_selection(
+    context: dg.AssetExecutionContext, graph: RockyGraph, done: Done | None = None
+) -> StepSelection:
     """What a step's context selects.
 
     Args:
         context: The step's.
         graph: The component's.
-        done: What an earlier attempt built, from `already_materialized`.
+        done: What earlier tries built, from `built_earlier`.
 
     Returns:
         The selection.
 
     Raises:
-        dagster.Failure: When partitioned assets are run without a partition.
+        dagster.Failure: When partitioned assets are run without a partition, or when none of the selected assets is in
+            any of the selected partitions.
     """
     selected = context.selected_asset_keys
     nodes = tuple(node for key, node in graph.nodes.items() if key in selected)
     if not nodes or nodes[0].spec.partitions_def is None:
-        return StepSelection(nodes=nodes, done=frozenset(done))
+        return StepSelection(nodes=nodes, done=done or {})
     if not (context.has_partition_key or context.has_partition_key_range):
         raise dg.Failure(
             description=(
@@ -65,101 +142,78 @@ def read_selection(context: dg.AssetExecutionContext, graph: RockyGraph, done: D
             ),
             allow_retries=False,
         )
-    return StepSelection(nodes=nodes, partition_keys=tuple(context.partition_keys), done=frozenset(done))
+    keys = tuple(context.partition_keys)
+    absent = tuple(_absent(nodes, keys))
+    if len(absent) == len(nodes) * len(keys):
+        raise _nothing_there(nodes, absent)
+    return StepSelection(nodes=nodes, partition_keys=keys, done=done or {}, absent=absent)
 
 
-def plan_selection(
-    selection: StepSelection,
-    graph: RockyGraph,
-    *,
-    lookback: int | Literal["model"] | None = None,
-    parallel: int | None = None,
-    options: RunOptions | None = None,
-    run_id: str = "",
-) -> list[PlannedRun]:
-    """The fewest engine runs that build what is left of a selection.
-
-    Args:
-        selection: What the step selected.
-        graph: The component's graph, whose universe the filters are checked against.
-        lookback: See `plan_runs`.
-        parallel: The engine's `--parallel`.
-        options: What every request is given.
-        run_id: The Dagster run's id, for idempotency keys.
-
-    Returns:
-        The plan; empty when everything is built.
-
-    Raises:
-        dagster.Failure: When a partition stands for a source that is not there.
-        ValueError: When a partition key has not the grain's format.
-    """
-    batches: dict[tuple[str, ...], list[EngineAsset]] = defaultdict(list)
-    for node in selection.nodes:
-        if node.assets[0].partition_key is not None:
-            for asset in _tables_of_partitions(node, selection):
-                batches[selection.partition_keys].append(asset)
+def _absent(nodes: Sequence[Node], partition_keys: Sequence[str]) -> Iterator[tuple[Node, str]]:
+    """Assets by component value whose source for a selected value is not there, or does not have the table."""
+    values: dict[str, str] = {}
+    for node in nodes:
+        if node.assets[0].partition_key is None:
             continue
-        keys = tuple(key for key in selection.partition_keys if (node.spec.key, key) not in selection.done)
-        is_done = (node.spec.key, None) in selection.done if not selection.partition_keys else not keys
-        if not is_done:
-            batches[keys].append(node.assets[0])
-    plan: list[PlannedRun] = []
-    for keys, assets in batches.items():
-        plan += plan_runs(assets, graph.universe, partition_keys=keys, lookback=lookback, parallel=parallel)
-    if len(selection.partition_keys) == 1:
-        plan = [_in_partition(planned, selection.partition_keys[0]) for planned in plan]
-    return [replace(run, request=finish(run.request, options, run_id)) for run in plan]
+        there = {asset.partition_key for asset in node.assets}
+        for key in partition_keys:
+            if key not in values:
+                values[key] = _component_value(node.spec.partitions_def, key)
+            if values[key] not in there:
+                yield node, key
 
 
-def _in_partition(planned: PlannedRun, key: str) -> PlannedRun:
-    """Tables that are copied besides belong to the same partition as those that were selected."""
-    extras = tuple(
-        replace(extra, partition_key=key) if extra.kind == "table" else extra for extra in planned.extras
+def _nothing_there(nodes: Sequence[Node], absent: Sequence[tuple[Node, str]]) -> dg.Failure:
+    node = nodes[0]
+    missing = sorted({key for _, key in absent})
+    more = f" and {len(nodes) - 1} more" if len(nodes) > 1 else ""
+    return dg.Failure(
+        description=(
+            f"{node.spec.key.to_user_string()}{more} has no source for the partitions {', '.join(missing)}; it has "
+            f"{', '.join(sorted(str(asset.partition_key) for asset in node.assets))}. "
+            "Refresh the state, or run other partitions."
+        ),
+        allow_retries=False,
     )
-    return replace(planned, extras=extras)
-
-
-def _tables_of_partitions(node: Node, selection: StepSelection) -> Sequence[EngineAsset]:
-    """The tables behind the selected component values, without those that are built."""
-    tables = {asset.partition_key: asset for asset in node.assets}
-    values = {key: _component_value(node.spec.partitions_def, key) for key in selection.partition_keys}
-    missing = sorted({value for value in values.values() if value not in tables})
-    if missing:
-        raise dg.Failure(
-            description=(
-                f"{node.spec.key.to_user_string()} has no source for the partitions {', '.join(missing)}; it has "
-                f"{', '.join(str(key) for key in tables)}. Refresh the state, or run other partitions."
-            ),
-            allow_retries=False,
-        )
-    wanted = {value for key, value in values.items() if (node.spec.key, key) not in selection.done}
-    return [asset for value, asset in tables.items() if value in wanted]
 
 
 def _component_value(partitions_def: dg.PartitionsDefinition | None, key: str) -> str:
     """The component's part of a partition key."""
     if not isinstance(partitions_def, dg.MultiPartitionsDefinition):
         return key
-    parts = partitions_def.get_partition_key_from_str(key).keys_by_dimension
+    parts: Mapping[str, str] = partitions_def.get_partition_key_from_str(key).keys_by_dimension
     return next(value for name, value in parts.items() if name != TIME_DIMENSION)
 
 
-def finish(request: RunRequest, options: RunOptions | None, run_id: str) -> RunRequest:
-    """A request with what every run is given, and an idempotency key of its own when there is to be one.
+def plan_selection(
+    selection: StepSelection,
+    graph: RockyGraph,
+    *,
+    options: RunOptions | None = None,
+    run_id: str = "",
+    parallel: int | None = None,
+    lookback: int | Literal["model"] | None = None,
+    per_run: int = PER_RUN,
+) -> StepPlan:
+    """The fewest engine runs that build what is left of a selection.
 
     Args:
-        request: What the plan asks.
-        options: The run options.
-        run_id: The Dagster run's id, which `{run_id}` in the key stands for.
+        selection: What the step selected.
+        graph: The component's graph, whose universe the runs are checked against.
+        options: What every request is given.
+        run_id: The Dagster run's id, for idempotency keys.
+        parallel: The engine's `--parallel`.
+        lookback: Earlier partitions to rebuild too; `"model"` leaves it to each model, `None` means none.
+        per_run: How many partitions of a model one engine run builds at most.
 
     Returns:
-        The finished request; the key's end is a hash of what is asked, so that a skip proves that this very request
-        was done.
+        The plan.
+
+    Raises:
+        ValueError: When a partition key has not the grain's format.
     """
-    finished = replace(request, options=options or RunOptions())
-    if not finished.options.idempotency_key:
-        return finished
-    base = finished.options.idempotency_key.replace("{run_id}", run_id)
-    digest = hashlib.sha256(repr(finished.to_args()).encode()).hexdigest()[:12]
-    return replace(finished, idempotency_key=f"{base}-{digest}")
+    requests = Requests(
+        options=options or RunOptions(), run_id=run_id, parallel=parallel, lookback=lookback, per_run=per_run
+    )
+    runs = plan_units(selection.units(), graph.universe, requests)
+    return StepPlan(runs=tuple(runs), universe=graph.universe, requests=requests)

@@ -1,21 +1,23 @@
 """What does a component's step do? Selection to plan, plan to events, contracts beside them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import dagster as dg
 
 from dagster_rocky.engine.options import RunOptions
-from dagster_rocky.engine.request import RunRequest
 from dagster_rocky.graph.edges import Node, RockyGraph
-from dagster_rocky.planning.plan import PlannedRun, units_of
-from dagster_rocky.planning.selection import finish, plan_selection, read_selection
+from dagster_rocky.planning.done import built_earlier
+from dagster_rocky.planning.plan import PlannedRun, Unit
+from dagster_rocky.planning.requests import PER_RUN, Requests
+from dagster_rocky.planning.selection import StepPlan, StepSelection, plan_selection, read_selection
 from dagster_rocky.resource import RockyResource
 from dagster_rocky.step import events
 from dagster_rocky.step.contracts import Contracts
 from dagster_rocky.step.events import StepEvent
 from dagster_rocky.step.execution import execute_plan
+from dagster_rocky.step.reporting import CodeVersions
 from dagster_rocky.vocabulary import EngineAsset, Mode
 
 
@@ -28,16 +30,22 @@ class Running:
         options: What every engine run is given.
         lookback: See `plan_runs`.
         parallel: The engine's `--parallel`.
+        per_run: How many partitions of a model one engine run builds at most.
     """
 
     mode: Mode = Mode.STREAMING
     options: RunOptions
     lookback: int | Literal["model"] | None = None
     parallel: int | None = None
+    per_run: int = PER_RUN
 
 
 def run_step(
-    context: dg.AssetExecutionContext, resource: RockyResource, graph: RockyGraph, running: Running
+    context: dg.AssetExecutionContext,
+    resource: RockyResource,
+    graph: RockyGraph,
+    running: Running,
+    code_versions: Callable[[Sequence[Node]], CodeVersions] = lambda nodes: {},
 ) -> Iterator[StepEvent]:
     """Builds what a step selected.
 
@@ -46,6 +54,7 @@ def run_step(
         resource: The engine and its project.
         graph: The component's.
         running: Mode and options.
+        code_versions: Those of assets whose files changed after the state was refreshed.
 
     Yields:
         Materializations, check results and observations, as they happen.
@@ -55,9 +64,8 @@ def run_step(
             while it builds the check's asset.
         dagster.RetryRequested: When the warehouse asked for a pause.
     """
-    selection = read_selection(context, graph, already_materialized(context))
-    for node in selection.finished():
-        yield from _built_earlier(context, node)
+    selection = read_selection(context, graph, built_earlier(context, running.options.retry_scope))
+    yield from _told_already(context, selection)
     contracts = Contracts(context, resource, graph, running.options.vars)
     if not selection.nodes:
         yield from contracts.remaining()
@@ -67,14 +75,22 @@ def run_step(
     plan = plan_selection(
         selection,
         graph,
-        lookback=running.lookback,
-        parallel=running.parallel,
         options=running.options,
         run_id=context.run_id,
+        parallel=running.parallel,
+        lookback=running.lookback,
+        per_run=running.per_run,
     )
+    newer = code_versions([node for node in selection.nodes if node not in set(selection.finished())])
+    if newer:
+        names = ", ".join(sorted(key.to_user_string() for key in newer))
+        context.log.warning(
+            f"rocky: the files of {names} changed after the state was refreshed; what is built is recorded with the "
+            "code version of the files as they are now. Refresh with `dg utils refresh-defs-state`."
+        )
     try:
-        if plan:
-            for event in execute_plan(context, resource, plan, mode=running.mode, options=running.options):
+        if plan.runs:
+            for event in execute_plan(context, resource, plan, mode=running.mode, code_versions=newer):
                 yield event
                 if isinstance(event, dg.MaterializeResult) and event.asset_key is not None:
                     yield from contracts.of(event.asset_key)
@@ -82,6 +98,16 @@ def run_step(
         yield from contracts.remaining()
         raise
     yield from contracts.remaining()
+
+
+def _told_already(context: dg.AssetExecutionContext, selection: StepSelection) -> Iterator[StepEvent]:
+    """What is not asked of the engine: what earlier tries built, and what a partition's source does not have."""
+    for node, partition, run_id in selection.done_units():
+        yield events.built_earlier(node.spec.key, partition, run_id)
+    for node in selection.finished():
+        yield events.done_output(context.op_execution_context, node.spec.key)
+    for node, partition in selection.absent:
+        yield events.not_in_partition(node.spec.key, partition)
 
 
 def run_checks(
@@ -107,39 +133,13 @@ def run_checks(
         dagster.Failure: When the engine failed, or gave no result for a selected check. Checks that did not pass
             are results, not failures.
     """
-    request = finish(
-        RunRequest(pipeline=pipeline, parallel=running.parallel),
-        running.options,
-        context.op_execution_context.run_id,
+    requests = Requests(
+        options=running.options, run_id=context.op_execution_context.run_id, parallel=running.parallel
     )
     selected = {key.asset_key for key in context.selected_asset_check_keys}
     planned = PlannedRun(
-        request=request,
-        units=units_of(asset for asset in checked if asset.asset_key in selected),
+        request=requests.make(pipeline=pipeline),
+        units=tuple(Unit(asset) for asset in checked if asset.asset_key in selected),
         extras=tuple(asset for asset in checked if asset.asset_key not in selected),
     )
-    yield from execute_plan(context, resource, [planned], mode=running.mode, options=running.options)
-
-
-def _built_earlier(context: dg.AssetExecutionContext, node: Node) -> Iterator[StepEvent]:
-    """Tells steps downstream of a retried one that its earlier attempt built the asset."""
-    yield events.built_earlier(node.spec.key, None, context.run_id)
-    yield events.done_output(context.op_execution_context, node.spec.key)
-
-
-def already_materialized(context: dg.AssetExecutionContext) -> set[tuple[dg.AssetKey, str | None]]:
-    """What earlier attempts of this step materialized, by asset and partition; empty on the first attempt.
-
-    A retry asks the engine only for the rest.
-    """
-    if context.retry_number == 0:
-        return set()
-    step_key = context.get_step_execution_context().step.key
-    records = context.instance.all_logs(context.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
-    return {
-        (record.dagster_event.asset_key, record.dagster_event.partition)
-        for record in records
-        if record.dagster_event
-        and record.dagster_event.asset_key is not None
-        and record.dagster_event.step_key == step_key
-    }
+    yield from execute_plan(context, resource, StepPlan(runs=(planned,)), mode=running.mode)

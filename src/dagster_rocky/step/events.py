@@ -119,6 +119,16 @@ def left_out(unit: Unit, status: Status, reason: str) -> dg.AssetObservation:
     )
 
 
+def not_in_partition(key: dg.AssetKey, partition: str) -> dg.AssetObservation:
+    """A selected asset that the source behind a partition does not have."""
+    return dg.AssetObservation(
+        asset_key=key,
+        partition=partition,
+        description=f"The source of partition {partition} does not have this table; there was nothing to build.",
+        metadata={OUTCOME: Status.ABSENT.value},
+    )
+
+
 def outside_failure(key: dg.AssetKey, texts: Sequence[str]) -> dg.AssetObservation:
     """The engine failed at something that nobody selected, beside what it built."""
     return dg.AssetObservation(

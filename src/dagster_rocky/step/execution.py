@@ -1,7 +1,8 @@
 """How is a plan run inside one Dagster step? The one executor: live events, then an outcome for everything selected."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 import dagster as dg
@@ -9,8 +10,8 @@ import dagster as dg
 from dagster_rocky.engine import errors
 from dagster_rocky.engine.invocation import RockyInvocation
 from dagster_rocky.engine.news.result import events_of_result
-from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.planning.plan import PlannedRun, Unit
+from dagster_rocky.planning.selection import StepPlan
 from dagster_rocky.resource import RockyResource, run_result
 from dagster_rocky.results import RunResult
 from dagster_rocky.step import events
@@ -28,13 +29,10 @@ Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecut
 def execute_plan(
     context: Context,
     resource: RockyResource,
-    plan: Sequence[PlannedRun],
+    plan: StepPlan,
     *,
     mode: Mode | str = Mode.STREAMING,
-    options: RunOptions | None = None,
     code_versions: CodeVersions | None = None,
-    model_paths: Mapping[str, str] | None = None,
-    plan_rest: Callable[[PlannedRun, Sequence[Unit], Sequence[Unit]], Sequence[PlannedRun]] | None = None,
 ) -> Iterator[StepEvent]:
     """Runs the engine as planned and yields what happened, as it happens.
 
@@ -44,13 +42,9 @@ def execute_plan(
     Args:
         context: The context of the step, of assets or of checks.
         resource: The engine and its project.
-        plan: The runs, in order.
+        plan: The runs in order, and what is asked instead of one that ends early.
         mode: The run mode.
-        options: What the requests were given; the step itself reads `fail_fast` of it.
         code_versions: Of assets whose files changed after the state was refreshed.
-        model_paths: Files of models relative to the project, for failures that name a model.
-        plan_rest: After a run of several models that one of them ended: given the run, what failed in it and what it
-            did not come to, the runs that build what does not depend on the failed ones.
 
     Yields:
         Materializations, check results, observations and outputs.
@@ -65,10 +59,7 @@ def execute_plan(
         resource=resource,
         plan=plan,
         mode=Mode(mode),
-        options=options or RunOptions(),
         code_versions=code_versions,
-        model_paths=model_paths or {},
-        plan_rest=plan_rest,
     )
     yield from step.execute()
 
@@ -81,18 +72,13 @@ class _Step:
         *,
         context: dg.OpExecutionContext,
         resource: RockyResource,
-        plan: Sequence[PlannedRun],
+        plan: StepPlan,
         mode: Mode,
-        options: RunOptions,
         code_versions: CodeVersions | None,
-        model_paths: Mapping[str, str],
-        plan_rest: Callable[[PlannedRun, Sequence[Unit], Sequence[Unit]], Sequence[PlannedRun]] | None,
     ) -> None:
         self._context, self._resource = context, resource
-        self._queue = list(plan)
-        self._mode, self._options = mode, options
-        self._paths, self._plan_rest = model_paths, plan_rest
-        self._units = [unit for run in plan for unit in run.units]
+        self._plan, self._queue, self._mode = plan, deque(plan.runs), mode
+        self._units = [unit for run in plan.runs for unit in run.units]
         self._ledger = OutcomeLedger(self._units)
         self._reporter = Reporter(context, self._units, self._ledger, code_versions)
         self._conclusion = Conclusion(context, self._ledger)
@@ -101,8 +87,7 @@ class _Step:
     def execute(self) -> Iterator[StepEvent]:
         number = 0
         while self._queue:
-            run = self._queue.pop(0)
-            number += 1
+            run, number = self._queue.popleft(), number + 1
             if self._is_left_out(run):
                 continue
             total = number + len(self._queue)
@@ -119,7 +104,7 @@ class _Step:
             self._close([self._compile.verdict(unit) for unit in run.units])
             return True
         is_broken = any(failure.kind == "binary" for failure in self._conclusion.failures)
-        if is_broken or (self._options.fail_fast and self._ledger.failures()):
+        if is_broken or (run.request.options.fail_fast and self._ledger.failures()):
             reason = "not run, because an earlier engine run of this step failed"
             self._ledger.close(run.units, Status.NOT_REPORTED, reason)
             return True
@@ -144,7 +129,11 @@ class _Step:
         try:
             invocation = self._resource.invoke(run.request, mode=self._mode, context=self._context)
         except errors.RockyFailure as failure:
-            self._record_failure(run, failure)
+            if failure.kind == "private_project":
+                self._context.log.info(f"rocky: {failure.description}")
+                self._queue.extendleft(reversed(self._plan.one_by_one(run)))
+            else:
+                self._record_failure(run, failure)
             return
         with invocation:
             try:
@@ -190,7 +179,7 @@ class _Step:
         for error in result.errors:
             self._context.log.error(f"rocky: {'/'.join(error.asset_key) or 'a table'}: {error.error}")
         self._conclusion.note_errors(result)
-        compiled = compile_failure(result, self._paths)
+        compiled = compile_failure(result, self._paths) if result.errors else None
         self._compile = self._compile or compiled
         yield from self._take_verdicts(run, names, result, invocation, compiled)
         for event in invocation.remaining_events():
@@ -276,6 +265,11 @@ class _Step:
         return unit.asset.target in self._watermarks
 
     @cached_property
+    def _paths(self) -> Mapping[str, str]:
+        """Files of models by name, for failures that name a model."""
+        return {asset.name: asset.path for asset in self._plan.universe if asset.path}
+
+    @cached_property
     def _watermarks(self) -> frozenset[str]:
         """The tables that the engine's state has copied; asked once a step, and only when something was skipped."""
         try:
@@ -340,14 +334,14 @@ class _Step:
 
     def _follow_up(self, run: PlannedRun) -> None:
         """Puts what a failed model kept from being built, without depending on it, into runs of its own."""
-        if self._plan_rest is None or self._compile is not None or self._options.fail_fast:
+        if self._compile is not None or run.request.options.fail_fast:
             return
-        failed = [unit for unit in run.units if self._ledger.status(unit) is Status.FAILED]
+        failed = {unit for unit in run.units if self._ledger.status(unit) is Status.FAILED}
         left = [unit for unit in run.units if self._ledger.status(unit) is Status.NOT_REPORTED]
         if failed and left:
-            rest = list(self._plan_rest(run, failed, left))
-            self._ledger.reopen([unit for more in rest for unit in more.units])
-            self._queue[:0] = rest
+            rest = self._plan.rest(run, failed, left)
+            self._ledger.reopen(unit for more in rest for unit in more.units)
+            self._queue.extendleft(reversed(rest))
 
     def _close(self, verdicts: Sequence[Verdict]) -> None:
         for unit, status, reason in verdicts:

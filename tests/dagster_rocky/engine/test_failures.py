@@ -9,7 +9,7 @@ import pytest
 
 from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.engine.request import RunRequest
-from dagster_rocky.planning.plan import PlannedRun, units_of
+from dagster_rocky.planning.plan import PlannedRun, Unit
 from dagster_rocky.resource import RockyResource
 from support.stand_in import run_step, table_asset
 
@@ -215,7 +215,7 @@ def test_a_failed_run_does_not_lose_the_others(make_engine: Make, mode: str) -> 
             sys.stderr.write("Error: b is broken\\n"); sys.exit(1)
         say(result([wanted]))
     """)
-    plan = [PlannedRun(request=RunRequest(filter=f"table={x.name}"), units=units_of([x])) for x in (A, B, C)]
+    plan = [PlannedRun(request=RunRequest(filter=f"table={x.name}"), units=(Unit(x),)) for x in (A, B, C)]
     run = run_step(engine, mode, [A, B, C], plan=plan)
     fast = run_step(engine, mode, [A, B, C], plan=plan, options=RunOptions(fail_fast=True))
 
@@ -252,7 +252,7 @@ def test_what_reads_a_failed_asset_is_blocked(make_engine: Make, mode: str) -> N
             sys.stderr.write("Error: a is broken\\n"); sys.exit(1)
         say(result([sys.argv[sys.argv.index("--model") + 1]]))
     """)
-    plan = [PlannedRun(request=RunRequest(model=x.name), units=units_of([x])) for x in (A, B, C)]
+    plan = [PlannedRun(request=RunRequest(model=x.name), units=(Unit(x),)) for x in (A, B, C)]
     run = run_step(engine, mode, [A, B, C], plan=plan, deps={B.asset_key: [A.asset_key]})
 
     assert not run.success

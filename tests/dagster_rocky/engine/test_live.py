@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from dagster_rocky.engine.request import RunRequest
-from dagster_rocky.planning.plan import PlannedRun, units_of
+from dagster_rocky.planning.plan import PlannedRun, Unit
 from dagster_rocky.resource import RockyResource
 from support.stand_in import run_step, table_asset
 
@@ -161,7 +161,7 @@ def test_what_was_copied_besides_the_selection_is_reported_as_what_it_is(
         make_engine('say(result(["a", "b"]))'),
         mode,
         [A],
-        plan=[PlannedRun(request=RunRequest(), units=units_of([A]), extras=(B,))],
+        plan=[PlannedRun(request=RunRequest(), units=(Unit(A),), extras=(B,))],
     )
 
     assert run.success

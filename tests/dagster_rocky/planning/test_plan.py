@@ -7,8 +7,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dagster_rocky.planning.plan import plan_runs
+from dagster_rocky.partitions import to_engine_key
+from dagster_rocky.planning.plan import PlannedRun, Unit, plan_units
+from dagster_rocky.planning.requests import Requests
 from dagster_rocky.vocabulary import EngineAsset
+
+
+def plan_runs(selected, universe, *, partition_keys=(), **requests) -> list[PlannedRun]:
+    """Plans assets, partitioned models in the given partitions."""
+    units = []
+    for asset in selected:
+        if asset.granularity and partition_keys:
+            units += [Unit(asset, key, to_engine_key(asset.granularity, key)) for key in partition_keys]
+        else:
+            units.append(Unit(asset))
+    return plan_units(units, universe, Requests(**requests))
+
+
+def partitions(run: PlannedRun) -> tuple[str | None, ...]:
+    return tuple(unit.partition for unit in run.units)
 
 
 def table(source: str, name: str, pipeline: str = "landing", **components) -> EngineAsset:
@@ -137,7 +154,7 @@ def test_a_range_is_one_run_and_a_gap_begins_another():
     keys = ["2013-07-04", "2013-07-02", "2013-07-03", "2013-07-09"]
     first, second = plan_runs(models, models, partition_keys=keys)
     assert (first.request.partition_from, first.request.partition_to) == ("2013-07-02", "2013-07-04")
-    assert first.partition_keys == ("2013-07-02", "2013-07-03", "2013-07-04")
+    assert partitions(first) == ("2013-07-02", "2013-07-03", "2013-07-04")
     assert second.request.partition == "2013-07-09"
     assert {first.request.lookback, second.request.lookback} == {0}
 
@@ -148,7 +165,7 @@ def test_keys_reach_the_engine_in_its_own_format():
         models, models, partition_keys=["2026-05-02-23:00", "2026-05-03-00:00"], lookback="model"
     )
     assert (run.request.partition_from, run.request.partition_to) == ("2026-05-02T23", "2026-05-03T00")
-    assert run.engine_partition_keys == ("2026-05-02T23", "2026-05-03T00")
+    assert tuple(unit.engine_partition for unit in run.units) == ("2026-05-02T23", "2026-05-03T00")
     assert run.request.lookback is None
 
 

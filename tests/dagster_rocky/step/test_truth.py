@@ -8,7 +8,7 @@ import pytest
 
 from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.engine.request import RunRequest
-from dagster_rocky.planning.plan import PlannedRun, Unit, units_of
+from dagster_rocky.planning.plan import PlannedRun, Unit
 from dagster_rocky.resource import RockyResource
 from dagster_rocky.vocabulary import CheckDeclaration, EngineAsset
 from support.stand_in import StepRun, run_step, table_asset
@@ -118,7 +118,7 @@ def test_an_error_outside_the_selection_is_told_and_does_not_fail_it(make_engine
             errors=[{"asset_key": [], "error": "boom in wh.kept__x.b", "failure_kind": "unknown"}]))
         sys.exit(2)
     """)
-    plan = [PlannedRun(request=RunRequest(), units=units_of([A]), extras=(B,))]
+    plan = [PlannedRun(request=RunRequest(), units=(Unit(A),), extras=(B,))]
     run = run_step(engine, mode, [A], plan=plan)
 
     assert run.success
@@ -236,9 +236,9 @@ def test_a_project_that_does_not_compile_is_met_once(make_engine: Make, mode: st
                      "  - bad: sql parser error: Expected: an SQL statement, found: SELEC at Line: 3, Column: 1"}]))
         sys.stderr.write("Error: 1 model(s) failed\\n"); sys.exit(1)
     """)
-    models = [model("bad"), model("good"), model("other")]
-    plan = [PlannedRun(request=RunRequest(model=m.name), units=units_of([m])) for m in models]
-    run = run_step(engine, mode, models, plan=plan, model_paths={"bad": "models/bad.sql"})
+    models = [model("bad", path="models/bad.sql"), model("good"), model("other")]
+    plan = [PlannedRun(request=RunRequest(model=m.name), units=(Unit(m),)) for m in models]
+    run = run_step(engine, mode, models, plan=plan, universe=models)
 
     assert outcomes(run) == {"bad": "failed", "good": "blocked", "other": "blocked"}
     assert run.failure is not None

@@ -1,0 +1,118 @@
+"""What of a step's selection did earlier tries build already?"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal
+
+import dagster as dg
+
+Done = Mapping[tuple[dg.AssetKey, str | None], str]
+"""Built assets and partitions, each with the id of the Dagster run that built it."""
+
+_RESUMES = "dagster/is_resume_retry"
+_RETRY_NUMBER = "dagster/retry_number"
+_STRATEGY = "dagster/retry_strategy"
+_ROOT = "dagster/root_run_id"
+_ALL_STEPS = "ALL_STEPS"
+
+
+def built_earlier(
+    context: dg.AssetExecutionContext, retry_scope: Literal["missing", "all"] = "missing"
+) -> Done:
+    """What earlier tries built: attempts of this step, and the runs that this run goes on with.
+
+    A run goes on with others when it was re-executed from failure, or launched by Dagster's run retries; then all
+    tries of the same work count, those beside it too. Re-executing all of a run starts anew. What a blocking check
+    found wrong is not done, nor is what was only copied along with something else.
+
+    Args:
+        context: The step's.
+        retry_scope: `all` asks for everything again.
+
+    Returns:
+        The selected assets, by partition, that need not be built again; empty on a first try.
+
+    Example:
+        ```python
+        built_earlier(context)  # {(AssetKey(["raw", "orders"]), None): "4b0c…"}
+        ```
+    """
+    if retry_scope == "all":
+        return {}
+    tries: list[tuple[str, str | None]] = [(run.run_id, None) for run in _tries_before(context)]
+    if context.retry_number > 0:
+        tries.append((context.run_id, context.get_step_execution_context().step.key))
+    found: dict[tuple[dg.AssetKey, str | None], list[tuple[bool, str]]] = {}
+    verdicts: dict[tuple[dg.AssetKey, str | None], dict[str, bool]] = {}
+    selected = context.selected_asset_keys
+    for run_id, step_key in tries:
+        for event in _events(context.instance, run_id, step_key):
+            if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+                check = event.asset_check_evaluation_data
+                blocks = check.blocking and check.severity is dg.AssetCheckSeverity.ERROR
+                unit = (check.asset_key, check.partition)
+                verdicts.setdefault(unit, {})[check.check_name] = check.passed or not blocks
+            elif event.asset_key is not None and event.asset_key in selected:
+                metadata = _plain(event.step_materialization_data.materialization.metadata)
+                if metadata.get("rocky/selected") is not False:
+                    retold = metadata.get("rocky/outcome") == "unchanged"
+                    found.setdefault((event.asset_key, event.partition), []).append((retold, run_id))
+    refuted = {unit for unit, checks in verdicts.items() if not all(checks.values())}
+    return {
+        (key, partition): _builder(tellings)
+        for (key, partition), tellings in found.items()
+        if (key, partition) not in refuted and (key, None) not in refuted
+    }
+
+
+def _builder(tellings: Iterable[tuple[bool, str]]) -> str:
+    """The run that built it last; tries after that may have told it again as unchanged."""
+    told = list(tellings)
+    return next((run_id for retold, run_id in reversed(told) if not retold), told[0][1])
+
+
+def _events(instance: dg.DagsterInstance, run_id: str, step_key: str | None) -> Iterator[dg.DagsterEvent]:
+    """Materializations and check results of a run, or of one of its steps, as they were told."""
+    kinds = {dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
+    for record in instance.all_logs(run_id, of_type=kinds):
+        event = record.dagster_event
+        if event is not None and (step_key is None or event.step_key == step_key):
+            yield event
+
+
+def _plain(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: getattr(value, "value", value) for name, value in metadata.items()}
+
+
+def _tries_before(context: dg.AssetExecutionContext) -> list[dg.DagsterRun]:
+    """The other runs of the same work, oldest first."""
+    own = context.run
+    if not _goes_on(own):
+        return []
+    root = own.tags.get(_ROOT) or own.root_run_id
+    if root is None:
+        return []
+    instance = context.instance
+    records = instance.get_run_records(filters=dg.RunsFilter(tags={_ROOT: root}), ascending=True)
+    group = {record.dagster_run.run_id: record.dagster_run for record in records}
+    first = instance.get_run_by_id(root)
+    group = ({root: first} if first else {}) | group
+    group.setdefault(own.run_id, own)
+    start = _start_of(own, group)
+    return [run for run in group.values() if run.run_id != own.run_id and _start_of(run, group) == start]
+
+
+def _goes_on(run: dg.DagsterRun) -> bool:
+    """Whether a run only finishes what its parent began."""
+    if run.tags.get(_RESUMES) == "true":
+        return True
+    return _RETRY_NUMBER in run.tags and run.tags.get(_STRATEGY) != _ALL_STEPS
+
+
+def _start_of(run: dg.DagsterRun, group: Mapping[str, dg.DagsterRun]) -> str:
+    """The run at which the work of this one began."""
+    while _goes_on(run) and run.parent_run_id is not None:
+        parent = group.get(run.parent_run_id)
+        if parent is None:
+            return run.parent_run_id
+        run = parent
+    return run.run_id
