@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext
 from dagster._core.storage.defs_state.base import DefsStateStorage
-from dagster.components.utils.defs_state import DefsStateConfig
+from dagster.components import DefsStateConfig
 from dagster.components.utils.project_paths import get_local_state_path
 from dagster_shared.serdes.objects.models.defs_state_info import DefsStateManagementType
 
