@@ -16,7 +16,7 @@ from dagster._core.definitions.definitions_load_context import DefinitionsLoadCo
 from dagster._core.definitions.utils import is_valid_name
 from dagster._core.errors import DagsterInvalidPropertyError
 from dagster._core.storage.defs_state.base import DefsStateStorage
-from dagster.components.utils.defs_state import DefsStateConfig
+from dagster.components import DefsStateConfig
 from dagster.components.utils.project_paths import get_local_state_path
 from dagster_shared.serdes.objects.models.defs_state_info import DefsStateManagementType
 from dagster_shared.utils.warnings import disable_dagster_warnings

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Annotated, Self
 
 import dagster as dg
+from dagster.components import DefsStateConfig, DefsStateConfigArgs
 from dagster.components.resolved.core_models import OpSpec
-from dagster.components.utils.defs_state import DefsStateConfig, DefsStateConfigArgs
 from dagster.components.utils.translation import TranslationFn, TranslationFnResolver
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 

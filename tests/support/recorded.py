@@ -14,7 +14,8 @@ import duckdb
 from dagster_rocky import RockyComponent
 from dagster_rocky.project.snapshot import ProjectSnapshot
 
-PROJECTS = Path(__file__).parent.parent / "recordings" / "projects"
+RECORDINGS = Path(__file__).parent.parent / "recordings"
+PROJECTS = RECORDINGS / "projects"
 ENGINE = Path(sys.executable).parent / "rocky-local"
 
 

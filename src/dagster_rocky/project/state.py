@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import dagster as dg
-from dagster.components.utils.defs_state import DefsStateConfig
+from dagster.components import DefsStateConfig
 
 from dagster_rocky import _dagster
 from dagster_rocky.project.refresh import refresh

@@ -1,7 +1,7 @@
-"""The YAML of a `RockyComponent`, below its top level: one strict model per concern, each field described."""
+"""What can a person write below the top level of the YAML? One strict model per concern, each field described."""
 
 from collections.abc import Sequence
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import dagster as dg
@@ -21,6 +21,17 @@ class RunSection(RunOptions, DescribedModel):
         run: {timeout_seconds: 1800, mask_env: [WAREHOUSE_DSN]}
         ```
     """
+
+    @field_validator("governance_override")
+    @classmethod
+    def _revokes_nothing_unasked(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Warehouses with governance refuse an empty list, and DuckDB ignores it: told here it is told in both."""
+        if value and value.get("workspace_ids") == [] and value.get("allow_empty_workspace_ids") is not True:
+            raise ValueError(
+                "run.governance_override: workspace_ids is empty, which would revoke every binding of the catalogs: "
+                "name the workspaces, leave workspace_ids out, or say allow_empty_workspace_ids: true"
+            )
+        return value
 
 
 class RetryOptions(DescribedModel):
@@ -149,6 +160,15 @@ class PartitionsOptions(DescribedModel):
             "builds exactly the selected partitions."
         ),
         examples=[1, "model"],
+    )
+    per_run: int = Field(
+        default=50,
+        ge=1,
+        description=(
+            "How many partitions one engine run builds at most. A longer range is cut into several engine runs, each "
+            "told when it ends, so that a long backfill shows progress and a cancelled one keeps what it finished."
+        ),
+        examples=[24],
     )
     backfill: Literal["single_run", "per_partition"] = Field(
         default="single_run",

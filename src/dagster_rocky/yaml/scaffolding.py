@@ -1,4 +1,4 @@
-"""What `dg scaffold` writes for a `RockyComponent`: its YAML, and a rocky project where there is none."""
+"""What does `dg scaffold` write for a `RockyComponent`? Its YAML, and a rocky project where there is none."""
 
 import importlib.util
 import os
@@ -10,6 +10,8 @@ import click
 import dagster as dg
 import jinja2
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from dagster_rocky.yaml.paths import as_text
 
 CONFIG_NAME = "rocky.toml"
 ENGINE = "rocky"
@@ -101,6 +103,7 @@ class RockyComponentScaffolder(dg.Scaffolder[RockyScaffoldParams]):
             "module_name": request.type_name.rpartition(".")[0],
             "config_path": _as_seen_from(folder, config),
             "binary_path": _binary(request.params.binary_path, folder),
+            "binary_is_path": Path(request.params.binary_path or "").exists(),
             "mode": request.params.mode,
             "filters": request.params.filter,
             "components": _components(request.params.filter),
@@ -147,6 +150,7 @@ def _render(template: str, values: dict[str, Any]) -> str:
         variable_end_string=">>",
     )
     environment.filters["quoted"] = _quoted
+    environment.filters["literal"] = _literal
     return environment.get_template(template).render(values)
 
 
@@ -154,6 +158,11 @@ def _quoted(value: str) -> str:
     """The text as a double-quoted string that YAML, TOML and Python read alike."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
     return f'"{escaped}"'
+
+
+def _literal(value: str) -> str:
+    """The text as the YAML's own templates leave it: braces in a path are no template."""
+    return f"{{% raw %}}{value}{{% endraw %}}" if any(sign in value for sign in ("{{", "{%", "{#")) else value
 
 
 def _config_file(given: str | None, folder: Path) -> Path:
@@ -166,7 +175,10 @@ def _config_file(given: str | None, folder: Path) -> Path:
 
 def _as_seen_from(folder: Path, path: Path) -> str:
     """The path relative to the folder of the component, with forward slashes."""
-    return Path(os.path.relpath(path, folder.absolute())).as_posix()
+    try:
+        return as_text(Path(os.path.relpath(path, folder.absolute()))).replace(os.sep, "/")
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _binary(given: str | None, folder: Path) -> str:

@@ -1,19 +1,13 @@
 """What only `rocky.toml` says, read as the engine reads it."""
 
+import json
 import tomllib
 
 import pytest
 
+from dagster_rocky.engine.config_file import normalised
 from dagster_rocky.project import rocky_toml
-from dagster_rocky.project.snapshot import CheckedTable
-
-
-def test_variables_are_substituted_as_the_engine_does(tmp_path, monkeypatch):
-    monkeypatch.setenv("DB", "x.duckdb")
-    monkeypatch.delenv("NOT_SET", raising=False)
-    path = tmp_path / "rocky.toml"
-    path.write_text('a = "${DB}"\nb = "${NOT_SET:-y}"\nc = "${NOT_SET}"\nd = "${DB:-z}"\n')
-    assert rocky_toml.read_toml(path) == {"a": "x.duckdb", "b": "y", "c": "${NOT_SET}", "d": "x.duckdb"}
+from support.recorded import RECORDINGS
 
 
 @pytest.mark.parametrize(
@@ -21,12 +15,13 @@ def test_variables_are_substituted_as_the_engine_does(tmp_path, monkeypatch):
     [
         ('[adapter]\ntype = "duckdb"', "duckdb"),
         ('[adapter.lake]\ntype = "databricks"', "databricks"),
+        ('[adapters.lake]\ntype = "databricks"', "databricks"),
         ('[adapter.default]\ntype = "snowflake"\n[adapter.other]\ntype = "fivetran"', "snowflake"),
         ('[adapter.a]\ntype = "snowflake"\n[adapter.b]\ntype = "fivetran"', ""),
     ],
 )
 def test_the_warehouse_is_the_target_adapters_type(text, expected):
-    adapters = rocky_toml.adapter_types(tomllib.loads(text))
+    adapters = rocky_toml.adapter_types(normalised(tomllib.loads(text)))
     assert rocky_toml.warehouse_of({}, adapters) == expected
 
 
@@ -35,65 +30,76 @@ def test_the_named_target_adapter_wins():
     assert rocky_toml.warehouse_of({"target": {"adapter": "b"}}, adapters) == "bigquery"
 
 
+OVERRIDES = [
+    "override_brackets_are_literal",
+    "override_connector_off_table_on",
+    "override_first_of_equals",
+    "override_specific_on_beats_general_off",
+]
+
+
+@pytest.mark.parametrize("case", OVERRIDES)
+def test_tables_are_switched_off_as_the_engine_did(case):
+    recorded = RECORDINGS / "brewery"
+    text = json.loads((recorded / f"{case}_discover" / "argv.json").read_text())["before"][0]["text"]
+    body = normalised(tomllib.loads(text))["pipeline"]["taps"]
+    discovered = json.loads((recorded / f"{case}_discover" / "stdout").read_text())["sources"]
+    copied = json.loads((recorded / f"{case}_run" / "stdout").read_text())["materializations"]
+    kept = {
+        (source["components"]["site"], table["name"])
+        for source in discovered
+        for table in source["tables"]
+        if not rocky_toml.is_excluded(body, {source["id"]}, table["name"])
+    }
+    assert kept == {tuple(done["asset_key"][1:]) for done in copied}
+
+
+def rule(enabled: bool | None = None, **match_and_fields) -> dict:
+    match = {key: match_and_fields.pop(key) for key in ("connector", "table") if key in match_and_fields}
+    return {"match": match, **match_and_fields, **({} if enabled is None else {"enabled": enabled})}
+
+
 @pytest.mark.parametrize(
-    ("rule", "source", "table", "expected"),
+    ("rules", "expected"),
     [
-        ({"match": {"table": "scratch_*"}, "enabled": False}, "s", "scratch_x", True),
-        ({"match": {"table": "scratch_?"}, "enabled": False}, "s", "scratch_xy", False),
-        ({"match": {"connector": "s"}, "enabled": False}, "s", "t", True),
-        ({"match": {"connector": "other", "table": "t"}, "enabled": False}, "s", "t", False),
-        ({"match": {"table": "t"}, "strategy": "merge"}, "s", "t", False),
+        ([rule(False, table="k*")], True),
+        ([rule(False, table="keg?")], True),
+        ([rule(False, table="ke?")], False),
+        ([rule(False, table="[kp]egs")], False),
+        ([rule(False, table="[kp]eg*")], False),
+        ([rule(False, connector="raw__s*")], False),
+        ([rule(False, connector="raw__south")], True),
+        ([rule(False, connector="south_schema")], True),
+        ([rule(False, connector="raw__north", table="kegs")], False),
+        ([rule(table="kegs", strategy="merge")], False),
+        ([rule(False, table="kegs"), rule(True, connector="raw__south", table="k*")], False),
+        ([rule(False, connector="raw__south"), rule(True, connector="raw__south", table="k*")], False),
+        (
+            [
+                rule(True, connector="raw__south", table="k*"),
+                rule(False, connector="raw__south", table="kegs"),
+            ],
+            True,
+        ),
+        ([rule(True, table="kegs"), rule(False, connector="raw__south")], True),
+        ([rule(True, table="kegs"), rule(False, table="kegs")], False),
+        ([rule(True, table="k*"), rule(False, table="kegs")], False),
+        ([rule(connector="raw__south", table="kegs", strategy="view"), rule(False, table="kegs")], True),
     ],
 )
-def test_overrides_switch_tables_off(rule, source, table, expected):
-    assert rocky_toml.is_excluded({"table_overrides": [rule]}, source, table) is expected
+def test_the_most_specific_rule_that_sets_a_field_counts(rules, expected):
+    body = {"table_overrides": rules}
+    assert rocky_toml.is_excluded(body, {"raw__south", "south_schema"}, "kegs") is expected
+
+
+def test_each_field_is_resolved_by_itself():
+    rules = [rule(False, table="kegs", strategy="view"), rule(True, connector="raw__south", table="kegs")]
+    body = {"table_overrides": rules}
+    assert rocky_toml.override_of(body, {"raw__south"}, "kegs", "enabled") is True
+    assert rocky_toml.override_of(body, {"raw__south"}, "kegs", "strategy") == "view"
+    assert rocky_toml.override_of(body, {"raw__south"}, "kegs", "merge_keys") is None
 
 
 def test_multi_valued_components_lose_their_dots():
     body = {"source": {"schema_pattern": {"components": ["a", "b...", "c"], "separator": "_"}}}
     assert rocky_toml.pattern_of(body) == (["a", "b", "c"], "_")
-
-
-def test_checks_that_are_off_are_none():
-    body = {
-        "checks": {"enabled": False, "row_count": True, "assertions": [{"type": "unique", "column": "a"}]}
-    }
-    assert rocky_toml.checks_of_all_tables(body) == []
-    assert rocky_toml.check_severities(body) == {}
-
-
-def test_severities_by_the_engines_names():
-    body = {
-        "checks": {
-            "freshness": {"threshold_seconds": 5, "severity": "warning"},
-            "null_rate": {"columns": ["a", "b"], "severity": "warning"},
-            "custom": [{"name": "mine", "sql": "SELECT 0"}],
-            "assertions": [
-                {"type": "row_count_range"},
-                {"type": "unique", "column": "c", "severity": "warning"},
-            ],
-        }
-    }
-    (freshness,) = rocky_toml.checks_of_all_tables(body)
-    assert (freshness.name, freshness.severity) == ("freshness", "warning")
-    assert rocky_toml.check_severities(body) == {
-        "mine": "error",
-        "row_count_range:-": "error",
-        "unique:c": "warning",
-        "null_rate:a": "warning",
-        "null_rate:b": "warning",
-    }
-
-
-def test_quality_pipelines_name_tables_and_schemas():
-    body = {
-        "tables": [{"catalog": "c", "schema": "s", "table": "t"}, {"catalog": "c", "schema": "u"}],
-        "checks": {"row_count": True, "assertions": [{"table": "t", "type": "not_null", "column": "x"}]},
-    }
-    tables, of_all, by_table = rocky_toml.quality_checks(body)
-    assert tables == [
-        CheckedTable(catalog="c", schema_name="s", table="t"),
-        CheckedTable(catalog="c", schema_name="u"),
-    ]
-    assert [check.name for check in of_all] == ["row_count"]
-    assert [check.name for check in by_table["t"]] == ["not_null:x"]

@@ -1,9 +1,12 @@
 """What SQL reads and makes, whatever it is written like."""
 
+import json
+
 import pytest
 
 from dagster_rocky.project.sql import PhysicalNames, column_sources, read_dsl, read_sql
 from dagster_rocky.results import ColumnEdge
+from support.recorded import RECORDINGS
 
 
 @pytest.mark.parametrize(
@@ -16,6 +19,10 @@ from dagster_rocky.results import ColumnEdge
         ("SELECT a FROM s.t WHERE d >= @start_date AND d < @end_date", ("s.t",)),
         ("SELECT a FROM s.t WHERE d >= '@start_date' AND r = '@var(region, north)'", ("s.t",)),
         ("SELECT a FROM s.t WHERE a IN (SELECT b FROM s.u) -- from s.comment", ("s.t", "s.u")),
+        ("SELECT a.x FROM s.t AS a JOIN s.t AS b ON a.x = b.x", ("s.t",)),
+        ("SELECT * FROM range(3) AS a, range(4) AS b, s.f(1), 'files/x.csv', read_csv('y.csv')", ()),
+        ("WITH x AS (SELECT 1) SELECT * FROM x JOIN s.x ON TRUE", ("s.x",)),
+        ('SELECT * FROM "my.schema".t, a.b.c.d, "Odd Schema"."größe"', ("Odd Schema.größe",)),
         ("SELEC a FRM s.t WHERE", ()),
         ("", ()),
     ],
@@ -45,6 +52,8 @@ def test_short_names_find_what_the_project_builds():
     assert names.resolve("LAKE.orders", "three") == "one.lake.Orders"
     assert names.resolve("one.LAKE.orders", "three") == "one.lake.Orders"
     assert names.resolve("raw.orders", "one") == "one.raw.orders"
+    assert names.resolve("RAW.Orders", "one") == "one.raw.orders"
+    assert names.resolve("One.Raw.ORDERS", "two") == "one.raw.orders"
 
 
 def test_column_lineage_maps_models_and_tables_and_leaves_sub_selects_out():
@@ -59,4 +68,22 @@ def test_column_lineage_maps_models_and_tables_and_leaves_sub_selects_out():
     assert [(source.column, source.table) for source in found["fct"]] == [
         ("b", "db.staging.stg"),
         ("b", "db.lake.orders"),
+    ]
+
+
+def test_an_edge_is_there_once_and_functions_and_common_table_expressions_are_no_tables():
+    recorded = json.loads((RECORDINGS / "brewery" / "dag_self_join" / "stdout").read_text())["column_lineage"]
+    twice = [
+        {**edge, "source": {**edge["source"], "model": edge["source"]["model"].upper()}} for edge in recorded
+    ]
+    odd = [
+        {"source": {"model": name, "column": "keg_id"}, "target": {"model": "pairs", "column": "keg_id"}}
+        for name in ("range", "a_cte", "read_csv('x.csv')")
+    ]
+    edges = [ColumnEdge.model_validate(edge) for edge in [*recorded, *twice, *odd]]
+    targets = {"stock": "brewery.cellar.stock", "pairs": "brewery.cellar.pairs"}
+    found = column_sources(edges, targets, PhysicalNames(["brewery.lake__north.kegs", *targets.values()]))
+    assert [source.table for source in found["pairs"]] == ["brewery.cellar.stock"]
+    assert [(source.table, source.column) for source in found["stock"]] == [
+        ("brewery.lake__north.kegs", name) for name in ("keg_id", "style", "litres")
     ]

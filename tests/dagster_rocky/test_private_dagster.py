@@ -1,0 +1,91 @@
+"""Every private Dagster API that is used still does what it is used for.
+
+When one of these fails after an upgrade of Dagster: look for the new place of the API in Dagster's changelog, mend its
+one wrapper in `dagster_rocky/_dagster.py`, and raise the lower bound in `pyproject.toml` if the old place is gone.
+"""
+
+import ast
+import re
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from dagster import UPathDefsStateStorage
+from dagster._core.storage.defs_state.base import set_defs_state_storage
+from dagster.components import DefsStateConfig
+from dagster_shared.serdes.objects.models.defs_state_info import DefsStateManagementType
+from upath import UPath
+
+from dagster_rocky import _dagster
+
+SOURCE = Path(_dagster.__file__).parent
+STATE_ROOMS = ["component.py", "project"]
+
+
+def config(management: DefsStateManagementType, key: str = "RockyComponent[x]") -> DefsStateConfig:
+    return DefsStateConfig(key=key, management_type=management, refresh_if_dev=True)
+
+
+def test_each_wrapper_says_why_and_they_are_in_alphabetical_order():
+    functions = [
+        node
+        for node in ast.parse((SOURCE / "_dagster.py").read_text()).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+    ]
+    assert [node.name for node in functions] == sorted(node.name for node in functions)
+    for node in functions:
+        assert "Private because" in (ast.get_docstring(node) or ""), f"{node.name} does not say why"
+
+
+@pytest.mark.parametrize("room", STATE_ROOMS)
+def test_the_state_is_handled_without_private_imports(room):
+    path = SOURCE / room
+    for file in [path] if path.is_file() else path.rglob("*.py"):
+        assert not re.search(r"^\s*(from|import) dagster(\._|_shared)", file.read_text(), re.MULTILINE), file
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A `dg` project whose package can be imported."""
+    name = f"private_{uuid4().hex}"
+    (tmp_path / name / "defs").mkdir(parents=True)
+    for package in (tmp_path / name, tmp_path / name / "defs"):
+        (package / "__init__.py").touch()
+    (tmp_path / "pyproject.toml").write_text(f'[tool.dg.project]\nroot_module = "{name}"\n')
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+def test_a_local_state_is_a_file_below_the_definitions_and_any_other_is_none(project):
+    local = _dagster.local_state_path(config(DefsStateManagementType.LOCAL_FILESYSTEM), project)
+    assert local is not None
+    assert local.is_relative_to(project)
+    assert local.parent.is_dir()
+    assert not local.exists()
+    versioned = config(DefsStateManagementType.VERSIONED_STATE_STORAGE)
+    assert _dagster.local_state_path(versioned, project) is None
+
+
+def test_the_last_good_state_is_the_stored_file_or_none(project):
+    local = config(DefsStateManagementType.LOCAL_FILESYSTEM)
+    with _dagster.last_good_state(local, project) as path:
+        assert path is None
+    stored = _dagster.local_state_path(local, project)
+    assert stored is not None
+    stored.write_text("{}")
+    with _dagster.last_good_state(local, project) as path:
+        assert path == stored
+
+
+def test_the_latest_version_of_a_state_is_downloaded(tmp_path):
+    uploaded, fetched = tmp_path / "uploaded", tmp_path / "fetched"
+    uploaded.write_text("{}")
+    assert not _dagster.download_latest_state("key", fetched)
+    storage = UPathDefsStateStorage(UPath(tmp_path / "storage"))
+    with set_defs_state_storage(storage):
+        assert not _dagster.download_latest_state("key", fetched)
+        storage.upload_state_from_path("key", version="1", path=uploaded)
+        assert _dagster.download_latest_state("key", fetched)
+        assert fetched.read_text() == "{}"
+        storage.set_latest_version("key", "__local__")
+        assert not _dagster.download_latest_state("key", fetched)
