@@ -46,13 +46,13 @@ def engine_locks(
             ...
         ```
     """
-    started = time.monotonic()
+    wait = _Wait(timeout_seconds, logger)
     with contextlib.ExitStack() as held:
         for path in sorted({path.resolve() for path in paths}):
             lock = _open(path, logger)
             held.callback(lock.close)
             try:
-                _acquire(lock, path, started, timeout_seconds, logger, Holder.this(dagster_run))
+                _acquire(lock, path, wait, Holder.this(dagster_run))
             except OSError as error:
                 raise _no_lock(path, f"locked beside it ({error.strerror or error})") from error
         yield
@@ -94,29 +94,38 @@ def _no_lock(path: Path, what: str) -> RockyFailure:
     )
 
 
-def _acquire(
-    lock: LockFile,
-    path: Path,
-    started: float,
-    timeout_seconds: float | None,
-    logger: EventLogger | None,
-    me: Holder,
-) -> None:
+class _Wait:
+    """One wait for all locks of a run: how long it may take, and who is told of it."""
+
+    def __init__(self, timeout_seconds: float | None, logger: EventLogger | None) -> None:
+        self.timeout_seconds = timeout_seconds
+        self._logger = logger
+        self._started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    def say(self, path: Path, holder: Holder | None) -> None:
+        if self._logger is not None:
+            who = holder or "it does not say who it is"
+            text = (
+                f"rocky: waiting for another run that uses {path.name} ({self.seconds:.0f} s so far): {who}"
+            )
+            self._logger.log(logging.INFO, text)
+
+
+def _acquire(lock: LockFile, path: Path, wait: _Wait, me: Holder) -> None:
     if lock.try_acquire(me):
         return
     reminded = float("-inf")
     with lock.queued():
         while not lock.try_acquire(me):
-            waited = time.monotonic() - started
-            if logger is not None and time.monotonic() - reminded >= _REMIND_SECONDS:
+            if time.monotonic() - reminded >= _REMIND_SECONDS:
                 reminded = time.monotonic()
-                logger.log(
-                    logging.INFO,
-                    f"rocky: waiting for another run that uses {path.name} ({waited:.0f} s so far): "
-                    f"{lock.holder() or 'it does not say who it is'}",
-                )
-            if timeout_seconds is not None and waited >= timeout_seconds:
-                raise _still_held(lock, path, timeout_seconds)
+                wait.say(path, lock.holder())
+            if wait.timeout_seconds is not None and wait.seconds >= wait.timeout_seconds:
+                raise _still_held(lock, path, wait.timeout_seconds)
             time.sleep(_POLL_SECONDS)
 
 
