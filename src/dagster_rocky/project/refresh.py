@@ -143,7 +143,7 @@ def _add_sources(
     pipeline.catalog_template = target.get("catalog_template", "")
     pipeline.schema_template = target.get("schema_template", "")
     order, pipeline.separator = rocky_toml.pattern_of(body)
-    excluded = {(row.get("source_schema"), row.get("table_name")) for row in found.excluded_tables}
+    excluded = {(table.source_schema, table.table_name) for table in found.excluded_tables}
     for source in found.sources:
         names = [name for name in order if name in source.components]
         names += [name for name in source.components if name not in names]
