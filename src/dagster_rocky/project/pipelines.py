@@ -43,7 +43,7 @@ def replication(
         The pipeline, and what to tell of it.
     """
     order, separator = rocky_toml.pattern_of(body)
-    excluded = {(row.get("source_schema"), row.get("table_name")) for row in found.excluded_tables}
+    excluded = {(table.source_schema, table.table_name) for table in found.excluded_tables}
     kept = {source.id: source for source in before.sources} if before else {}
     of_all = configured_checks.checks_of_all_tables(body)
     target = body.get("target", {})

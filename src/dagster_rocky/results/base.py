@@ -1,12 +1,13 @@
-"""What all engine outputs have in common: tolerance, and where in stdout the JSON is.
+"""What do all engine outputs have in common? Their tolerance, and where in stdout the JSON is.
 
-Every model keeps fields that it does not know (`extra="allow"`) and takes values that it does not know as
-plain text, so that a newer engine is never a parse error.
+Every model keeps fields that it does not know (`extra="allow"`), takes values that it does not know as plain
+text, and reads a null like a field that was left out: a newer engine, or another warehouse, is never a parse error.
 """
 
-from typing import Self
+from copy import deepcopy
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 
 
 def json_document(stdout: bytes) -> bytes:
@@ -55,7 +56,7 @@ def json_start(stdout: bytes | bytearray) -> int | None:
 class EngineObject(BaseModel):
     """Part of an engine output; fields that are not declared here are kept in `model_extra`."""
 
-    model_config = ConfigDict(extra="allow", protected_namespaces=())
+    model_config = ConfigDict(extra="allow", protected_namespaces=(), coerce_numbers_to_str=True)
 
 
 class EngineOutput(EngineObject):
@@ -64,9 +65,25 @@ class EngineOutput(EngineObject):
     version: str = ""
     command: str = ""
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _reads_null_as_left_out(cls, document: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(document)
+        except ValidationError as error:
+            nulls = [found["loc"] for found in error.errors(include_url=False) if found["input"] is None]
+            if not nulls or not isinstance(document, dict):
+                raise
+        document = deepcopy(document)
+        for place in sorted(set(nulls), key=_last_first, reverse=True):
+            _leave_out_null(document, place)
+        return handler(document)
+
     @classmethod
     def from_stdout(cls, stdout: bytes) -> Self:
-        """Reads the object out of an engine's stdout, whatever human text comes before it.
+        r"""Reads the object out of an engine's stdout, whatever human text comes before it.
+
+        Bytes that are not UTF-8 are replaced.
 
         Args:
             stdout: Everything that the engine printed.
@@ -76,5 +93,30 @@ class EngineOutput(EngineObject):
 
         Raises:
             pydantic.ValidationError: When there is no JSON object, or it is cut off or of another shape.
+
+        Example:
+            ```python
+            EngineOutput.from_stdout(b'Load complete\n{\n  "command": "load"\n}\n').command  # 'load'
+            ```
         """
-        return cls.model_validate_json(json_document(stdout))
+        return cls.model_validate_json(json_document(stdout).decode("utf-8", "replace"))
+
+
+def _last_first(place: tuple[int | str, ...]) -> tuple[tuple[int, str], ...]:
+    """Sorts places so that in one list the later one goes first and the indices of the others stay."""
+    return tuple((part, "") if isinstance(part, int) else (-1, part) for part in place)
+
+
+def _leave_out_null(document: dict[str, Any], place: tuple[int | str, ...]) -> None:
+    """Takes the null at a place out of its list or dict; what follows it in the place names types of a union."""
+    holder: Any = document
+    for part in place:
+        known = (
+            part in holder if isinstance(holder, dict) else isinstance(holder, list) and isinstance(part, int)
+        )
+        if not known:
+            continue
+        if holder[part] is None:
+            del holder[part]
+            return
+        holder = holder[part]

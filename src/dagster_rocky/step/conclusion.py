@@ -8,13 +8,12 @@ import dagster as dg
 from dagster_rocky.engine import errors
 from dagster_rocky.planning.plan import Unit
 from dagster_rocky.results import RunResult
+from dagster_rocky.results.failures import FailureKind
 from dagster_rocky.step.ledger import OutcomeLedger
 
 _COOLDOWN_RETRIES = 5
 _QUOTA_SECONDS = 300.0
 _SHOWN = 10
-_WORTH_A_RETRY = frozenset({"connection-failed", "transient", "quota-exceeded", "unknown", ""})
-"""Kinds of failures that another try may not meet (contract, section 18)."""
 
 
 class Conclusion:
@@ -30,14 +29,15 @@ class Conclusion:
         self.failures: list[errors.RockyFailure] = []
         self._cooldown: float | None = None
         self._kinds: set[str] = set()
+        self._may_pass: list[bool] = []
 
     def note_errors(self, result: RunResult) -> None:
         """What the errors of a result say about another try: whether it makes sense, and when."""
         for error in result.errors:
-            self._kinds.add(error.failure_kind)
-            seconds = error.cooldown_seconds or (
-                _QUOTA_SECONDS if error.failure_kind == "quota-exceeded" else None
-            )
+            self._kinds.add(error.kind.value)
+            self._may_pass.append(error.worth_a_retry)
+            is_quota = error.kind is FailureKind.QUOTA_EXCEEDED
+            seconds = error.cooldown_seconds or (_QUOTA_SECONDS if is_quota else None)
             if seconds:
                 self._cooldown = max(seconds, self._cooldown or 0.0)
 
@@ -57,9 +57,9 @@ class Conclusion:
         for failure in self.failures:
             metadata = {**failure.metadata, **metadata}
         metadata["rocky/outcomes"] = self._ledger.table()
-        if self._kinds - {""}:
-            metadata["rocky/failure_kinds"] = sorted(self._kinds - {""})
-        hopeless = bool(self._kinds) and not self._kinds & _WORTH_A_RETRY
+        if self._kinds:
+            metadata["rocky/failure_kinds"] = sorted(self._kinds)
+        hopeless = bool(self._may_pass) and not any(self._may_pass)
         raise dg.Failure(
             description=_describe(failed, self.failures, self._ledger.counts()),
             metadata=metadata,

@@ -13,7 +13,7 @@ from dagster_rocky.engine.news.events import (
     Quarantined,
 )
 from dagster_rocky.results import RunResult
-from dagster_rocky.results.run import ModelCost
+from dagster_rocky.results.costs import ModelCost
 
 _ABOUT_THE_TABLE = frozenset({"asset_key", "metadata", "partition", "duration_ms", "started_at"})
 
@@ -41,7 +41,7 @@ def events_of_result(result: RunResult) -> Iterator[EngineEvent]:
         yield Deviated(source="result", table=found.table, reason=found.reason, facts=facts)
     for rows in result.quarantine:
         facts = rows.model_dump(exclude={"asset_key", "ok", "error"}, exclude_none=True)
-        error = str((rows.model_extra or {}).get("error") or "")
+        error = rows.error or ""
         yield Quarantined(
             source="result",
             name="/".join(rows.asset_key),
@@ -97,8 +97,10 @@ def _notices(result: RunResult) -> Iterator[Noticed]:
             f"{name} {value}" for name, value in breach.model_dump().items() if value is not None
         )
         yield Noticed(source="result", level=logging.WARNING, text=f"budget exceeded: {text}")
-    granted = {name: result.permissions.get(name) for name in ("grants_added", "grants_revoked")}
-    text = ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in granted.items() if value)
+    granted = {
+        name: value for name, value in result.permissions.changes().items() if name.startswith("grants")
+    }
+    text = ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in granted.items())
     if text:
         yield Noticed(source="result", level=logging.INFO, text=f"permissions: {text}")
     for summary in result.partition_summaries:
