@@ -1,47 +1,20 @@
 """`RockyResource`: the engine for Python users and for the component, in all three run modes."""
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar, Unpack
+from typing import Any, TypedDict, Unpack
 
 import dagster as dg
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from dagster_rocky._dagster import pipes_context_data, prints_to_console, run_of
-from dagster_rocky.engine import config_file, errors
 from dagster_rocky.engine.command import Engine
-from dagster_rocky.engine.environment import RunOrigin
-from dagster_rocky.engine.invocation import RockyInvocation
-from dagster_rocky.engine.logs.forward import EventLogger, RawCopy
-from dagster_rocky.engine.model_folders import compiled_folders
+from dagster_rocky.engine.commands import Context, EngineCommands, run_result
 from dagster_rocky.engine.news.result import events_of_result
 from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.engine.request import RunRequest
-from dagster_rocky.engine.strategies import build_strategy
-from dagster_rocky.engine.version import engine_version, require_version
-from dagster_rocky.results import (
-    CompileResult,
-    DagResult,
-    DiscoverResult,
-    LineageResult,
-    ListModelsResult,
-    ListPipelinesResult,
-    RunResult,
-    StateResult,
-    ValidateResult,
-)
-from dagster_rocky.step.pipes_session import (
-    Context,
-    PipesReport,
-    RockyPipesInvocation,
-)
+from dagster_rocky.results import RunResult
+from dagster_rocky.step.pipes_session import PipesReport, RockyPipesInvocation
 from dagster_rocky.vocabulary import Mode
-
-Result = TypeVar("Result", bound=BaseModel)
-
-_COMMAND_LOGGER = logging.getLogger("dagster_rocky")
-_VERSION_SECONDS = 15.0
 
 
 class RunKeywords(TypedDict, total=False):
@@ -70,7 +43,7 @@ _OPTION_KEYWORDS = frozenset(RunOptions.model_fields) & RunKeywords.__annotation
 }
 
 
-class RockyResource(dg.ConfigurableResource):
+class RockyResource(EngineCommands, dg.ConfigurableResource):  # type: ignore[misc] - `validate` is pydantic's old name
     """Runs a rocky engine on one project.
 
     Every method raises `dagster.Failure` with what failed, why and what to do; a run that finished with some
@@ -186,79 +159,6 @@ class RockyResource(dg.ConfigurableResource):
             )
         return report.completed(result)
 
-    def discover(self, pipeline: str | None = None) -> DiscoverResult:
-        """The sources and tables of a replication pipeline, as the engine sees them now."""
-        args = ["discover", *(["--pipeline", pipeline] if pipeline else [])]
-        return self._command(args, DiscoverResult, exclusive=True)
-
-    def compile(
-        self,
-        *,
-        model: str | None = None,
-        vars: Mapping[str, str] | None = None,
-        models_dir: str | None = None,
-    ) -> CompileResult:
-        """The models with their diagnostics; errors in models are in the result, not raised.
-
-        The engine compiles one folder at a time, and by itself only `models`: each folder that the project's
-        pipelines build from is compiled, and the answers are put together.
-
-        Args:
-            model: One model, instead of all.
-            vars: Values for `@var(name)`.
-            models_dir: One folder, instead of those of the project.
-
-        Raises:
-            dagster.Failure: When the engine does not get as far as diagnostics.
-        """
-        args = ["--model", model] if model else []
-        for name, value in (vars or {}).items():
-            args += ["--var", f"{name}={value}"]
-        args += ["--contracts", self.contracts_dir] if self.contracts_dir else []
-        folders = [models_dir] if models_dir else self._compiled_folders()
-        answers = [
-            self._command(["compile", *(["--models", folder] if folder else []), *args], CompileResult)
-            for folder in folders
-        ]
-        whole = answers[0]
-        if len(answers) > 1:
-            whole.models = sum(answer.models for answer in answers)
-            whole.execution_layers = max(answer.execution_layers for answer in answers)
-            whole.has_errors = any(answer.has_errors for answer in answers)
-            whole.diagnostics = [found for answer in answers for found in answer.diagnostics]
-            whole.models_detail = [detail for answer in answers for detail in answer.models_detail]
-        return whole
-
-    def dag(self, column_lineage: bool = False) -> DagResult:
-        """The project's graph: pipelines, models and their edges; with the lineage of columns when asked."""
-        flags = ["--column-lineage"] if column_lineage else []
-        return self._command(["dag", *flags, *self._model_folders()], DagResult)
-
-    def lineage(self, model: str) -> LineageResult:
-        """The columns of one model and where they come from."""
-        return self._command(["lineage", model], LineageResult)
-
-    def validate(self) -> ValidateResult:  # type: ignore[override]
-        """What the engine thinks of `rocky.toml`; an invalid one is a result with messages, not an exception."""
-        return self._command(["validate"], ValidateResult)
-
-    def list_pipelines(self) -> ListPipelinesResult:
-        """The pipelines of `rocky.toml`, with their types."""
-        return self._command(["list", "pipelines"], ListPipelinesResult)
-
-    def list_models(self) -> ListModelsResult:
-        """The models of the project, with target, strategy and dependencies."""
-        return self._command(["list", "models"], ListModelsResult)
-
-    def state(self) -> StateResult:
-        """The watermarks of the tables that were copied, from the engine's run state."""
-        return self._command(["state"], StateResult)
-
-    def version(self) -> str:
-        """What the engine says to `--version`, e.g. `1.71.0`."""
-        seconds = min(self.timeout_seconds, _VERSION_SECONDS)
-        return engine_version(self.engine(), RunOptions(timeout_seconds=seconds, termination_grace_seconds=1))
-
     def engine(self) -> Engine:
         """The engine and project that this resource stands for."""
         return Engine(
@@ -276,112 +176,8 @@ class RockyResource(dg.ConfigurableResource):
             mask_env=self.mask_env,
         )
 
-    def invoke(
-        self,
-        request: RunRequest,
-        *,
-        mode: Mode | str,
-        context: Context | None = None,
-    ) -> RockyInvocation:
-        """Starts one engine run; the caller iterates it and closes it (a `with` block does).
-
-        Args:
-            request: What to run, with its options.
-            mode: `buffered`, `streaming` or `pipes`; the last two need a context.
-            context: Where the log goes.
-
-        Raises:
-            dagster.Failure: When it cannot be started, is too old, or another run holds its locks for too long.
-        """
-        is_pipes = Mode(mode) is Mode.PIPES
-        if is_pipes and context is None:
-            raise ValueError("mode pipes needs an execution context")
-        strategy = build_strategy(mode, pipes_context_data(context) if is_pipes and context else {})
-        logger: EventLogger | None = context.log if context is not None else None
-        engine = self.engine()
-        require_version(engine)
-        return RockyInvocation(
-            engine,
-            request.to_args(),
-            strategy=strategy,
-            logger=logger,
-            options=request.options,
-            raw_log=_raw_log(context),
-            pipeline=request.pipeline,
-            models=request.models,
-            exclusive=True,
-            hooks=True,
-            origin=_origin(context),
-        )
-
     def _request(self, filter: str | None, keywords: RunKeywords) -> RunRequest:
         given: dict[str, Any] = {name: value for name, value in keywords.items() if value is not None}
         update = {name: given.pop(name) for name in _OPTION_KEYWORDS & given.keys()}
         options = RunOptions.model_validate({**self.options().model_dump(), **update})
         return RunRequest(filter=filter, models_dir=self.models_dir, options=options, **given)
-
-    def _command(self, args: Sequence[str], model: type[Result], *, exclusive: bool = False) -> Result:
-        logger = _COMMAND_LOGGER if exclusive else None
-        with RockyInvocation(
-            self.engine(),
-            args,
-            options=self.options(),
-            exclusive=exclusive,
-            logger=_WaitingOnly(logger),
-        ) as invocation:
-            return invocation.result(model)
-
-    def _compiled_folders(self) -> list[str | None]:
-        """The folders to compile; when none is known the engine says what is wrong."""
-        path = Path(self.config_path).absolute()
-        try:
-            config = config_file.normalised(config_file.read_toml(path))
-        except (OSError, ValueError):
-            return [self.models_dir]
-        return [*compiled_folders(config, self.models_dir, path.parent)] or [self.models_dir]
-
-    def _model_folders(self) -> list[str]:
-        folders = ["--models", self.models_dir] if self.models_dir else []
-        return [*folders, *(["--contracts", self.contracts_dir] if self.contracts_dir else [])]
-
-
-class _WaitingOnly:
-    """For short commands: says that there is waiting for a lock, and nothing of the engine's log."""
-
-    def __init__(self, logger: logging.Logger | None) -> None:
-        self._logger = logger
-
-    def log(self, level: int, msg: object, /) -> None:
-        if self._logger is not None and str(msg).startswith("rocky: waiting"):
-            self._logger.log(level, msg)
-
-
-def run_result(invocation: RockyInvocation) -> RunResult:
-    """The result of a run, with exit code and run id; waits for the end.
-
-    Raises:
-        RockyFailure: As the failure table says.
-    """
-    result = invocation.result(RunResult)
-    result.exit_code = invocation.end().exit_code
-    result.run_id = invocation.facts.run_id
-    for failed in result.errors:
-        failed.error = invocation.masker.mask(failed.error)
-    if result.skipped_in_flight:
-        raise errors.in_flight(result.idempotency_key, result.skipped_by_run_id)
-    return result
-
-
-def _origin(context: Context | None) -> RunOrigin | None:
-    """The Dagster run of a context; one that is built for a direct call has none."""
-    if context is None:
-        return None
-    run = run_of(context)
-    return RunOrigin.of_dagster_run(*run) if run else None
-
-
-def _raw_log(context: Context | None) -> RawCopy:
-    """Each line of the engine stands once on this process's stderr, where a console logger may print events too."""
-    if context is None:
-        return "none"
-    return "unsent" if prints_to_console(context.log) else "all"

@@ -11,13 +11,13 @@ from typing import Any, Generic, TypeVar
 import dagster as dg
 
 from dagster_rocky.engine import config_file
+from dagster_rocky.engine.commands import EngineCommands
 from dagster_rocky.engine.model_folders import compiled_folders, model_folders
 from dagster_rocky.partitions import default_first_partition
 from dagster_rocky.project import pipelines, rocky_toml
 from dagster_rocky.project.files import ModelFile, model_files
 from dagster_rocky.project.models import read_models
 from dagster_rocky.project.snapshot import Pipeline, ProjectSnapshot, Seed, fingerprint
-from dagster_rocky.resource import RockyResource
 from dagster_rocky.results import DagResult, ListedPipeline, ModelDetail
 
 _LOG = logging.getLogger("dagster_rocky")
@@ -35,7 +35,7 @@ class _Answer(Generic[Value]):
     notices: Sequence[str] = field(default=())
 
 
-def refresh(resource: RockyResource, previous: ProjectSnapshot | None = None) -> ProjectSnapshot:
+def refresh(resource: EngineCommands, previous: ProjectSnapshot | None = None) -> ProjectSnapshot:
     """Asks the engine for the project as it is now.
 
     Args:
@@ -87,7 +87,7 @@ def refresh(resource: RockyResource, previous: ProjectSnapshot | None = None) ->
     )
 
 
-def _refuse_invalid(resource: RockyResource) -> None:
+def _refuse_invalid(resource: EngineCommands) -> None:
     """Says all that is wrong with the configuration at once."""
     validated = resource.validate()
     if not validated.valid:
@@ -102,7 +102,7 @@ def _refuse_invalid(resource: RockyResource) -> None:
 
 
 def _pipelines(
-    resource: RockyResource,
+    resource: EngineCommands,
     listed: Sequence[ListedPipeline],
     config: Mapping[str, Any],
     previous: ProjectSnapshot | None,
@@ -159,7 +159,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def _dag(resource: RockyResource, files: Mapping[str, ModelFile]) -> _Answer[DagResult]:
+def _dag(resource: EngineCommands, files: Mapping[str, ModelFile]) -> _Answer[DagResult]:
     """The engine's graph with the lineage of columns; a project without models has none."""
     try:
         return _Answer(resource.dag(column_lineage=True))
@@ -171,7 +171,7 @@ def _dag(resource: RockyResource, files: Mapping[str, ModelFile]) -> _Answer[Dag
     return _Answer(resource.dag(), [f"the lineage of columns is not known: {text}"])
 
 
-def _compile(resource: RockyResource, folders: Sequence[str]) -> _Answer[Mapping[str, ModelDetail]]:
+def _compile(resource: EngineCommands, folders: Sequence[str]) -> _Answer[Mapping[str, ModelDetail]]:
     """Tags and freshness as the engine merges them; a project that does not compile is shown all the same."""
     details: dict[str, ModelDetail] = {}
     problems: list[str] = []

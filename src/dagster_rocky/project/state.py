@@ -15,9 +15,9 @@ import dagster as dg
 from dagster.components import DefsStateConfig
 
 from dagster_rocky import _dagster
+from dagster_rocky.engine.commands import EngineCommands
 from dagster_rocky.project.refresh import refresh
 from dagster_rocky.project.snapshot import ProjectSnapshot, UnreadableState, fingerprint
-from dagster_rocky.resource import RockyResource
 
 _LOG = logging.getLogger("dagster_rocky")
 _REFRESHING: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
@@ -94,7 +94,7 @@ def require_place(config: DefsStateConfig, project_root: Path) -> None:
     _local(config, project_root)
 
 
-def write_state(resource: RockyResource, path: Path, key: str) -> ProjectSnapshot:
+def write_state(resource: EngineCommands, path: Path, key: str) -> ProjectSnapshot:
     """Refreshes a state file.
 
     Components of one project are refreshed one after the other: the engine lets one process at a time into a DuckDB
@@ -129,7 +129,7 @@ def write_state(resource: RockyResource, path: Path, key: str) -> ProjectSnapsho
     return snapshot
 
 
-def _ask(resource: RockyResource, previous: ProjectSnapshot | None, key: str) -> ProjectSnapshot:
+def _ask(resource: EngineCommands, previous: ProjectSnapshot | None, key: str) -> ProjectSnapshot:
     """Another component's answer, when it is fresh, complete and not yet used for this key; else a new one."""
     project = resource.model_dump_json()
     answer = _ANSWERS.get(project)

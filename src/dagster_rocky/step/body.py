@@ -6,13 +6,13 @@ from typing import Literal
 
 import dagster as dg
 
+from dagster_rocky.engine.commands import EngineCommands
 from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.graph.edges import Node, RockyGraph
 from dagster_rocky.planning.done import built_earlier
 from dagster_rocky.planning.plan import PlannedRun, Unit
 from dagster_rocky.planning.requests import PER_RUN, Requests
 from dagster_rocky.planning.selection import StepPlan, StepSelection, plan_selection, read_selection
-from dagster_rocky.resource import RockyResource
 from dagster_rocky.step import events
 from dagster_rocky.step.contracts import Contracts
 from dagster_rocky.step.events import StepEvent
@@ -42,7 +42,7 @@ class Running:
 
 def run_step(
     context: dg.AssetExecutionContext,
-    resource: RockyResource,
+    resource: EngineCommands,
     graph: RockyGraph,
     running: Running,
     code_versions: Callable[[Sequence[Node]], CodeVersions] = lambda nodes: {},
@@ -112,7 +112,7 @@ def _told_already(context: dg.AssetExecutionContext, selection: StepSelection) -
 
 def run_checks(
     context: dg.AssetCheckExecutionContext,
-    resource: RockyResource,
+    resource: EngineCommands,
     checked: Sequence[EngineAsset],
     pipeline: str,
     running: Running,

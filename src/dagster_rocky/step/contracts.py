@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 
+from dagster_rocky.engine.commands import EngineCommands
 from dagster_rocky.graph.declared_checks import CONTRACT, CONTRACT_CODES
 from dagster_rocky.graph.edges import Node, RockyGraph
-from dagster_rocky.resource import RockyResource
 from dagster_rocky.results import Diagnostic
 from dagster_rocky.step import events
 
@@ -27,7 +27,7 @@ class Contracts:
     def __init__(
         self,
         context: dg.AssetExecutionContext,
-        resource: RockyResource,
+        resource: EngineCommands,
         graph: RockyGraph,
         variables: Mapping[str, str],
     ) -> None:
@@ -46,7 +46,7 @@ class Contracts:
         self._diagnostics = self._compile(resource, variables) if self._open else {}
 
     def _compile(
-        self, resource: RockyResource, variables: Mapping[str, str]
+        self, resource: EngineCommands, variables: Mapping[str, str]
     ) -> Mapping[str, list[Diagnostic]] | None:
         try:
             found = resource.compile(vars=variables).diagnostics

@@ -8,11 +8,11 @@ from functools import cached_property
 import dagster as dg
 
 from dagster_rocky.engine import errors
+from dagster_rocky.engine.commands import EngineCommands, run_result
 from dagster_rocky.engine.invocation import RockyInvocation
 from dagster_rocky.engine.news.result import events_of_result
 from dagster_rocky.planning.plan import PlannedRun, Unit
 from dagster_rocky.planning.selection import StepPlan
-from dagster_rocky.resource import RockyResource, run_result
 from dagster_rocky.results import RunResult
 from dagster_rocky.step import events
 from dagster_rocky.step.conclusion import Conclusion
@@ -28,7 +28,7 @@ Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecut
 
 def execute_plan(
     context: Context,
-    resource: RockyResource,
+    resource: EngineCommands,
     plan: StepPlan,
     *,
     mode: Mode | str = Mode.STREAMING,
@@ -71,7 +71,7 @@ class _Step:
         self,
         *,
         context: dg.OpExecutionContext,
-        resource: RockyResource,
+        resource: EngineCommands,
         plan: StepPlan,
         mode: Mode,
         code_versions: CodeVersions | None,

@@ -8,13 +8,12 @@ from typing import Any
 import dagster as dg
 
 from dagster_rocky._dagster import has_assets, pipes_context_data
+from dagster_rocky.engine.commands import Context
 from dagster_rocky.engine.news.events import Built, Checked, EngineEvent
 from dagster_rocky.results import RunResult
 from dagster_rocky.step import events
 from dagster_rocky.step.metadata import built_metadata, checked_metadata, severity_of
 from dagster_rocky.vocabulary import check_name
-
-Context = dg.AssetExecutionContext | dg.OpExecutionContext
 
 
 class RockyPipesInvocation(dg.PipesClientCompletedInvocation):
