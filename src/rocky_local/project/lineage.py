@@ -39,11 +39,13 @@ class QueryLineage:
     Attributes:
         columns: The output columns in order; a star is left out and sets `has_star`.
         tables: The tables that the outermost query names in FROM and JOIN, as written.
+        order: The columns that the outermost query is ordered by.
     """
 
     columns: list[str] = field(default_factory=list)
     edges: list[ColumnEdge] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
+    order: list[str] = field(default_factory=list)
     has_star: bool = False
 
     def transforms(self, column: str) -> list[str]:
@@ -72,6 +74,8 @@ def analyse(sql: str) -> QueryLineage:
         raise LineageError("unsupported query type for lineage")
     aliases = _aliases(query)
     result = QueryLineage(tables=[name for name in dict.fromkeys(aliases.values()) if name != SUBQUERY])
+    ordered = query.args["order"].expressions if query.args.get("order") else []
+    result.order = [key.this.name for key in ordered if isinstance(key.this, exp.Column)]
     for projection in query.expressions:
         if projection.is_star:
             result.has_star = True

@@ -1,4 +1,4 @@
-"""Remembering the lineage of queries between invocations, so that unchanged ones are not parsed again.
+"""What was found out about queries, remembered between invocations so that unchanged ones are not parsed again.
 
 The file lives in `.rocky/`, beside traces and plans. Losing it costs time only.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -17,15 +18,15 @@ from rocky_local import __version__
 from rocky_local.project.lineage import ColumnEdge, QueryLineage, analyse
 
 _PATH = Path(".rocky", "lineage.json")
-_FORMAT = f"{__version__}/2"
+_FORMAT = f"{__version__}/3"
 _KEPT = 5000
 
 
-class LineageCache:
-    """A dictionary of analysed queries; what was asked for is written back at the end of a `with` block.
+class QueryCache:
+    """A dictionary of parsed queries; what was asked for is written back at the end of a `with` block.
 
     Example:
-        >>> cache = LineageCache(Path("/nowhere/lineage.json"))
+        >>> cache = QueryCache(Path("/nowhere/lineage.json"))
         >>> cache.analyse("SELECT t.a FROM s.t AS t").columns
         ['a']
     """
@@ -58,10 +59,28 @@ class LineageCache:
         Raises:
             LineageError: The query cannot be analysed; that is never remembered.
         """
-        key = hashlib.sha256(sql.encode()).hexdigest()
+        entry = self._remembered("analyse", sql, lambda: asdict(analyse(sql)))
+        return QueryLineage(**{**entry, "edges": [ColumnEdge(**edge) for edge in entry["edges"]]})
+
+    def lower(self, source: str) -> str:
+        """Return the SQL of a text in the pipeline language.
+
+        Raises:
+            NotAQuery: It is none; that is never remembered.
+        """
+
+        def lowered() -> dict[str, Any]:
+            from rocky_local.language import to_sql  # noqa: PLC0415
+
+            return {"sql": to_sql(source)}
+
+        return str(self._remembered("lower", source, lowered)["sql"])
+
+    def _remembered(self, what: str, text: str, find: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        key = hashlib.sha256(f"{what} {text}".encode()).hexdigest()
         entry = self._queries.pop(key, None)
         if entry is None:
-            entry = asdict(analyse(sql))
+            entry = find()
             self._learned = True
         self._queries[key] = entry  # What was asked for last is at the end and is kept longest.
-        return QueryLineage(**{**entry, "edges": [ColumnEdge(**edge) for edge in entry["edges"]]})
+        return entry
