@@ -77,11 +77,11 @@ class ExpressionParser:
         problem = f"expected {expected}, found {self.token.shown}"
         return error_at(self._source, self.token.start, problem, shown_offset)
 
-    def block(self, item: Callable[[], T]) -> tuple[T, ...]:
+    def block(self, item: Callable[[], T], *, at_least: int = 0) -> tuple[T, ...]:
         """Read `{ item, … }`; the commas may be left out."""
         self.expect("{")
-        items = []
-        while not self.accept("}"):
+        items: list[T] = []
+        while len(items) < at_least or not self.accept("}"):
             items.append(item())
             self.accept(",")
         return tuple(items)
@@ -98,7 +98,8 @@ class ExpressionParser:
         """Read any expression."""
         self._depth += 1
         if self._depth > _MOST_NESTED:
-            raise self.unexpected(f"at most {_MOST_NESTED} nested expressions")
+            problem = f"expressions are nested more than {_MOST_NESTED} deep"
+            raise error_at(self._source, self.token.start, problem)
         found = self._left(_OR, lambda: self._left(_AND, self._negation))
         self._depth -= 1
         return found
@@ -230,7 +231,7 @@ class ExpressionParser:
             raise self.unexpected("frame bound (unbounded, current or a number)")
         return exp.Literal.number(self.advance().text), side
 
-    def _match(self) -> exp.Case:
+    def _match(self) -> exp.Expression:
         subject, found = self._sum(), exp.Case(ifs=[])
 
         def arm() -> None:
@@ -247,7 +248,5 @@ class ExpressionParser:
             self.expect("=>")
             found.append("ifs", exp.If(this=test, true=self.expression()))
 
-        self.block(arm)
-        if not found.args["ifs"]:
-            raise self.unexpected("match arm before the end of match")
-        return found
+        self.block(arm, at_least=1)
+        return found if found.args["ifs"] else found.args["default"]

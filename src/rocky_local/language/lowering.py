@@ -21,6 +21,7 @@ from rocky_local.language.syntax import (
     Where,
 )
 
+_LARGEST = 50_000
 _COMPOUND = (exp.Binary, exp.Not, exp.Neg, exp.Between, exp.In)
 
 
@@ -33,7 +34,7 @@ def lower(steps: list[Step]) -> exp.Select:
     Example:
         >>> from rocky_local.language.parser import parse
         >>> lower(parse("from t derive { half: a / 2 } where half > b * half")).sql("duckdb")
-        'SELECT *, a / 2 AS half FROM t WHERE a / 2 > b * (a / 2)'
+        'SELECT *, a / 2 AS half FROM t WHERE (a / 2) > b * (a / 2)'
     """
     if not isinstance(steps[0], From):
         raise NotAQuery("pipeline must start with 'from'", "lower")
@@ -109,6 +110,8 @@ class _Lowering:
     def _derive(self, columns: Named) -> None:
         for name, expression in columns:
             made = _inlined(expression, self._names())
+            if sum(1 for _ in made.walk()) > _LARGEST:
+                raise NotAQuery(f"the derived column '{name}' has more than {_LARGEST} parts", "lower")
             kept = [column for column in self._columns if column.alias_or_name != name]
             self._columns = [*kept, _named(name, made)]
             self._derived[name] = made

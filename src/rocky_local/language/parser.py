@@ -55,7 +55,7 @@ class _Parser(ExpressionParser):
             "where": lambda: Where(self.expression()),
             "group": lambda: Group(self.listed(self.column), self.block(self._named)),
             "derive": lambda: Derive(self.block(self._named)),
-            "select": self._select,
+            "select": lambda: Select(self.block(self._star_or_column, at_least=1)),
             "join": self._join,
             "sort": lambda: Sort(self.listed(self.sort_key)),
             "take": self._take,
@@ -81,12 +81,6 @@ class _Parser(ExpressionParser):
         name = self.name()
         self.expect(":")
         return name, self.expression()
-
-    def _select(self) -> Select:
-        columns = self.block(self._star_or_column)
-        if not columns:
-            raise self.unexpected("at least one column in select before it")
-        return Select(columns)
 
     def _star_or_column(self) -> exp.Expression:
         return exp.Star() if self.accept("*") else self.column()

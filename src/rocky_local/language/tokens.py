@@ -80,7 +80,9 @@ def tokenize(source: str) -> list[Token]:
     while place < len(source):
         found = _TOKEN.match(source, place)
         if found is None:
-            raise error_at(source, place, f"expected a token, found {json.dumps(source[place])}")
+            raise error_at(
+                source, place, f"expected a token, found {json.dumps(source[place], ensure_ascii=False)}"
+            )
         kind = str(found.lastgroup)
         if kind != "space":
             tokens.append(Token("Keyword" if found[0] in KEYWORDS else kind, found[0], place))

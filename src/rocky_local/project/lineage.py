@@ -103,6 +103,8 @@ def _parse(sql: str) -> Any:
         raise LineageError(f"sql parser error: Expected: an SQL statement, found: {first[1]} at {at}")
     try:
         return sqlglot.parse_one(sql, dialect="duckdb")
+    except RecursionError as error:
+        raise LineageError("sql parser error: recursion limit exceeded") from error
     except SqlglotError as error:
         where = (getattr(error, "errors", None) or [{}])[0]
         at = f"Line: {where.get('line', 1)}, Column: {where.get('col', 1)}"

@@ -11,14 +11,15 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from rocky_local import __version__
 from rocky_local.project.lineage import ColumnEdge, QueryLineage, analyse
 
 _PATH = Path(".rocky", "lineage.json")
-_FORMAT = f"{__version__}/3"
+# What is remembered came from this code; other code may find out something else.
+_CODE = (*sorted(Path(__file__).parents[1].glob("language/*.py")), Path(__file__).with_name("lineage.py"))
 _KEPT = 5000
 
 
@@ -33,12 +34,19 @@ class QueryCache:
 
     def __init__(self, path: Path = _PATH) -> None:
         self._path = path
-        self._queries: dict[str, dict[str, Any]] = {}
         self._learned = False
+
+    @cached_property
+    def _format(self) -> str:
+        return hashlib.sha256(b"".join(path.read_bytes() for path in _CODE if path.exists())).hexdigest()
+
+    @cached_property
+    def _queries(self) -> dict[str, dict[str, Any]]:
         with suppress(OSError, ValueError, KeyError, TypeError):
-            stored = json.loads(path.read_text(encoding="utf-8"))
-            if stored["format"] == _FORMAT:
-                self._queries = dict(stored["queries"])
+            stored = json.loads(self._path.read_text(encoding="utf-8"))
+            if stored["format"] == self._format:
+                return dict(stored["queries"])
+        return {}
 
     def __enter__(self) -> Self:
         return self
@@ -50,7 +58,7 @@ class QueryCache:
         temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         with suppress(OSError):  # A folder that cannot be written to: the next invocation parses again.
             self._path.parent.mkdir(exist_ok=True)
-            temporary.write_text(json.dumps({"format": _FORMAT, "queries": kept}), encoding="utf-8")
+            temporary.write_text(json.dumps({"format": self._format, "queries": kept}), encoding="utf-8")
             temporary.replace(self._path)
 
     def analyse(self, sql: str) -> QueryLineage:
