@@ -96,13 +96,7 @@ class ExpressionParser:
 
     def expression(self) -> exp.Expression:
         """Read any expression."""
-        self._depth += 1
-        if self._depth > _MOST_NESTED:
-            problem = f"expressions are nested more than {_MOST_NESTED} deep"
-            raise error_at(self._source, self.token.start, problem)
-        found = self._left(_OR, lambda: self._left(_AND, self._negation))
-        self._depth -= 1
-        return found
+        return self._left(_OR, lambda: self._left(_AND, self._negation))
 
     def column(self) -> exp.Column:
         """Read `name` or `table.name`."""
@@ -160,7 +154,13 @@ class ExpressionParser:
         negative = False
         while self.accept("-"):
             negative = not negative
-        return exp.Neg(this=self._value()) if negative else self._value()
+        self._depth += 1
+        if self._depth > _MOST_NESTED:
+            problem = f"expressions are nested more than {_MOST_NESTED} deep"
+            raise error_at(self._source, self.token.start, problem)
+        value = self._value()
+        self._depth -= 1
+        return exp.Neg(this=value) if negative else value
 
     def _value(self) -> exp.Expression:
         token = self.token

@@ -21,7 +21,7 @@ from rocky_local.language.syntax import (
     Where,
 )
 
-_LARGEST = 50_000
+_LARGEST = 10_000
 _COMPOUND = (exp.Binary, exp.Not, exp.Neg, exp.Between, exp.In)
 
 
@@ -99,7 +99,10 @@ class _Lowering:
         if self._having:
             self._query.set("having", exp.Having(this=_inlined(_all(self._having), hidden)))
         if self._order:
-            self._query.set("order", exp.Order(expressions=[_inlined(key, hidden) for key in self._order]))
+            keys = [
+                _inlined(key, {name: _as_value(made) for name, made in hidden.items()}) for key in self._order
+            ]
+            self._query.set("order", exp.Order(expressions=keys))
         if self._take is not None:
             self._query.set("limit", exp.Limit(expression=exp.Literal.number(self._take)))
         return self._query
@@ -120,7 +123,7 @@ class _Lowering:
         if self._grouped is not None:
             raise NotAQuery("a pipeline has at most one 'group'", "lower")
         keys = [_inlined(key, self._derived) for key in step.keys]
-        self._query.set("group", exp.Group(expressions=keys))
+        self._query.set("group", exp.Group(expressions=list(map(_as_value, keys))))
         found = {key.name: made for key, made in zip(step.keys, keys, strict=True)}
         found |= {name: _inlined(expression, self._derived) for name, expression in step.aggregates}
         self._grouped, self._derived = found, {}
@@ -152,6 +155,13 @@ def _named(name: str, expression: exp.Expression) -> exp.Expression:
     """A column that is called by a name."""
     same = isinstance(expression, exp.Column) and expression.name == name
     return expression.copy() if same else exp.Alias(this=expression.copy(), alias=exp.to_identifier(name))
+
+
+def _as_value(expression: exp.Expression) -> exp.Expression:
+    """An expression that GROUP BY and ORDER BY do not take for the number of a column."""
+    zero = exp.Literal.number(0)
+    number = expression.unnest().is_number
+    return exp.Add(this=expression.copy(), expression=zero) if number else expression
 
 
 def _all(conditions: list[exp.Expression]) -> exp.Expression:

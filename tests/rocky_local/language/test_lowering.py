@@ -23,6 +23,9 @@ LOWERED = {
     "from t group k { n: count() } where n > 1 select { k } sort -n": (
         "SELECT k FROM t GROUP BY k HAVING COUNT() > 1 ORDER BY COUNT() DESC"
     ),
+    "from t derive { one: 1, two: 2 } group one { n: count() } select { n } sort one": (
+        "SELECT COUNT() AS n FROM t GROUP BY 1 + 0 ORDER BY 1 + 0"
+    ),
     "from t derive { x: 1 } select { * }": "SELECT *, 1 AS x FROM t",
     "from a.b.t join u on k, l": "SELECT * FROM a.b.t JOIN u ON t.k = u.k AND t.l = u.l",
     "from t as a join u as b on k { keep b.x, b.y } join v on k { keep v.z keep v.w }": (
@@ -99,9 +102,9 @@ REFUSED = {
         1,
         39,
     ),
-    f"from t derive {{ a: b + b {' '.join('a: a + a' for _ in range(20))} }}": (
+    f"from t derive {{ a: b + b {' '.join('a: a + a' for _ in range(12))} }}": (
         "lower",
-        "the derived column 'a' has more than 50000 parts",
+        "the derived column 'a' has more than 10000 parts",
         0,
         0,
     ),
