@@ -4,7 +4,7 @@ Where each section of the engine's contract is kept:
 
 ====  ====================================  ================================================================
  1    exit codes, formats, paths            `cli`, `args`, `output`, `errors`
- 2    rocky.toml and models                 `project`: `config`, `pipeline`, `models`, `sidecar`, `rockylang`;
+ 2    rocky.toml and models                 `project`: `config`, `pipeline`, `models`, `sidecar`;
                                             what any table may hold: `tables`; what is said of a wrong one:
                                             `toml`, `frames`
  3    discover                              `commands.discover`, `execution.discovery`
@@ -16,11 +16,12 @@ Where each section of the engine's contract is kept:
  6    checks                                `execution`: `checks`, `replication_checks`, `quality`
  7    drift                                 `execution.drift`
  8    other commands                        `commands`; `project`: `compiler`, `diagnostics`, `lineage`,
-                                            `lineage_cache`, `hints`, `graph`, `seeds`; `execution.loading`
+                                            `query_cache`, `hints`, `graph`, `seeds`; `execution.loading`
  9    stderr                                `tracing`
 10    signals                               `signals`
 11    concurrency                           `state`, `adapter` (the only module that knows DuckDB)
 12    Dagster Pipes                         `messages`
+14    the pipeline language                 `language`
 ====  ====================================  ================================================================
 """
 

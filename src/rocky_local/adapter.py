@@ -105,13 +105,9 @@ class DuckDBAdapter:
     def columns(self, table: str) -> list[Column]:
         """Return the columns of a table or view, or none when it does not exist."""
         try:
-            return self.result_columns(table)
+            return [Column(row[0], row[1]) for row in self.query(f"DESCRIBE {table}")]
         except DatabaseError:
             return []
-
-    def result_columns(self, sql: str) -> list[Column]:
-        """Return the columns that a query would give, without running it."""
-        return [Column(row[0], row[1]) for row in self.query(f"DESCRIBE {sql}")]
 
     @staticmethod
     def file_query(path: Path) -> str:

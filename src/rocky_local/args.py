@@ -32,6 +32,7 @@ COMMANDS = {
     "dag": Grammar("--models --contracts --seeds --env", "--column-lineage"),
     "discover": Grammar("--pipeline --env", "--with-schemas"),
     "doctor": Grammar("--check"),
+    "emit-sql": Grammar("--models --model --var"),
     "history": Grammar("--model --since", "--audit --rolling-stats"),
     "lineage": Grammar("--models --column --format", "--downstream --upstream", 1, "<TARGET>"),
     "list": Grammar("--models", "", 2),

@@ -68,7 +68,8 @@ def _report(error: EngineError, *, as_json: bool) -> str:
 
         return frames.config_report(error)
     traced = os.environ.get("RUST_BACKTRACE", "0") != "0"
-    return error.report() + ("\n\nStack backtrace:\n   0: <unknown>" if traced else "")
+    place = f"\n  at {error.place}" if error.place and not as_json else ""
+    return error.report() + place + ("\n\nStack backtrace:\n   0: <unknown>" if traced else "")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ class EngineError(Exception):
     Args:
         message: The first line of the report, without the `Error: ` prefix.
         causes: The reasons below it, outermost first.
+        place: Where it is, as `file:line:column`, for messages that do not tell; people are shown it.
 
     Example:
         >>> print(EngineError("failed to load config", "No rocky.toml found").report())
@@ -18,10 +19,11 @@ class EngineError(Exception):
             No rocky.toml found
     """
 
-    def __init__(self, message: str, *causes: str) -> None:
+    def __init__(self, message: str, *causes: str, place: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.causes = causes
+        self.place = place
 
     def chain(self) -> str:
         """Return the message and all causes on one line, as run results print them."""
@@ -59,6 +61,22 @@ class ConfigError(EngineError):
 
 class CompileError(EngineError):
     """The models cannot be read as one project; nothing can be built."""
+
+
+class NotAQuery(Exception):
+    """A text in the pipeline language that is no query.
+
+    Attributes:
+        phase: `parse` or `lower`.
+        line: 1-based line of the problem; 0 when it is in no particular place.
+        column: 1-based column of the problem.
+    """
+
+    def __init__(self, message: str, phase: str = "parse", line: int = 0, column: int = 0) -> None:
+        super().__init__(message)
+        self.phase = phase
+        self.line = line
+        self.column = column
 
 
 class DatabaseError(EngineError):

@@ -16,7 +16,7 @@ class Answer:
     """The outcome of one command.
 
     Attributes:
-        result: The object for stdout.
+        result: The object for stdout; empty for a command that prints its text in any form.
         text: The same for people; without one, the entries of the object are listed.
         code: The exit code of the process.
         closing: A last line for stderr, or None.
@@ -29,7 +29,7 @@ class Answer:
 
     def give(self, *, as_json: bool) -> int:
         """Print the answer and return its exit code."""
-        if as_json:
+        if as_json and self.result:
             write(json.dumps(self.result, indent=2, ensure_ascii=False) + "\n")
         elif self.text != "":
             write(f"{_listed(self.result) if self.text is None else self.text}\n")

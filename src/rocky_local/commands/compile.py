@@ -39,7 +39,7 @@ def _detail(compiled: Compiled, model: Model, cost: dict[str, Any]) -> dict[str,
     optional = {
         "freshness": model.freshness,
         "contract_source": "auto" if model.contract is not None else None,
-        "incrementality_hint": incrementality_hint(model, compiled.lineage[model.name].columns),
+        "incrementality_hint": incrementality_hint(model, compiled.lineage[model.name]),
         "cost_hint": cost,
         "depends_on": list(model.depends_on),
         "tags": dict(sorted(model.tags.items())),

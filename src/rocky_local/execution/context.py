@@ -30,6 +30,7 @@ class RunContext:
     Attributes:
         pipeline: The pipeline that runs; None for a single model.
         drifts: How the sources of copied tables had changed, by target.
+        column_counts: How many columns the query of each compiled model names.
         input_hashes: What the skip gate saw of the inputs of models that depend on no other, by target.
     """
 
@@ -43,6 +44,7 @@ class RunContext:
     messages: Messages = field(default_factory=Messages)
     shutdown: Shutdown = field(default_factory=Shutdown)
     drifts: dict[str, Drift] = field(default_factory=dict)
+    column_counts: dict[str, int] = field(default_factory=dict)
     input_hashes: dict[str, str] = field(default_factory=dict)
 
     def open(self, adapter: str, *, with_state: bool = True) -> None:

@@ -46,6 +46,7 @@ def execute_models(context: RunContext, scope: Scope) -> None:
             LOG.warn("model compilation failed — no models can execute", error=problem)
             context.result.add_error(["<compile>"], f"model compilation failed: {problem}", "compile-error")
             return
+        context.column_counts = {name: len(query.columns) for name, query in compiled.lineage.items()}
         models = _selected(context, compiled, scope)
         if models is None or not _shadowable(context, models):
             return
@@ -155,7 +156,7 @@ def _build(context: RunContext, model: Model) -> None:
     for statement in [] if loaded else statements:
         context.adapter.execute(statement)
     duration = clock.since_ms(started)
-    _report(context, model, statements, started, duration, sql=sql)
+    _report(context, model, statements, started, duration)
 
 
 def _bootstrap(context: RunContext, strategy: BuildStrategy, model: Model, sql: str) -> bool:
@@ -185,22 +186,13 @@ def _report(
     started: int,
     duration: int,
     *,
-    sql: str,
     partition: Partition | None = None,
 ) -> None:
     metadata = {"strategy": model.kind, "target_table_full_name": model.target}
-    columns = {"column_count": _column_count(context, model, sql), "compile_time_ms": 0}
+    columns = {"column_count": context.column_counts[model.name], "compile_time_ms": 0}
     told = {**metadata, "sql_hash": sql_hash(statements), **columns}
     shown = partition.as_json() if partition else None
     context.add_materialization(model.asset_key, started, duration, told, shown)
-
-
-def _column_count(context: RunContext, model: Model, sql: str) -> int:
-    """How many columns a model has; one that builds nothing is asked through its query."""
-    try:
-        return len(context.adapter.columns(model.target) or context.adapter.result_columns(sql))
-    except DatabaseError:
-        return 0
 
 
 def _build_partitions(context: RunContext, strategy: TimeInterval, model: Model, sql: str) -> None:
@@ -246,4 +238,4 @@ def _build_partition(
                 context.adapter.execute(statement)
     context.state.add_partition(model.target, partition.key)
     duration = clock.since_ms(started)
-    _report(context, model, statements, started, duration, sql=sql, partition=partition)
+    _report(context, model, statements, started, duration, partition=partition)

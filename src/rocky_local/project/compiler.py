@@ -11,8 +11,8 @@ from rocky_local.project import toml
 from rocky_local.project.diagnostics import Diagnostic as Diagnostic  # noqa: PLC0414
 from rocky_local.project.diagnostics import diagnose
 from rocky_local.project.lineage import LineageError, QueryLineage
-from rocky_local.project.lineage_cache import LineageCache
 from rocky_local.project.models import Model, Project, load_project
+from rocky_local.project.query_cache import QueryCache
 from rocky_local.project.sidecar import Contract, read_contract
 from rocky_local.tracing import Display, Log
 
@@ -90,7 +90,7 @@ def compile_project(
 
 def _analyse_all(project: Project, variables: dict[str, str]) -> dict[str, QueryLineage]:
     found, failed = {}, []
-    with LineageCache() as cache:
+    with QueryCache() as cache:
         for model in project.models:
             try:
                 found[model.name] = cache.analyse(model.rendered(variables))

@@ -13,6 +13,7 @@ from rocky_local.project.sidecar import Contract
 _SEVERITIES = {"E": "Error", "W": "Warning", "I": "Info"}
 # What each code says, and what it suggests, of `{0}`.
 _TEXTS = {
+    "I001": ("SELECT * used — consider explicit column list for stability", None),
     "I002": ("{0} column(s) have unknown types — provide source schemas for full type checking", None),
     "E010": (
         "required column '{0}' missing from model output",
@@ -79,6 +80,8 @@ def diagnose(
 
 
 def _in_sql(model: Model, lineage: QueryLineage, variables: dict[str, str]) -> Iterator[tuple[str, object]]:
+    if lineage.has_star:
+        yield "I001", ""
     known = [bool(_TYPED.intersection(lineage.transforms(column))) for column in lineage.columns]
     if any(known) and not all(known):
         yield "I002", known.count(False)

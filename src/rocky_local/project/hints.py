@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from rocky_local.project.compiler import Compiled
+from rocky_local.project.lineage import QueryLineage
 from rocky_local.project.models import Model
 from rocky_local.tracing import Display, Log
 
@@ -40,19 +41,23 @@ def cost_hints(compiled: Compiled) -> dict[str, dict[str, Any]]:
     return hints
 
 
-def incrementality_hint(model: Model, columns: list[str]) -> dict[str, Any] | None:
+def incrementality_hint(model: Model, query: QueryLineage) -> dict[str, Any] | None:
     """Name the column by which a fully refreshed model could be built incrementally, and log it."""
-    column = next((name for kind in (_TIMESTAMP, _NUMBER) for name in columns if kind.search(name)), None)
+    named = [name for kind in (_TIMESTAMP, _NUMBER) for name in query.columns if kind.search(name)]
+    column = next(iter([*named, *(name for name in query.order if name in query.columns)]), None)
     if model.kind != "full_refresh" or column is None:
         return None
     stamp = _TIMESTAMP.search(column)
     why = f"ends with '{stamp[0]}' (timestamp pattern)" if stamp else "matches auto-increment ID pattern"
-    signal = f"column name '{column}' {why}"
+    confidence, signal = "medium", f"column name '{column}' {why}"
+    if not named:
+        confidence, signal = "low", f"column '{column}' appears in ORDER BY (suggests monotonic ordering)"
     _LOG.info(
         "incrementality candidate detected",
         model=model.name,
         column=Display(column),
-        confidence=Display("Medium"),
+        confidence=Display(confidence.capitalize()),
         signals=Display(f'["{signal}"]'),
     )
-    return {"is_candidate": True, "recommended_column": column, "confidence": "medium", "signals": [signal]}
+    found = {"is_candidate": True, "recommended_column": column, "confidence": confidence}
+    return {**found, "signals": [signal]}

@@ -39,11 +39,13 @@ class QueryLineage:
     Attributes:
         columns: The output columns in order; a star is left out and sets `has_star`.
         tables: The tables that the outermost query names in FROM and JOIN, as written.
+        order: The columns that the outermost query is ordered by.
     """
 
     columns: list[str] = field(default_factory=list)
     edges: list[ColumnEdge] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
+    order: list[str] = field(default_factory=list)
     has_star: bool = False
 
     def transforms(self, column: str) -> list[str]:
@@ -72,6 +74,8 @@ def analyse(sql: str) -> QueryLineage:
         raise LineageError("unsupported query type for lineage")
     aliases = _aliases(query)
     result = QueryLineage(tables=[name for name in dict.fromkeys(aliases.values()) if name != SUBQUERY])
+    ordered = query.args["order"].expressions if query.args.get("order") else []
+    result.order = [key.this.name for key in ordered if isinstance(key.this, exp.Column)]
     for projection in query.expressions:
         if projection.is_star:
             result.has_star = True
@@ -99,6 +103,8 @@ def _parse(sql: str) -> Any:
         raise LineageError(f"sql parser error: Expected: an SQL statement, found: {first[1]} at {at}")
     try:
         return sqlglot.parse_one(sql, dialect="duckdb")
+    except RecursionError as error:
+        raise LineageError("sql parser error: recursion limit exceeded") from error
     except SqlglotError as error:
         where = (getattr(error, "errors", None) or [{}])[0]
         at = f"Line: {where.get('line', 1)}, Column: {where.get('col', 1)}"

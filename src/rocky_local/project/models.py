@@ -11,8 +11,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rocky_local.errors import CompileError, EngineError
+from rocky_local.errors import CompileError, NotAQuery
 from rocky_local.project import toml
+from rocky_local.project.query_cache import QueryCache
 from rocky_local.project.sidecar import Contract, Sidecar, Strategy, read_contract, read_sidecar
 
 R = TypeVar("R")
@@ -163,13 +164,14 @@ def load_project(directory: str) -> Project:
         directory: The folder as messages should show it, for example `models` or `./models/`.
 
     Raises:
-        CompileError: A sidecar, a defaults file or a group cannot be read.
+        CompileError: A sidecar, a defaults file, a group or a `.rocky` model cannot be read.
     """
     folder = _Folder(directory)
     files = [
         path for kind in ("sql", "rocky") for path in sorted(folder.root.rglob(f"*.{kind}")) if path.is_file()
     ]
-    models = tuple(map(folder.model, files))
+    with folder.queries:
+        models = tuple(map(folder.model, files))
     seen: dict[str, Model] = {}
     for model in models:
         if seen.setdefault(model.name, model) is not model:
@@ -183,6 +185,7 @@ class _Folder:
 
     def __init__(self, directory: str) -> None:
         self.root = Path(directory)
+        self.queries = QueryCache()
         self.shown = directory if directory.endswith("/") else f"{directory}/"
         groups = sorted((self.root / "groups").glob("*.toml"))
         self.groups = {path.stem: self.read(path, read_sidecar) for path in groups}
@@ -213,7 +216,7 @@ class _Folder:
         return Model(
             name=name,
             file=f"{self.shown}{path.relative_to(self.root)}",
-            sql=_as_sql(path, self.read(path, toml.read)),
+            sql=self.query(path),
             catalog=target["catalog"],
             schema=target["schema"],
             table=target.get("table", name),
@@ -229,6 +232,19 @@ class _Folder:
             skip=own.skip,
             contract=self.read(path.with_name(f"{path.stem}.contract.toml"), read_contract),
         )
+
+    def query(self, path: Path) -> str:
+        """Return the SQL of a model, lowered when it is in the pipeline language."""
+        source = self.read(path, toml.read)
+        if path.suffix != ".rocky":
+            return source
+        try:
+            return self.queries.lower(source)
+        except NotAQuery as error:
+            shown = f"{self.shown}{path.relative_to(self.root)}"
+            place = f"{shown}:{error.line}:{error.column}" if error.line else ""
+            failed = f"failed to {error.phase} .rocky file '{shown}': {error}"
+            raise CompileError(failed, place=place) from error
 
     @staticmethod
     def _target(name: str, own: Sidecar, group: Sidecar, defaults: Sidecar) -> dict[str, str]:
@@ -248,14 +264,3 @@ class _Folder:
                     "set it in its sidecar or in _defaults.toml"
                 )
         return target
-
-
-def _as_sql(path: Path, source: str) -> str:
-    if path.suffix != ".rocky":
-        return source
-    from rocky_local.project import rockylang  # noqa: PLC0415
-
-    try:
-        return rockylang.to_sql(source)
-    except EngineError as error:
-        raise CompileError(f"failed to load models: {path.name}: {error.message}") from error

@@ -1,0 +1,184 @@
+"""How the steps of a pipeline become one query."""
+
+from __future__ import annotations
+
+from functools import reduce
+
+from sqlglot import exp
+
+from rocky_local.errors import NotAQuery
+from rocky_local.language.syntax import (
+    Derive,
+    Distinct,
+    From,
+    Group,
+    Join,
+    Named,
+    Select,
+    Sort,
+    Step,
+    Take,
+    Where,
+)
+
+_LARGEST = 10_000
+_COMPOUND = (exp.Binary, exp.Not, exp.Neg, exp.Between, exp.In)
+
+
+def lower(steps: list[Step]) -> exp.Select:
+    """Return the query that steps mean.
+
+    Raises:
+        NotAQuery: They make no query, or none that is a single SELECT.
+
+    Example:
+        >>> from rocky_local.language.parser import parse
+        >>> lower(parse("from t derive { half: a / 2 } where half > b * half")).sql("duckdb")
+        'SELECT *, a / 2 AS half FROM t WHERE (a / 2) > b * (a / 2)'
+    """
+    if not isinstance(steps[0], From):
+        raise NotAQuery("pipeline must start with 'from'", "lower")
+    lowering = _Lowering(steps[0])
+    for step in steps[1:]:
+        lowering.add(step)
+    return lowering.query()
+
+
+class _Lowering:
+    """A query while its steps come in.
+
+    Two kinds of names stand for expressions: derived ones, which no clause knows, so that they are put in at once; and
+    those of a group, which HAVING and ORDER BY know as long as they are among the columns.
+    """
+
+    def __init__(self, source: From) -> None:
+        catalog, schema, name = (None, None, None, *source.table)[-3:]
+        table = exp.table_(str(name), schema, catalog, alias=source.alias)
+        self._query = exp.Select().from_(table, copy=False)
+        self._source = source.alias or name
+        self._columns: list[exp.Expression] = [exp.Star()]
+        self._derived: dict[str, exp.Expression] = {}
+        self._grouped: dict[str, exp.Expression] | None = None
+        self._where: list[exp.Expression] = []
+        self._having: list[exp.Expression] = []
+        self._order: list[exp.Ordered] = []
+        self._take: int | None = None
+
+    def add(self, step: Step) -> None:
+        """Put a step in."""
+        match step:
+            case From():
+                raise NotAQuery("only the first step of a pipeline is 'from'", "lower")
+            case Where(condition):
+                kept = self._where if self._grouped is None else self._having
+                kept.append(_inlined(condition, self._derived))
+            case Derive(columns):
+                self._derive(columns)
+            case Group():
+                self._group(step)
+            case Select(columns):
+                self._columns = [found for column in columns for found in self._selected(column)]
+            case Join():
+                self._join(step)
+            case Sort(keys):
+                self._order = list(keys)
+            case Take(count):
+                self._take = count if self._take is None else min(count, self._take)
+            case Distinct():
+                self._query.set("distinct", exp.Distinct())
+            case _:
+                self._columns, self._derived = [exp.Star()], {}
+
+    def query(self) -> exp.Select:
+        """Return the whole query."""
+        shown = {column.alias_or_name for column in self._columns}
+        hidden = {name: made for name, made in self._names().items() if name not in shown}
+        self._query.set("expressions", self._columns)
+        if self._where:
+            self._query.set("where", exp.Where(this=_all(self._where)))
+        if self._having:
+            self._query.set("having", exp.Having(this=_inlined(_all(self._having), hidden)))
+        if self._order:
+            keys = [
+                _inlined(key, {name: _as_value(made) for name, made in hidden.items()}) for key in self._order
+            ]
+            self._query.set("order", exp.Order(expressions=keys))
+        if self._take is not None:
+            self._query.set("limit", exp.Limit(expression=exp.Literal.number(self._take)))
+        return self._query
+
+    def _names(self) -> dict[str, exp.Expression]:
+        return {**(self._grouped or {}), **self._derived}
+
+    def _derive(self, columns: Named) -> None:
+        for name, expression in columns:
+            made = _inlined(expression, self._names())
+            if sum(1 for _ in made.walk()) > _LARGEST:
+                raise NotAQuery(f"the derived column '{name}' has more than {_LARGEST} parts", "lower")
+            kept = [column for column in self._columns if column.alias_or_name != name]
+            self._columns = [*kept, _named(name, made)]
+            self._derived[name] = made
+
+    def _group(self, step: Group) -> None:
+        if self._grouped is not None:
+            raise NotAQuery("a pipeline has at most one 'group'", "lower")
+        keys = [_inlined(key, self._derived) for key in step.keys]
+        self._query.set("group", exp.Group(expressions=list(map(_as_value, keys))))
+        found = {key.name: made for key, made in zip(step.keys, keys, strict=True)}
+        found |= {name: _inlined(expression, self._derived) for name, expression in step.aggregates}
+        self._grouped, self._derived = found, {}
+        self._columns = [_named(name, made) for name, made in found.items()]
+
+    def _selected(self, column: exp.Expression) -> list[exp.Expression]:
+        if isinstance(column, exp.Star):
+            return [each.copy() for each in self._columns]
+        made = None if column.text("table") else self._names().get(column.name)
+        return [column if made is None else _named(column.name, made)]
+
+    def _join(self, step: Join) -> None:
+        if self._grouped is not None:
+            raise NotAQuery("'join' comes before 'group'", "lower")
+        joined = step.alias or step.table
+        equal = [
+            exp.EQ(this=exp.column(key, table=self._source), expression=exp.column(key, table=joined))
+            for key in step.keys
+        ]
+        self._query.append(
+            "joins", exp.Join(this=exp.table_(step.table, alias=step.alias), on=_all(list(equal)))
+        )
+        if step.kept:
+            own = [column for column in self._columns if not isinstance(column, exp.Star)]
+            self._columns = [*own, *step.kept]
+
+
+def _named(name: str, expression: exp.Expression) -> exp.Expression:
+    """A column that is called by a name."""
+    same = isinstance(expression, exp.Column) and expression.name == name
+    return expression.copy() if same else exp.Alias(this=expression.copy(), alias=exp.to_identifier(name))
+
+
+def _as_value(expression: exp.Expression) -> exp.Expression:
+    """An expression that GROUP BY and ORDER BY do not take for the number of a column."""
+    zero = exp.Literal.number(0)
+    number = expression.unnest().is_number
+    return exp.Add(this=expression.copy(), expression=zero) if number else expression
+
+
+def _all(conditions: list[exp.Expression]) -> exp.Expression:
+    """All of some conditions, in one."""
+    several = len(conditions) > 1
+    parts = [exp.paren(each) if several and isinstance(each, exp.Or) else each for each in conditions]
+    return reduce(lambda left, right: exp.And(this=left, expression=right), parts)
+
+
+def _inlined(expression: exp.Expression, names: dict[str, exp.Expression]) -> exp.Expression:
+    """An expression in which names are replaced by what they stand for."""
+
+    def put(node: exp.Expression) -> exp.Expression:
+        if not isinstance(node, exp.Column) or node.table or node.name not in names:
+            return node
+        made = names[node.name].copy()
+        inside = isinstance(node.parent, _COMPOUND) and isinstance(made, _COMPOUND)
+        return exp.paren(made, copy=False) if inside else made
+
+    return expression.transform(put)

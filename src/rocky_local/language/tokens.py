@@ -1,0 +1,105 @@
+"""Which tokens a text in the pipeline language is made of, and what is said of one that is out of place."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+from rocky_local.errors import NotAQuery
+
+_TOKEN = re.compile(
+    r"""(?P<space>\s+|--[^\n]*)
+    |(?P<Timestamp>@\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)?)
+    |(?P<Date>@\d{4}-\d\d-\d\d)
+    |(?P<Variable>@var\([^()\n]*\)|@(?:start|end)_date\b)
+    |(?P<Number>\d+(?:\.\d+)?)
+    |(?P<String>"(?:[^"\\]|\\.)*")
+    |(?P<Ident>[A-Za-z_][A-Za-z0-9_]*)
+    |(?P<Sign>==|!=|<=|>=|=>|\.\.|[-+*/%<>=.,:(){}])""",
+    re.VERBOSE | re.ASCII | re.DOTALL,
+)
+STEPS = ("from", "where", "group", "derive", "select", "join", "sort", "take", "distinct", "replicate")
+KEYWORDS = {*STEPS, "match", "as", "on", "is", "not", "null", "and", "or", "true", "false"}
+# How the engine calls what has no letters.
+_SIGNS = {
+    **{"==": "Eq", "!=": "NotEq", "<=": "LtEq", ">=": "GtEq", "<": "Lt", ">": "Gt", "=": "Assign"},
+    **{
+        "=>": "FatArrow",
+        "..": "DotDot",
+        ".": "Dot",
+        ",": "Comma",
+        ":": "Colon",
+        "(": "LParen",
+        ")": "RParen",
+    },
+    **{"{": "LBrace", "}": "RBrace", "+": "Plus", "-": "Minus", "*": "Star", "/": "Slash", "%": "Percent"},
+}
+
+
+@dataclass(frozen=True)
+class Token:
+    """One word, sign, number, text or date.
+
+    Attributes:
+        kind: `Ident`, `Number`, `String`, `Date`, `Timestamp`, `Variable`, `Sign`, `Keyword` or `End`.
+        text: As it is written; empty at the end.
+        start: Where it begins, in characters.
+    """
+
+    kind: str
+    text: str
+    start: int
+
+    @property
+    def shown(self) -> str:
+        """The token as the engine names it."""
+        if self.kind in ("Keyword", "Sign"):
+            return spelt(self.text)
+        text = self.text.strip('"') if self.kind == "String" else self.text.lstrip("@")
+        return f"{self.kind}({json.dumps(text, ensure_ascii=False)})"
+
+
+def spelt(text: str) -> str:
+    """Return the engine's name of a keyword or a sign.
+
+    Example:
+        >>> spelt("on"), spelt(".")
+        ('On', 'Dot')
+    """
+    return _SIGNS.get(text) or text.capitalize()
+
+
+def tokenize(source: str) -> list[Token]:
+    """Return the tokens of a text, the last one its end.
+
+    Raises:
+        NotAQuery: A character that begins no token.
+    """
+    tokens, place = [], 0
+    while place < len(source):
+        found = _TOKEN.match(source, place)
+        if found is None:
+            raise error_at(
+                source, place, f"expected a token, found {json.dumps(source[place], ensure_ascii=False)}"
+            )
+        kind = str(found.lastgroup)
+        if kind != "space":
+            tokens.append(Token("Keyword" if found[0] in KEYWORDS else kind, found[0], place))
+        place = found.end()
+    return [*tokens, Token("End", "", len(source))]
+
+
+def error_at(source: str, place: int, problem: str, shown_offset: int | None = None) -> NotAQuery:
+    """Return the error about an unexpected token at a place of a text.
+
+    Args:
+        source: The whole text.
+        place: Where the token begins, in characters.
+        problem: What was expected and what was found.
+        shown_offset: The offset to tell instead of the token's own, in bytes.
+    """
+    before = source[:place]
+    offset = len(before.encode(errors="replace")) if shown_offset is None else shown_offset
+    line, column = before.count("\n") + 1, place - before.rfind("\n")
+    return NotAQuery(f"unexpected token at offset {offset}: {problem}", "parse", line, column)
