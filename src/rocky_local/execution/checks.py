@@ -174,7 +174,9 @@ def assertion_sql(rule: Rule, table: str) -> str:
         return f"SELECT DISTINCT {column} FROM {table} WHERE {wrong_rows(rule)}"
     if kind == "relationships":
         joined = f"{table} t LEFT JOIN {rule['to_table']} r ON t.{column} = r.{rule['to_column']}"
-        return f"SELECT t.{column} FROM {joined} WHERE r.{rule['to_column']} IS NULL AND t.{column} IS NOT NULL"
+        return (
+            f"SELECT t.{column} FROM {joined} WHERE r.{rule['to_column']} IS NULL AND t.{column} IS NOT NULL"
+        )
     if kind == "aggregate":
         compared = f"{rule['op'].upper()}({column}) {_SIGNS.get(rule['cmp'], rule['cmp'])} {rule['value']}"
         return f"SELECT CASE WHEN {compared} THEN 0 ELSE 1 END FROM {table}"

@@ -19,6 +19,11 @@ SOURCE_TYPE = "duckdb"
 _LOG = tracing.Log("rocky_cli::commands::discover")
 
 
+def overlap_name(table: str) -> str:
+    """Return how the check of a table against its siblings of the same name is called."""
+    return f"cross_source_overlap:{SOURCE_TYPE}.{table}"
+
+
 @dataclass(frozen=True)
 class Source:
     """One source schema that fits the pipeline's pattern."""

@@ -17,7 +17,7 @@ from rocky_local.execution.discovery import (
     parse_filter,
     plan_copies,
 )
-from rocky_local.execution.replication_checks import refuse_unknown, run_checks
+from rocky_local.execution.replication_checks import run_checks
 from rocky_local.execution.strategies.copies import COPY_STRATEGIES
 from rocky_local.project.pipeline import Pipeline, TableOverride
 from rocky_local.signals import ANSWERING_SECONDS
@@ -35,7 +35,6 @@ def run_replication(context: RunContext, pipeline: Pipeline) -> None:
     Raises:
         EngineError: Nothing can be copied at all.
     """
-    refuse_unknown(pipeline.checks)
     result, limit = context.result, pipeline.execution.concurrency
     choice = parse_filter(context.options.filter)
     sources = discover_sources(context.adapter, pipeline)

@@ -13,7 +13,14 @@ from typing import Any, TypeVar
 
 from rocky_local.errors import CompileError, EngineError
 from rocky_local.project import toml
-from rocky_local.project.sidecar import Contract, Sidecar, Strategy, read_contract, read_definitions, read_sidecar
+from rocky_local.project.sidecar import (
+    Contract,
+    Sidecar,
+    Strategy,
+    read_contract,
+    read_definitions,
+    read_sidecar,
+)
 
 R = TypeVar("R")
 _VAR = re.compile(r"@var\(\s*([A-Za-z_][A-Za-z0-9_]*)\s*(?:,\s*([^)]*?)\s*)?\)")

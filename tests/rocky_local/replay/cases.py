@@ -11,7 +11,7 @@ from typing import Any
 RECORDINGS = Path(__file__).parents[2] / "recordings"
 PROJECTS = RECORDINGS / "projects"
 # Recorded, and not yet held against rocky-local.
-PENDING = {"brewery", "copies", "hooks", "orchard"}
+PENDING = {"brewery", "hooks", "orchard"}
 PARTS = ("exit_code", "stdout", "stderr", "messages", "tables", "files")
 
 
@@ -91,7 +91,16 @@ def _read_case(path: Path) -> tuple[str, int, Case]:
     extra = {k: raw[k] for k in ("signal", "run_from_subdirectory", "stdout", "pipes") if k in raw}
     code = _exit_codes()[name]
     outcome = _read_outcome(path.parent)
-    case = Case(name, raw["argv"], raw.get("env", {}), raw.get("before", []), extra, code, raw.get("files_after"), outcome)
+    case = Case(
+        name,
+        raw["argv"],
+        raw.get("env", {}),
+        raw.get("before", []),
+        extra,
+        code,
+        raw.get("files_after"),
+        outcome,
+    )
     return project, raw["seq"], case
 
 

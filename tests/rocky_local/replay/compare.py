@@ -108,6 +108,17 @@ def _order_concurrent(value: Any, key: str = "") -> Any:
     return value
 
 
+def _free_overlaps(value: Pairs) -> Pairs:
+    """Take checks across sources from the table that happened to be copied first among those they are about."""
+    results = value.get("check_results")
+    for entry in list(results or ()):
+        across = [check for check in entry.get("checks") if check.get("contributing_tables")]
+        results += [Pairs([("asset_key", "<one of them>"), ("checks", [check])]) for check in across]
+        for check in across:
+            entry.get("checks").remove(check)
+    return value
+
+
 def _stdout(text: str, mask: Mask) -> list[str]:
     lines = text.splitlines()
     start = lines.index("{") if "{" in lines else len(lines)
@@ -121,7 +132,11 @@ def _stdout(text: str, mask: Mask) -> list[str]:
         return [*shown, f"not JSON: {error}", *rest.splitlines()]
     plain = _NUMBER.sub(": 0", rest)
     pretty = json.dumps(json.loads(plain), indent=2, ensure_ascii=False) == plain
-    return [*shown, *_render(_order_concurrent(mask.value(value))).splitlines(), f"two spaces: {pretty}"]
+    return [
+        *shown,
+        *_render(_order_concurrent(_free_overlaps(mask.value(value)))).splitlines(),
+        f"two spaces: {pretty}",
+    ]
 
 
 def _tracing_line(text: str, mask: Mask) -> tuple[str, str] | None:
@@ -188,7 +203,10 @@ def _messages(lines: list[str], mask: Mask) -> list[str]:
     shown = []
     for line in lines:
         compact = json.dumps(json.loads(line), separators=(",", ":"), ensure_ascii=False) == line
-        shown.append(json.dumps([mask.value(_load(line)), compact], ensure_ascii=False))
+        message = mask.value(_load(line))
+        if ((message.get("params") or Pairs()).get("metadata") or Pairs()).get("contributing_tables"):
+            message.get("params").remove(("asset_key", message.get("params").get("asset_key")))
+        shown.append(json.dumps([message, compact], ensure_ascii=False))
     return sorted(shown)
 
 
