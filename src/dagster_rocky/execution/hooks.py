@@ -1,4 +1,4 @@
-r"""Live news from the project's own hooks: lines that a hook appends to a file while the engine runs.
+r"""Live news from the project's own hooks: JSON objects that a hook appends to a file while the engine runs.
 
 `rocky.toml` can name shell commands that the engine calls after each finished table, with JSON on their stdin
 (`event`, `run_id`, `pipeline`, `table`, `duration_ms`). A command that appends its stdin to the file named by
@@ -16,7 +16,7 @@ It always reads its stdin, since an engine may die of writing to a hook that doe
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from dagster_rocky.execution.engine_events import Built
@@ -36,27 +36,29 @@ class HookReader:
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_RDONLY)
         self._tail = FileTail(self._fd)
+        self._begun = ""
 
     def read(self) -> Iterator[Built]:
         """What was finished since the last call; lines that are no such news are passed over."""
         for lines in self._tail.drain():
             for line in lines:
-                yield from _parse(line)
+                # Only the first line of an object that is laid out over several begins with a brace.
+                self._begun = yield from _parse(line if line.startswith("{") else f"{self._begun}\n{line}")
 
     def close(self) -> None:
         """Gives the file back."""
         os.close(self._fd)
 
 
-def _parse(line: str) -> Iterator[Built]:
-    """One line; two hooks that ran at once may have put two objects on it."""
+def _parse(text: str) -> Generator[Built, None, str]:
+    """The news in some text, which two hooks that ran at once may have written; returns what is not whole yet."""
     decoder = json.JSONDecoder()
-    rest = line.strip()
+    rest = text.strip()
     while rest.startswith("{"):
         try:
             record, end = decoder.raw_decode(rest)
         except ValueError:
-            return
+            return rest
         rest = rest[end:].strip()
         event = str(record.get("event", ""))
         table = record.get("table")
@@ -71,3 +73,4 @@ def _parse(line: str) -> Iterator[Built]:
             run_id=run_id if isinstance(run_id, str) else None,
             partition=record.get("partition") if isinstance(record.get("partition"), str) else None,
         )
+    return ""

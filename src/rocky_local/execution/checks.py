@@ -209,8 +209,9 @@ def _unmatched(rule: Rule, column: str) -> str:
 
 
 _OF_A_COLUMN = (
-    "not_null unique accepted_values relationships in_range regex_match aggregate not_in_future older_than_n_days"
-).split()
+    *("not_null", "unique", "accepted_values", "relationships", "in_range", "regex_match"),
+    *("aggregate", "not_in_future", "older_than_n_days"),
+)
 _REPEATED: dict[str, Callable[[Rule], str]] = {
     "unique": lambda rule: str(rule["column"]),
     "composite": lambda rule: ", ".join(rule["columns"]),

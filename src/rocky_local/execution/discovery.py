@@ -92,11 +92,13 @@ class Copied:
     Attributes:
         source_columns: The source's columns.
         columns_before: Those of the copy before this run; none when there was no copy.
+        duration_ms: How long the copy took.
     """
 
     copy: TableCopy
     source_columns: list[Column]
     columns_before: list[Column]
+    duration_ms: int
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,16 @@ Found = tuple["Copied", checks.Finding]
 
 def run_checks(context: RunContext, pipeline: Pipeline, copied: list[Copied]) -> None:
     """Check every copied table and report each finding as it is made; one that fails never fails the run."""
-    config, adapter = pipeline.checks, context.adapter
+    config, adapter, hooks = pipeline.checks, context.adapter, context.hooks
     started = clock.now_ns()
+    hooks.call("before_checks", {"table_count": len(copied) if config else 0})
     counted, fresh = checks.switched_on(config.get("row_count")), config.get("freshness")
-    LOG.info(
-        "running batched checks concurrently",
-        row_count_tables=len(copied) if counted else 0,
-        freshness_tables=len(copied) if fresh else 0,
-    )
+    if copied and config:
+        LOG.info(
+            "running batched checks concurrently",
+            row_count_tables=len(copied) if counted else 0,
+            freshness_tables=len(copied) if fresh else 0,
+        )
     found: dict[int, list[checks.Finding]] = {id(item): [] for item in copied}
 
     def report(findings: Iterator[Found]) -> None:
@@ -49,7 +51,12 @@ def run_checks(context: RunContext, pipeline: Pipeline, copied: list[Copied]) ->
     context.result.check_results += [
         {"asset_key": item.copy.asset_key, "checks": found[id(item)]} for item in copied if found[id(item)]
     ]
+    findings = [finding for item in copied for finding in found[id(item)]]
+    for finding in findings:
+        hooks.call("check_result", {"check_name": finding["name"], "passed": finding["passed"]})
     LOG.info("batched checks complete", duration_ms=clock.since_ms(started), tables=len(copied))
+    passed = sum(finding["passed"] for finding in findings)
+    hooks.call("after_checks", {"total": len(findings), "passed": passed, "failed": len(findings) - passed})
 
 
 def _row_counts(context: RunContext, copied: list[Copied], threshold: float | None) -> Iterator[Found]:

@@ -46,6 +46,7 @@ def execute_models(context: RunContext, scope: Scope) -> None:
             LOG.warn("model compilation failed — no models can execute", error=problem)
             context.result.add_error(["<compile>"], f"model compilation failed: {problem}", "compile-error")
             return
+        context.hooks.call("compile_complete", {"model_count": len(compiled.project.models)})
         models = _selected(context, compiled, scope)
         if models is None or not _shadowable(context, models):
             return
@@ -117,6 +118,8 @@ def _build_all(context: RunContext, compiled: Compiled, models: list[Model], sco
         if gate.skips(model):
             context.result.tables_skipped += 1
             continue
+        started = clock.now_ns()
+        context.hooks.call("before_model_run", model=model.name)
         try:
             _build(context, model)
         except EngineError as error:
@@ -127,6 +130,7 @@ def _build_all(context: RunContext, compiled: Compiled, models: list[Model], sco
             if not scope.contained:
                 return False
         else:
+            context.hooks.call("after_model_run", model=model.name, duration_ms=clock.since_ms(started))
             gate.built(model)
     gate.report()
     return True
