@@ -74,7 +74,7 @@ def anomaly(table: str, counts: list[int], threshold_pct: float) -> dict[str, An
     deviation = abs(current - baseline) / baseline * 100 if baseline else 0.0
     if len(counts) == 1 or deviation <= threshold_pct:
         return None
-    verb = "dropped" if current < baseline else "increased"
+    verb = "dropped" if current < baseline else "spiked"
     reason = f"row count {verb} {deviation:.1f}% (expected ~{baseline:.0f}, got {current})"
     numbers = {"current_count": current, "baseline_avg": baseline, "deviation_pct": deviation}
     return {"table": table, **numbers, "reason": reason}
