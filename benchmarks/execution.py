@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import dagster as dg
 import psutil
 
-from dagster_rocky.execution.request import RunRequest
+from dagster_rocky.engine.request import RunRequest
 from dagster_rocky.resource import RockyResource
 from support.stand_in import PREAMBLE, run_step, table_asset
 

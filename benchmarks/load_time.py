@@ -16,8 +16,8 @@ from pathlib import Path
 import dagster as dg
 
 from dagster_rocky import RockyComponent
-from dagster_rocky.grouping import MOST_OUTPUTS
-from dagster_rocky.project import ConfiguredCheck, Pipeline, ProjectSnapshot, Source, fingerprint
+from dagster_rocky.graph.grouping import MOST_OUTPUTS
+from dagster_rocky.project.snapshot import ConfiguredCheck, Pipeline, ProjectSnapshot, Source, fingerprint
 
 TABLES_PER_SOURCE = 10
 LIMIT = 1.6

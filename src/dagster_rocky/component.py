@@ -17,29 +17,34 @@ from dagster.components.utils.translation import TranslationFn, TranslationFnRes
 from dagster_shared.serdes.objects.models.defs_state_info import DefsStateManagementType
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
-from dagster_rocky.assets import backfill_policy, build_assets, build_check_ops, build_partition_sensors
-from dagster_rocky.config import (
+from dagster_rocky.graph.definitions import (
+    backfill_policy,
+    build_assets,
+    build_check_ops,
+    build_partition_sensors,
+)
+from dagster_rocky.graph.edges import RockyGraph, build_graph
+from dagster_rocky.graph.ownership import Ownership
+from dagster_rocky.graph.quality import quality_assets
+from dagster_rocky.project.snapshot import ProjectSnapshot, UnreadableState
+from dagster_rocky.project.state import RefreshFailed, describe_staleness, read_state, write_state
+from dagster_rocky.resource import RockyResource
+from dagster_rocky.step.body import Running, run_checks, run_step
+from dagster_rocky.step.execution import StepEvent
+from dagster_rocky.translator import DagsterRockyTranslator, RockyAssetProps
+from dagster_rocky.vocabulary import EngineAsset
+from dagster_rocky.yaml.options import (
     ChecksOptions,
     MetadataAddon,
     Mode,
     ModelsOptions,
     PartitionsOptions,
     RetryOptions,
-    RunOptions,
+    RunSection,
 )
-from dagster_rocky.described import DescribedModel
-from dagster_rocky.engine_assets import EngineAsset
-from dagster_rocky.graph import RockyGraph, build_graph
-from dagster_rocky.ownership import Ownership
-from dagster_rocky.project import ProjectSnapshot, UnreadableState
-from dagster_rocky.quality import quality_assets
-from dagster_rocky.resource import RockyResource
-from dagster_rocky.running import Running, run_checks, run_step
-from dagster_rocky.scaffolding import RockyComponentScaffolder
-from dagster_rocky.state import RefreshFailed, describe_staleness, read_state, write_state
-from dagster_rocky.step import StepEvent
-from dagster_rocky.templates import StrictResolutionContext
-from dagster_rocky.translator import DagsterRockyTranslator, RockyAssetProps
+from dagster_rocky.yaml.scaffolding import RockyComponentScaffolder
+from dagster_rocky.yaml.schema import DescribedModel
+from dagster_rocky.yaml.templates import StrictResolutionContext
 
 _LOG = logging.getLogger("dagster_rocky")
 
@@ -120,8 +125,8 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
     parallelism: int | None = Field(
         default=None, ge=1, description="The engine's `--parallel`.", examples=[4]
     )
-    run: RunOptions = Field(
-        default_factory=RunOptions,
+    run: RunSection = Field(
+        default_factory=RunSection,
         description="What every engine run is given, and how it is watched.",
         examples=[{"timeout_seconds": 1800}],
     )
@@ -230,6 +235,9 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
             state_namespace=self.state_namespace,
             models_dir=self.models.directory,
             contracts_dir=self.models.contracts_dir,
+            timeout_seconds=self.run.timeout_seconds,
+            termination_grace_seconds=self.run.termination_grace_seconds,
+            mask_env=list(self.run.mask_env),
         )
 
     @cached_property
@@ -393,7 +401,7 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
 
     def _running(self) -> Running:
         return Running(
-            mode=self.mode, run=self.run, lookback=self.partitions.lookback, parallel=self.parallelism
+            mode=self.mode, options=self.run, lookback=self.partitions.lookback, parallel=self.parallelism
         )
 
     def _loaded_graph(self) -> RockyGraph:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from dagster_rocky.engine_assets import Granularity
+from dagster_rocky.vocabulary import Granularity
 
 _Standard = dg.HourlyPartitionsDefinition | dg.DailyPartitionsDefinition | dg.MonthlyPartitionsDefinition
 

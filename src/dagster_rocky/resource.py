@@ -8,19 +8,14 @@ from typing import Any, TypedDict, TypeVar, Unpack
 import dagster as dg
 from pydantic import BaseModel, Field
 
-from dagster_rocky.execution import errors
-from dagster_rocky.execution.command import Engine
-from dagster_rocky.execution.invocation import InvocationSettings, RockyInvocation
-from dagster_rocky.execution.log_forwarding import EventLogger, LogOptions
-from dagster_rocky.execution.pipes_session import (
-    Context,
-    PipesReport,
-    RockyPipesInvocation,
-    pipes_context_data,
-)
-from dagster_rocky.execution.request import RunRequest
-from dagster_rocky.execution.result_events import events_of_result
-from dagster_rocky.execution.strategies import Mode, PipesStrategy, build_strategy
+from dagster_rocky.engine import errors
+from dagster_rocky.engine.command import Engine
+from dagster_rocky.engine.invocation import RockyInvocation
+from dagster_rocky.engine.logs.forward import EventLogger
+from dagster_rocky.engine.news.result import events_of_result
+from dagster_rocky.engine.options import RunOptions
+from dagster_rocky.engine.request import RunRequest
+from dagster_rocky.engine.strategies import PipesStrategy, build_strategy
 from dagster_rocky.results import (
     CompileResult,
     DagResult,
@@ -31,6 +26,13 @@ from dagster_rocky.results import (
     RunResult,
     ValidateResult,
 )
+from dagster_rocky.step.pipes_session import (
+    Context,
+    PipesReport,
+    RockyPipesInvocation,
+    pipes_context_data,
+)
+from dagster_rocky.vocabulary import Mode
 
 Result = TypeVar("Result", bound=BaseModel)
 
@@ -57,6 +59,11 @@ class RunKeywords(TypedDict, total=False):
     env: str | None
     vars: Mapping[str, str]
     timeout_seconds: float | None
+
+
+_OPTION_KEYWORDS = frozenset(RunOptions.model_fields) & RunKeywords.__annotations__.keys() - {
+    "idempotency_key"
+}
 
 
 class RockyResource(dg.ConfigurableResource):
@@ -93,6 +100,10 @@ class RockyResource(dg.ConfigurableResource):
         default=25,
         ge=0,
         description="How long a stopped engine may take to finish before it is killed, in seconds.",
+    )
+    mask_env: list[str] = Field(
+        default_factory=list,
+        description="Environment variables whose values are masked in logs, failures and shown commands.",
     )
 
     def run(self, filter: str | None = None, **keywords: Unpack[RunKeywords]) -> RunResult:
@@ -207,10 +218,8 @@ class RockyResource(dg.ConfigurableResource):
 
     def version(self) -> str:
         """What the engine says to `--version`, e.g. `1.71.0`."""
-        settings = InvocationSettings(
-            timeout_seconds=min(self.timeout_seconds, _VERSION_SECONDS), grace_seconds=1
-        )
-        return _version(self.engine(), settings)
+        seconds = min(self.timeout_seconds, _VERSION_SECONDS)
+        return _version(self.engine(), RunOptions(timeout_seconds=seconds, termination_grace_seconds=1))
 
     def engine(self) -> Engine:
         """The engine and project that this resource stands for."""
@@ -221,64 +230,67 @@ class RockyResource(dg.ConfigurableResource):
             state_namespace=self.state_namespace,
         )
 
+    def options(self) -> RunOptions:
+        """What every command of this resource is given."""
+        return RunOptions(
+            timeout_seconds=self.timeout_seconds,
+            termination_grace_seconds=self.termination_grace_seconds,
+            mask_env=self.mask_env,
+        )
+
     def invoke(
         self,
         request: RunRequest,
         *,
         mode: Mode | str,
         context: Context | None = None,
-        log: LogOptions | None = None,
-        grace_seconds: float | None = None,
         hold_seconds: float = 0.0,
-        args: Sequence[str] | None = None,
     ) -> RockyInvocation:
         """Starts one engine run; the caller iterates it and closes it (a `with` block does).
 
         Args:
-            request: What to run.
+            request: What to run, with its options.
             mode: `buffered`, `streaming` or `pipes`; the last two need a context.
             context: Where the log goes.
-            log: Levels and masking.
-            grace_seconds: Over the resource's own.
             hold_seconds: How long a Pipes materialization is held back, so that a burst at the end of a run is
                 completed from the JSON before it is told.
-            args: Another command than the request's `run`, for example `["seed"]`.
 
         Raises:
             dagster.Failure: When it cannot be started, or another run holds its locks for too long.
         """
-        timeout = request.timeout_seconds if request.timeout_seconds is not None else self.timeout_seconds
         is_pipes = Mode(mode) is Mode.PIPES
         if is_pipes and context is None:
             raise ValueError("mode pipes needs an execution context")
         strategy = build_strategy(mode, pipes_context_data(context) if is_pipes and context else {})
         if isinstance(strategy, PipesStrategy):
             strategy.hold_seconds = hold_seconds
-        settings = InvocationSettings(
-            timeout_seconds=timeout,
-            grace_seconds=self.termination_grace_seconds if grace_seconds is None else grace_seconds,
-            log=log or LogOptions(),
+        logger: EventLogger | None = context.log if context is not None else None
+        return RockyInvocation(
+            self.engine(),
+            request.to_args(),
+            strategy=strategy,
+            logger=logger,
+            options=request.options,
+            single_model=request.model is not None,
             raw_log=context is not None,
             exclusive=True,
             hooks=True,
-            single_model=request.model is not None,
         )
-        logger: EventLogger | None = context.log if context is not None else None
-        command = list(args) if args is not None else request.to_args()
-        return RockyInvocation(self.engine(), command, strategy=strategy, logger=logger, settings=settings)
 
     def _request(self, filter: str | None, keywords: RunKeywords) -> RunRequest:
-        return RunRequest(filter=filter, models_dir=self.models_dir, **keywords)
+        given: dict[str, Any] = {name: value for name, value in keywords.items() if value is not None}
+        update = {name: given.pop(name) for name in _OPTION_KEYWORDS & given.keys()}
+        options = RunOptions.model_validate({**self.options().model_dump(), **update})
+        return RunRequest(filter=filter, models_dir=self.models_dir, options=options, **given)
 
     def _command(self, args: Sequence[str], model: type[Result], *, exclusive: bool = False) -> Result:
-        settings = InvocationSettings(
-            timeout_seconds=self.timeout_seconds,
-            grace_seconds=self.termination_grace_seconds,
-            exclusive=exclusive,
-        )
         logger = _COMMAND_LOGGER if exclusive else None
         with RockyInvocation(
-            self.engine(), args, settings=settings, logger=_WaitingOnly(logger)
+            self.engine(),
+            args,
+            options=self.options(),
+            exclusive=exclusive,
+            logger=_WaitingOnly(logger),
         ) as invocation:
             return invocation.result(model)
 
@@ -320,7 +332,7 @@ def run_result(invocation: RockyInvocation) -> RunResult:
 def _usage_failure(invocation: RockyInvocation, failure: errors.RockyFailure) -> errors.RockyFailure:
     """The same failure, led by the engine's age when that explains it."""
     try:
-        version = _version(invocation.engine, InvocationSettings(timeout_seconds=5, grace_seconds=1))
+        version = _version(invocation.engine, RunOptions(timeout_seconds=5, termination_grace_seconds=1))
         numbers = tuple(int(part) for part in version.split(".")[:2])
     except (dg.Failure, ValueError):
         return failure
@@ -334,12 +346,12 @@ def _usage_failure(invocation: RockyInvocation, failure: errors.RockyFailure) ->
     return errors.RockyFailure("binary", text, failure.metadata, allow_retries=False)
 
 
-def _version(engine: Engine, settings: InvocationSettings) -> str:
-    with RockyInvocation(engine, ["--version"], bare=True, settings=settings) as invocation:
+def _version(engine: Engine, options: RunOptions) -> str:
+    with RockyInvocation(engine, ["--version"], bare=True, options=options) as invocation:
         text = invocation.output_text().strip()
         end = invocation.end()
     if invocation.timed_out:
-        raise errors.timed_out(end, settings.timeout_seconds or 0.0)
+        raise errors.timed_out(end, options.timeout_seconds)
     if end.exit_code != 0:
         raise errors.hard_failure(end)
     words: Iterable[str] = text.split()

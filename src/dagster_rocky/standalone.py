@@ -6,8 +6,8 @@ import dagster as dg
 from dagster_shared.utils.warnings import disable_dagster_warnings
 
 from dagster_rocky.component import RockyComponent
-from dagster_rocky.project import UnreadableState
-from dagster_rocky.state import describe_staleness, read_state, write_state
+from dagster_rocky.project.snapshot import UnreadableState
+from dagster_rocky.project.state import describe_staleness, read_state, write_state
 
 
 def build_rocky_definitions(component: RockyComponent) -> dg.Definitions:

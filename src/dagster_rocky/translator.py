@@ -9,9 +9,9 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_rocky.config import MetadataAddon
-from dagster_rocky.engine_assets import AssetKind, EngineKey
-from dagster_rocky.project import Model, Source
+from dagster_rocky.project.snapshot import Model, Source
+from dagster_rocky.vocabulary import AssetKind, EngineKey
+from dagster_rocky.yaml.options import MetadataAddon
 
 _NOT_IN_TAGS = re.compile(r"[^A-Za-z0-9_.\-]+")
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_]+")

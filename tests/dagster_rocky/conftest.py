@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from dagster_rocky import RockyComponent
-from dagster_rocky.project import ProjectSnapshot
-from dagster_rocky.refresh import refresh
+from dagster_rocky.project.refresh import refresh
+from dagster_rocky.project.snapshot import ProjectSnapshot
 from dagster_rocky.resource import RockyResource
 from support.recorded import ENGINE, Loaded, copy_project, logging_engine
 

@@ -16,8 +16,8 @@ from dagster.components.testing import create_defs_folder_sandbox
 from dagster.components.testing.test_cases import TestTranslation
 
 from dagster_rocky import RockyComponent, build_rocky_definitions
-from dagster_rocky.project import ProjectSnapshot
-from dagster_rocky.state import RefreshFailed
+from dagster_rocky.project.snapshot import ProjectSnapshot
+from dagster_rocky.project.state import RefreshFailed
 from support.recorded import ENGINE, copy_project
 
 

@@ -78,7 +78,7 @@ def test_there_are_examples_with_results():
         for statement in ast.parse(text).body
         if shown_result(statement, text.splitlines()) is not None and is_complete(statement, scope)
     ]
-    assert {"dagster_rocky.partitions.to_engine_key", "dagster_rocky.lineage.read_sql"} <= set(checked)
+    assert {"dagster_rocky.partitions.to_engine_key", "dagster_rocky.project.sql.read_sql"} <= set(checked)
     assert len(checked) >= 8
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from dagster_rocky.execution.request import RunRequest
+from dagster_rocky.engine.request import RunRequest
 from dagster_rocky.resource import RockyResource
 from support.stand_in import PREAMBLE
 

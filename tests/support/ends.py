@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from dagster_rocky.events import COMPLETES
+from dagster_rocky.step.events import COMPLETES
 
 VOLATILE = {"rocky/run_id", "rocky/duration_seconds", "rocky/lag_seconds", "dagster/data_version"}
 CLOCK = re.compile(r"20\d\d-\d\d-\d\dT[0-9:.]+(Z|\+00:00)")

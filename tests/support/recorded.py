@@ -12,7 +12,7 @@ import dagster as dg
 import duckdb
 
 from dagster_rocky import RockyComponent
-from dagster_rocky.project import ProjectSnapshot
+from dagster_rocky.project.snapshot import ProjectSnapshot
 
 PROJECTS = Path(__file__).parent.parent / "recordings" / "projects"
 ENGINE = Path(sys.executable).parent / "rocky-local"

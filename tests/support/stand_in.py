@@ -1,15 +1,16 @@
 """A step around a stand-in engine: small scripts that behave in one way, in each of the three modes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import dagster as dg
 
-from dagster_rocky.engine_assets import CheckDeclaration, EngineAsset
-from dagster_rocky.execution.request import RunRequest
-from dagster_rocky.planning import PlannedRun
+from dagster_rocky.engine.options import RunOptions
+from dagster_rocky.engine.request import RunRequest
+from dagster_rocky.planning.plan import PlannedRun, units_of
 from dagster_rocky.resource import RockyResource
-from dagster_rocky.step import StepOptions, execute_plan
+from dagster_rocky.step.execution import execute_plan
+from dagster_rocky.vocabulary import CheckDeclaration, EngineAsset
 
 MODES = ("buffered", "streaming", "pipes")
 
@@ -54,7 +55,7 @@ def table_asset(name: str, checks: Sequence[str] = ()) -> EngineAsset:
         kind="table",
         name=name,
         target=f"wh.kept__x.{name}",
-        checks={c: CheckDeclaration(engine_name=c, name=c.replace(":", "_")) for c in checks},
+        checks=tuple(CheckDeclaration(engine_name=c, name=c.replace(":", "_")) for c in checks),
     )
 
 
@@ -121,27 +122,28 @@ def run_step(
     assets: Sequence[EngineAsset],
     *,
     plan: Sequence[PlannedRun] | None = None,
-    options: StepOptions | None = None,
+    options: RunOptions | None = None,
     instance: dg.DagsterInstance | None = None,
     selection: Sequence[str] | None = None,
     retry: dg.RetryPolicy | None = None,
     deps: Mapping[dg.AssetKey, Sequence[dg.AssetKey]] | None = None,
 ) -> StepRun:
     """Executes a plan in a real step; by default one engine run for all of the assets."""
-    runs = plan or [PlannedRun(request=RunRequest(), assets=tuple(assets))]
-    chosen = options or StepOptions(mode=mode)
+    runs = plan or [PlannedRun(request=RunRequest(options=resource.options()), units=units_of(assets))]
+    if options is not None:
+        runs = [replace(run, request=replace(run.request, options=options)) for run in runs]
 
     @dg.multi_asset(
         specs=[
             dg.AssetSpec(a.asset_key, skippable=True, deps=(deps or {}).get(a.asset_key, [])) for a in assets
         ],
-        check_specs=[dg.AssetCheckSpec(c.name, asset=a.asset_key) for a in assets for c in a.checks.values()],
+        check_specs=[dg.AssetCheckSpec(c.name, asset=a.asset_key) for a in assets for c in a.checks],
         name="step",
         can_subset=True,
         retry_policy=retry,
     )
     def step(context: dg.AssetExecutionContext):
-        yield from execute_plan(context, resource, runs, chosen)
+        yield from execute_plan(context, resource, runs, mode=mode, options=options)
 
     instance = instance or dg.DagsterInstance.ephemeral()
     result = dg.materialize([step], instance=instance, raise_on_error=False, selection=selection)

@@ -5,7 +5,7 @@ from dagster_rocky.results.base import (
     EngineOutput,
     json_document,
 )
-from dagster_rocky.results.project import (
+from dagster_rocky.results.inspection import (
     ColumnEdge,
     ColumnRef,
     CompileResult,

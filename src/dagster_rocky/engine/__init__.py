@@ -1,0 +1,1 @@
+"""One engine process, from request to result."""

@@ -1,0 +1,1 @@
+"""The engine's stderr, for people."""

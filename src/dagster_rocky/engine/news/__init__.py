@@ -1,0 +1,1 @@
+"""What the engine tells while it runs and at its end."""

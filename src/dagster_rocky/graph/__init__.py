@@ -1,0 +1,1 @@
+"""What exists: the assets and checks of a component."""

@@ -1,0 +1,1 @@
+"""What to run: a selection as the fewest engine runs."""

@@ -1,0 +1,1 @@
+"""What the engine said of a project when it was asked."""

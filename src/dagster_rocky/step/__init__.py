@@ -1,0 +1,1 @@
+"""What happened: the one executor, and the one maker of Dagster events."""

@@ -1,0 +1,262 @@
+"""The YAML of a `RockyComponent`, below its top level: one strict model per concern, each field described."""
+
+from collections.abc import Sequence
+from typing import Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import dagster as dg
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from dagster_rocky.engine.options import RunOptions
+from dagster_rocky.partitions import parse_start
+from dagster_rocky.vocabulary import Mode
+from dagster_rocky.yaml.schema import DescribedModel
+
+
+class RunSection(RunOptions, DescribedModel):
+    """`run` in the YAML: the options of every engine run, as `RunOptions` has them.
+
+    Example:
+        ```yaml
+        run: {timeout_seconds: 1800, mask_env: [WAREHOUSE_DSN]}
+        ```
+    """
+
+
+class RetryOptions(DescribedModel):
+    """Dagster's retry policy for the component's steps; a retry asks the engine only for what is missing.
+
+    Example:
+        ```yaml
+        retry: {max_retries: 2, delay_seconds: 30, backoff: exponential}
+        ```
+    """
+
+    max_retries: int = Field(
+        default=1, ge=0, description="How many times a failed step is retried.", examples=[2]
+    )
+    delay_seconds: float | None = Field(
+        default=None, ge=0, description="Seconds before a retry.", examples=[30]
+    )
+    backoff: Literal["linear", "exponential"] | None = Field(
+        default=None, description="How the delay grows from retry to retry.", examples=["exponential"]
+    )
+    jitter: Literal["full", "plus_minus"] | None = Field(
+        default=None, description="How the delay is spread at random.", examples=["full"]
+    )
+
+    @model_validator(mode="after")
+    def _delay_is_there(self) -> Self:
+        """A backoff or a jitter shapes a delay, so there must be one."""
+        if self.delay_seconds is None and (self.backoff or self.jitter):
+            raise ValueError("retry.backoff and retry.jitter shape retry.delay_seconds: set that too")
+        return self
+
+    def to_policy(self) -> dg.RetryPolicy:
+        """The policy as Dagster takes it."""
+        return dg.RetryPolicy(
+            max_retries=self.max_retries,
+            delay=self.delay_seconds,
+            backoff=dg.Backoff[self.backoff.upper()] if self.backoff else None,
+            jitter=dg.Jitter[self.jitter.upper()] if self.jitter else None,
+        )
+
+
+class ModelsOptions(DescribedModel):
+    """Which models the component owns, and where they are.
+
+    A pattern is a glob over model names; `tag:KEY` and `tag:KEY=VALUE` choose by tag.
+
+    Example:
+        ```yaml
+        models:
+          select: ["fct_*", "tag:tier=gold"]
+          exclude: ["fct_hourly_oven"]
+        ```
+    """
+
+    select: Sequence[str] = Field(
+        default=("*",),
+        description="Patterns of models to own; several are a union.",
+        examples=[["fct_*", "dim_shop"]],
+    )
+    exclude: Sequence[str] = Field(
+        default=(), description="Patterns of models to leave out.", examples=[["tag:tier=bronze"]]
+    )
+    directory: str | None = Field(
+        default=None,
+        description="The models' folder, relative to rocky.toml; the engine's default is `models`.",
+        examples=["models"],
+    )
+    contracts_dir: str | None = Field(
+        default=None,
+        description=(
+            "A folder of contracts, relative to rocky.toml, that are not next to their models. The engine's "
+            "`run` does not look there: the component compiles with it and reports the contracts as checks."
+        ),
+        examples=["contracts"],
+    )
+
+
+class PartitionsOptions(DescribedModel):
+    """What partitions have beyond the models' own grain and first partition.
+
+    Example:
+        ```yaml
+        partitions: {by: airport, backfill: single_run}
+        ```
+    """
+
+    by: str | None = Field(
+        default=None,
+        description="The schema pattern's component whose values are the partitions of replicated tables.",
+        examples=["airport"],
+    )
+    dynamic: bool = Field(
+        default=False,
+        description="With `by`: dynamic partitions, kept in step with discovery, instead of static ones.",
+        examples=[True],
+    )
+    every: Literal["hour", "day", "month", "year"] | None = Field(
+        default=None,
+        description="Replicated tables are partitioned by time; with `by`, by both.",
+        examples=["day"],
+    )
+    start: str | None = Field(
+        default=None,
+        description="First partition where the project names none: a date, or the engine's key.",
+        examples=["2026-05-01"],
+    )
+    end: str | None = Field(
+        default=None,
+        description="The first partition that does not exist, as a date; unset, partitions go on to today.",
+        examples=["2014-01-01"],
+    )
+    end_offset: int = Field(
+        default=0,
+        description="How many partitions beyond the last complete one exist; 1 makes today's runnable today.",
+        examples=[1],
+    )
+    timezone: str = Field(
+        default="UTC",
+        description="When a partition ends. The engine's windows are UTC, so hourly models take no other.",
+        examples=["Europe/Lisbon"],
+    )
+    lookback: int | Literal["model"] | None = Field(
+        default=None,
+        description=(
+            "Rebuild this many earlier partitions too; `model` takes each model's own setting. Unset, a run "
+            "builds exactly the selected partitions."
+        ),
+        examples=[1, "model"],
+    )
+    backfill: Literal["single_run", "per_partition"] = Field(
+        default="single_run",
+        description="Whether a backfill is one Dagster run with ranges, or one run per partition.",
+        examples=["per_partition"],
+    )
+
+    @field_validator("start", "end")
+    @classmethod
+    def _is_a_partition(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """Read as a day here, so that a mistake is told with its field; each grain moves it to its own window."""
+        if value is not None:
+            try:
+                parse_start("day", value)
+            except ValueError as error:
+                raise ValueError(f"partitions.{info.field_name}: {error}") from error
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_zone(cls, value: str) -> str:
+        """Dagster fails late and obscurely on a zone that does not exist."""
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(
+                f"partitions.timezone: {value!r} is no time zone; write it like 'Europe/Lisbon'"
+            ) from error
+        return value
+
+    @field_validator("lookback")
+    @classmethod
+    def _lookback_is_not_negative(cls, value: int | str | None) -> int | str | None:
+        """The engine counts backwards from the first selected partition."""
+        if isinstance(value, int) and value < 0:
+            raise ValueError(f"partitions.lookback counts earlier partitions and is 0 or more, not {value}")
+        return value
+
+    @model_validator(mode="after")
+    def _combination_works(self) -> Self:
+        """Fields that need others are refused without them."""
+        if self.dynamic and self.by is None:
+            raise ValueError("partitions.dynamic makes the partitions of partitions.by dynamic: set that too")
+        if self.every is not None and self.start is None:
+            raise ValueError(
+                "partitions.every needs partitions.start, the first partition, for example 2026-05-01"
+            )
+        if self.start and self.end and parse_start("day", self.start) >= parse_start("day", self.end):
+            raise ValueError(f"partitions.end ({self.end}) must come after partitions.start ({self.start})")
+        if self.every is not None and self.dynamic:
+            raise ValueError(
+                "partitions.every and partitions.dynamic do not go together: leave one of them out"
+            )
+        return self
+
+
+class CheckOverride(DescribedModel):
+    """How one check is declared, against what the project says."""
+
+    enabled: bool = Field(default=True, description="`false` leaves the check out.", examples=[False])
+    severity: Literal["WARN", "ERROR"] | None = Field(
+        default=None, description="Severity of a failure, over the engine's.", examples=["WARN"]
+    )
+    blocking: bool | None = Field(
+        default=None,
+        description="Whether a failure with severity ERROR stops downstream assets.",
+        examples=[True],
+    )
+
+
+class ChecksOptions(DescribedModel):
+    """Which of the project's checks are declared, and how.
+
+    Example:
+        ```yaml
+        checks:
+          overrides:
+            row_count: {blocking: true}
+            "accepted_values:*": {severity: WARN}
+        ```
+    """
+
+    enabled: bool = Field(
+        default=True,
+        description="`false` declares none; what the engine evaluates still shows as observations.",
+        examples=[False],
+    )
+    blocking: bool = Field(
+        default=False,
+        description="Whether checks that the project gives severity error stop downstream assets.",
+        examples=[True],
+    )
+    overrides: dict[str, CheckOverride] = Field(
+        default_factory=dict,
+        description="By the engine's name of the check or a glob over it; the first match counts.",
+        examples=[{"column_match": {"enabled": False}, "null_rate:*": {"severity": "WARN"}}],
+    )
+
+
+MetadataAddon = Literal["column_schema", "column_lineage", "code_references"]
+
+__all__ = [
+    "CheckOverride",
+    "ChecksOptions",
+    "MetadataAddon",
+    "Mode",
+    "ModelsOptions",
+    "PartitionsOptions",
+    "RetryOptions",
+    "RunSection",
+]
