@@ -21,6 +21,8 @@ Where each section of the engine's contract is kept:
 10    signals                               `signals`
 11    concurrency                           `state`, `adapter` (the only module that knows DuckDB)
 12    Dagster Pipes                         `messages`
+16    tests and assertions                  `execution.checks`; `project`: `tables`, `sidecar`; `commands.test`
+17    hooks                                 `execution.hooks`
 ====  ====================================  ================================================================
 """
 
