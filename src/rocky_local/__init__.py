@@ -22,6 +22,8 @@ Where each section of the engine's contract is kept:
 11    concurrency                           `state`, `adapter` (the only module that knows DuckDB)
 12    Dagster Pipes                         `messages`
 14    the pipeline language                 `language`
+16    tests and assertions                  `execution.checks`; `project`: `tables`, `sidecar`; `commands.test`
+17    hooks                                 `execution.hooks`
 ====  ====================================  ================================================================
 """
 

@@ -27,6 +27,7 @@ _RUN = (
 _RUN_SWITCHES = "--all --dag --latest --missing --shadow --skip-unchanged --force-rebuild --no-prune"
 COMMANDS = {
     "apply": Grammar("--parallel", "", 1, "<PLAN_ID>"),
+    "branch": Grammar("", "", 2),
     "compile": Grammar("--models --contracts --model --var --env"),
     "compliance": Grammar("--env --fail-on --models", "--exceptions-only"),
     "dag": Grammar("--models --contracts --seeds --env", "--column-lineage"),

@@ -91,6 +91,14 @@ class DatabaseError(EngineError):
         super().__init__(self.brief, text, "Error code 1: Unknown error code")
 
 
+class NoQuery(DatabaseError):
+    """An assertion that lacks what its query needs."""
+
+    def __init__(self, text: str) -> None:
+        self.brief = f"SQL generation error: {text}"
+        EngineError.__init__(self, self.brief)
+
+
 class BootstrapError(EngineError):
     """The table of a model could not be made before its first build."""
 

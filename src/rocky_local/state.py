@@ -271,6 +271,15 @@ class StateStore:
         """Keep the fingerprints of a successful build."""
         self._write("INSERT OR REPLACE INTO builds VALUES (?, ?, ?)", model, logic, inputs)
 
+    def branches(self) -> list[dict[str, str]]:
+        """Return the branches, sorted by name."""
+        rows = self._all("SELECT value FROM meta WHERE key LIKE 'branch:%' ORDER BY key")
+        return [json.loads(row[0]) for row in rows]
+
+    def add_branch(self, branch: dict[str, str]) -> None:
+        """Keep a branch."""
+        self._write("INSERT INTO meta VALUES (?, ?)", f"branch:{branch['name']}", json.dumps(branch))
+
     def _one(self, sql: str, *values: Any) -> Any:
         with self._mutex:
             return self._connection.execute(sql, values).fetchone()

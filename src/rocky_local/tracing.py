@@ -64,6 +64,10 @@ class Log:
         """Write an INFO line."""
         self._write("INFO", message, fields)
 
+    def error(self, message: str, /, **fields: Any) -> None:
+        """Write an ERROR line."""
+        self._write("ERROR", message, fields)
+
     def warn(self, message: str, /, also: str | None = None, **fields: Any) -> None:
         """Write a WARN line; `also` becomes a second `message` field after the others (contract, 9.1)."""
         self._write("WARN", message, fields, also)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ from rocky_local import tracing
 from rocky_local.adapter import DuckDBAdapter
 from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
-from rocky_local.execution.checks import assertion_name
-from rocky_local.execution.discovery import SOURCE_TYPE, Source, discover_sources
+from rocky_local.execution.checks import assertion_name, assertions_on
+from rocky_local.execution.discovery import SOURCE_TYPE, Source, discover_sources, overlap_name
 from rocky_local.output import Answer, head
 from rocky_local.project.config import load_config
 from rocky_local.project.pipeline import Pipeline
@@ -81,14 +82,16 @@ def _checks(pipeline: Pipeline, sources: list[Source]) -> dict[str, Any]:
     everywhere += [
         (f"null_rate:{column}", "null_rate") for column in config.get("null_rate", {}).get("columns", ())
     ]
-    discovered = {table for source in sources for table in source.tables}
+    discovered = Counter(table for source in sources for table in source.tables)
     named = {}
     # A table that is not there has only the assertions that name it.
-    for table in sorted(discovered | {rule["table"] for rule in rules if "table" in rule}):
+    for table in sorted(discovered.keys() | {rule["table"] for rule in rules if "table" in rule}):
         checks = everywhere if table in discovered else []
-        checks = checks + [
-            (assertion_name(rule), "assertion") for rule in rules if rule.get("table") in (None, table)
-        ]
-        if checks:
-            named[table] = [{"name": name, "kind": kind} for name, kind in checks]
+        checks = checks + [(assertion_name(rule), "assertion") for rule in assertions_on(config, table)]
+        listed: list[dict[str, Any]] = [{"name": name, "kind": kind} for name, kind in dict.fromkeys(checks)]
+        if "cross_source_overlap" in config and discovered[table] > 1:
+            kind = "cross_source_overlap"
+            listed.append({"name": overlap_name(table), "kind": kind, "candidate": True})
+        if listed:
+            named[table] = listed
     return {**found, "configured_checks": named} if found or named else {}

@@ -73,7 +73,7 @@ def _copy_statements(adapter: DuckDBAdapter, pipeline: Pipeline, text: str | Non
     by_source: dict[str, list[Statement]] = {}
     for copy in plan.copies:
         target, strategy = f"{copy.schema}.{copy.target_table}", COPY_STRATEGIES[copy.strategy]
-        sql = strategy.sql(copy, target, adapter.columns(copy.source_name), 0)
+        sql = strategy.preview(copy, target, adapter.columns(copy.source_name))
         entry = {"purpose": strategy.purpose, "target": target, "sql": sql}
         by_source.setdefault(copy.source.id, []).append(entry)
     for source, table in plan.excluded:

@@ -24,5 +24,5 @@ def run(args: Arguments) -> Answer:
     with DuckDBAdapter(config.duckdb_path(name), name) as adapter:
         result = load_seeds(adapter, directory, seeds)
     if failed := result["tables_failed"]:
-        return Answer(result, code=1, closing=f"Error: {failed} seed(s) failed to load")
+        return Answer(result, code=1, closing=f"Error: {failed} seed(s) failed")
     return Answer(result)

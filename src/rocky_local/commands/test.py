@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from rocky_local.adapter import DuckDBAdapter, literal
 from rocky_local.args import Arguments
-from rocky_local.errors import DatabaseError, EngineError
+from rocky_local.errors import CompileError, DatabaseError, EngineError, NoQuery
 from rocky_local.execution import checks
 from rocky_local.output import Answer, head
 from rocky_local.project.compiler import Compiled, compile_project
@@ -18,14 +19,16 @@ from rocky_local.tracing import Display, Log
 _SEED = Path("data", "seed.sql")
 _RUNNER = Log("rocky_engine::test_runner")
 _EXECUTOR = Log("rocky_engine::executor")
+_COMMAND = Log("rocky_cli::commands::test")
 _Entry = dict[str, Any]
 
 
 def run(args: Arguments) -> Answer:
     """Test and give the outcome; a failing test fails the command."""
-    found = _on_the_warehouse(args) if args.has("declarative") else _in_memory(args)
-    counts = (found, found.get("unit_tests", {}), {"failed": found.get("declarative", {}).get("errored")})
-    failed = any(count.get("failed") for count in counts)
+    if args.has("declarative"):
+        return _on_the_warehouse(args)
+    found = _in_memory(args)
+    failed = found["failed"] or found.get("unit_tests", {}).get("failed")
     result = {**head("test"), **found}
     return Answer(result, code=1, closing="Error: test failures detected") if failed else Answer(result)
 
@@ -112,36 +115,44 @@ def _mismatches(adapter: DuckDBAdapter, table: str, expected: list[dict[str, Any
     ]
 
 
-def _on_the_warehouse(args: Arguments) -> _Entry:
+def _on_the_warehouse(args: Arguments) -> Answer:
     """Run the declared tests of the models on their tables; one of severity `warning` only warns."""
-    config = load_config(args.config)
-    building = [entry for entry in config.pipelines.values() if entry.type == "transformation"]
-    named = args.has("pipeline") or not building
-    name = (config.select(args.get("pipeline")) if named else building[0]).adapter
-    only = args.get("model")
-    models = [model for model in load_project(args.models).models if only in (None, model.name)]
+    config, only = load_config(args.config), args.get("model")
+    name = config.select(args.get("pipeline")).adapter
+    try:
+        models = [model for model in load_project(args.models).models if only in (None, model.name)]
+    except CompileError as error:
+        raise EngineError(f"failed to load models from {args.models}", error.message) from error
     with DuckDBAdapter(config.duckdb_path(name), name) as adapter:
         results = [_declared_test(adapter, model, test) for model in models for test in model.tests]
-    statuses = [entry["status"] for entry in results]
-    failures = [
-        {"name": f"{entry['model']}::{entry['test_type']}", "error": entry["detail"]}
+    found = Counter(
+        "warn" if (entry["status"], entry["severity"]) == ("fail", "warning") else entry["status"]
         for entry in results
-        if (entry["status"], entry["severity"]) == ("fail", "error")
-    ]
-    counts = {"total": len(results), "passed": statuses.count("pass"), "failed": len(failures)}
-    others = {"warned": statuses.count("fail") - len(failures), "errored": statuses.count("error")}
-    return {**counts, "failures": failures, "declarative": {**counts, **others, "results": results}}
+    )
+    counts = {"total": len(results), "passed": found["pass"], "failed": found["fail"]}
+    declared = {**counts, "warned": found["warn"], "errored": found["error"], "results": results}
+    nothing = {"total": 0, "passed": 0, "failed": 0, "failures": [], "model_results": []}
+    result = {**head("test"), **nothing, "declarative": declared}
+    if not found["fail"] + found["error"]:
+        return Answer(result)
+    problems = f"{found['fail']} hard failure(s), {found['error']} execution error(s)"
+    return Answer(result, code=1, closing=f"Error: declarative test failures: {problems}")
 
 
 def _declared_test(adapter: DuckDBAdapter, model: Model, test: dict[str, Any]) -> _Entry:
-    sql = checks.assertion_sql(test, model.target)
-    status, detail = "pass", None
+    status, detail, sql = "pass", "", ""
     try:
+        sql = checks.assertion_sql(test, model.target)
         found = checks.failing_rows(test, adapter.query(sql))
-        if not checks.holds(test, found):
-            status, detail = "fail", f"{found} failing row(s)"
-    except DatabaseError as error:
+        status = "pass" if checks.holds(test, found) else "fail"
+        detail = _detail(test, found, passed=status == "pass")
+    except NoQuery as error:
         status, detail = "error", error.brief
+    except DatabaseError as error:
+        status, detail = "error", f"execution error: {error.brief}"
+        _COMMAND.warn(
+            f"declarative test execution error: {error.brief}", model=model.name, test_type=test["type"]
+        )
     return {
         "model": model.name,
         "table": model.target,
@@ -152,3 +163,11 @@ def _declared_test(adapter: DuckDBAdapter, model: Model, test: dict[str, Any]) -
         **({"detail": detail} if detail else {}),
         "sql": sql,
     }
+
+
+def _detail(test: dict[str, Any], found: int, *, passed: bool) -> str:
+    kind = test["type"]
+    if kind == "row_count_range":
+        bounds = f"[{test.get('min', 0)}, {test.get('max', '∞')}]"
+        return f"row count: {found}" if passed else f"row count {found} outside range {bounds}"
+    return "" if passed else f"{found} {'NULL' if kind == 'not_null' else 'failing'} row(s) found"

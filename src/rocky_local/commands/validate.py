@@ -19,6 +19,8 @@ from rocky_local.project.pipeline import Pipeline
 _Message = dict[str, str]
 _MARKS = {"ok": "ok", "lint": "note", "warn": "warn", "error": "fail"}
 _SHARED_TARGETS = 3
+# The checks that a quality pipeline says nothing with, and that `validate` names.
+_NEVER_RUN = ("freshness", "null_rate", "cross_source_overlap")
 _OMIT = "you can omit it"
 
 
@@ -104,7 +106,16 @@ def _about_pipeline(config: Config, pipeline: Pipeline, listed: list[dict[str, A
         text = " -> ".join(".".join(str(table.get(part, "")) for part in parts) for table in sides)
     if text:
         yield _message("ok", "V020", f"{name}: {kind} / {text}")
+    yield from _about_checks(pipeline, name)
     listed.append({"name": pipeline.name, "pipeline_type": kind, **templates, "ok": True})
+
+
+def _about_checks(pipeline: Pipeline, name: str) -> Iterator[_Message]:
+    for check in _NEVER_RUN if pipeline.type == "quality" else ():
+        if check in pipeline.checks:
+            idle = f"{name}: checks.{check} is configured but a quality pipeline does not execute it"
+            advice = "the check never runs (no-op). Move it to a pipeline type that runs it, or remove it."
+            yield _message("warn", "V034", f"{idle} — {advice}", field=f"{name}.checks.{check}")
 
 
 def _count_uses(table: dict[str, Any], adapter: str) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from rocky_local import clock, tracing
 from rocky_local.adapter import literal
-from rocky_local.errors import DatabaseError, Unsupported
+from rocky_local.errors import DatabaseError, NoQuery
 
 if TYPE_CHECKING:
     from rocky_local.adapter import Column, DuckDBAdapter
@@ -17,12 +18,23 @@ if TYPE_CHECKING:
 Rule = dict[str, Any]
 Finding = dict[str, Any]
 
+_SAMPLED = 5
 _RUN = tracing.Log("rocky_cli::commands::run")
 _RUN_LOCAL = tracing.Log("rocky_cli::commands::run_local")
 
 
 def _finding(name: str, passed: bool, rule: Rule | None = None, **details: Any) -> Finding:
     return {"name": name, "passed": passed, "severity": (rule or {}).get("severity", "error"), **details}
+
+
+def switched_on(check: Any) -> bool:
+    """Return whether a check that is a switch, or a table with one, is to be made.
+
+    Example:
+        >>> switched_on(True), switched_on({"severity": "warning"}), switched_on({"enabled": False}), switched_on(None)
+        (True, True, False, False)
+    """
+    return bool(check.get("enabled", True)) if isinstance(check, dict) else bool(check)
 
 
 def column_match(source: list[Column], before: list[Column]) -> Finding:
@@ -62,7 +74,7 @@ def anomaly(table: str, counts: list[int], threshold_pct: float) -> dict[str, An
     deviation = abs(current - baseline) / baseline * 100 if baseline else 0.0
     if len(counts) == 1 or deviation <= threshold_pct:
         return None
-    verb = "dropped" if current < baseline else "increased"
+    verb = "dropped" if current < baseline else "spiked"
     reason = f"row count {verb} {deviation:.1f}% (expected ~{baseline:.0f}, got {current})"
     numbers = {"current_count": current, "baseline_avg": baseline, "deviation_pct": deviation}
     return {"table": table, **numbers, "reason": reason}
@@ -106,6 +118,27 @@ def null_rates(adapter: DuckDBAdapter, rule: Rule, table: str) -> list[Finding]:
     ]
 
 
+def overlap(adapter: DuckDBAdapter, rule: Rule, name: str, tables: list[str]) -> Finding:
+    """Look for keys that more than one of some sibling tables holds.
+
+    Args:
+        adapter: Where the tables are.
+        rule: The `cross_source_overlap` table: keys, max_overlap_rows.
+        name: How the finding is called.
+        tables: Their full names.
+
+    Raises:
+        DatabaseError: One of them lacks a key.
+    """
+    keys = ", ".join(rule["keys"])
+    each = [f"SELECT DISTINCT {keys} FROM {table}" for table in tables]
+    query = f"SELECT {keys} FROM ({' UNION ALL '.join(each)}) GROUP BY ALL HAVING COUNT(*) > 1 ORDER BY ALL"
+    found = adapter.query(query)
+    sample = [", ".join(map(str, row)) for row in found[:_SAMPLED]]
+    counts = {"overlap_count": len(found), "contributing_tables": tables, "sample": sample}
+    return _finding(name, len(found) <= rule.get("max_overlap_rows", 0), rule, **counts)
+
+
 def assertions_on(config: dict[str, Any], table: str) -> list[Rule]:
     """Return the assertions of a `[checks]` table that are about a table, which they know by its bare name."""
     return [rule for rule in config.get("assertions", ()) if rule.get("table") in (None, table)]
@@ -122,37 +155,45 @@ def assertion_name(rule: Rule) -> str:
 
 
 def assertion_sql(rule: Rule, table: str) -> str:
-    """Return the query of an assertion.
+    """Return the query of an assertion: it counts wrong rows, or lists what is wrong.
 
     Raises:
-        Unsupported: A type that only the real engine knows.
+        NoQuery: The assertion lacks what its type needs.
 
     Example:
         >>> assertion_sql({"type": "not_null", "column": "a"}, "s.t")
         'SELECT COUNT(*) FROM s.t WHERE a IS NULL'
     """
     kind, column = rule["type"], rule.get("column", "")
-    if kind == "unique":
-        return f"SELECT {column}, COUNT(*) FROM {table} GROUP BY {column} HAVING COUNT(*) > 1"
+    if kind in _OF_A_COLUMN and not column:
+        raise NoQuery(f"test '{kind}' requires a column but none was provided")
+    if kind in _REPEATED:
+        keys = _REPEATED[kind](rule)
+        return f"SELECT {keys}, COUNT(*) FROM {table} GROUP BY {keys} HAVING COUNT(*) > 1"
     if kind == "accepted_values":
         return f"SELECT DISTINCT {column} FROM {table} WHERE {wrong_rows(rule)}"
-    if kind == "row_count_range":
-        return f"SELECT COUNT(*) FROM {table}"
-    return f"SELECT COUNT(*) FROM {table} WHERE {wrong_rows(rule)}"
+    if kind == "relationships":
+        joined = f"{table} t LEFT JOIN {rule['to_table']} r ON t.{column} = r.{rule['to_column']}"
+        return (
+            f"SELECT t.{column} FROM {joined} WHERE r.{rule['to_column']} IS NULL AND t.{column} IS NOT NULL"
+        )
+    if kind == "aggregate":
+        compared = f"{rule['op'].upper()}({column}) {_SIGNS.get(rule['cmp'], rule['cmp'])} {rule['value']}"
+        return f"SELECT CASE WHEN {compared} THEN 0 ELSE 1 END FROM {table}"
+    condition = "" if kind == "row_count_range" else f" WHERE {wrong_rows(rule)}"
+    return f"SELECT COUNT(*) FROM {table}{condition}"
 
 
 def wrong_rows(rule: Rule) -> str:
-    """Return the condition by which an assertion finds the rows that break it.
+    """Return the condition by which an assertion on single rows finds those that break it.
 
     Raises:
-        Unsupported: A type that only the real engine knows.
+        NoQuery: A pattern that the engine does not let into a query.
 
     Example:
         >>> wrong_rows({"type": "in_range", "column": "a", "min": 0, "max": 9})
         '(a < 0 OR a > 9)'
     """
-    if rule["type"] not in _WRONG:
-        raise Unsupported(f"the assertion type '{rule['type']}'")
     return _WRONG[rule["type"]](rule, rule.get("column", ""))
 
 
@@ -161,11 +202,23 @@ def _out_of_range(rule: Rule, column: str) -> str:
     return f"({' OR '.join(bounds) or 'FALSE'})"
 
 
-def _without_partner(rule: Rule, column: str) -> str:
-    other, key = rule["to_table"], rule["to_column"]
-    return f"{column} IS NOT NULL AND {column} NOT IN (SELECT {key} FROM {other} WHERE {key} IS NOT NULL)"
+def _unmatched(rule: Rule, column: str) -> str:
+    if refused := re.search("['\"`;]", rule["pattern"]):
+        raise NoQuery(f"regex pattern must not contain {refused[0]}: {rule['pattern']}")
+    return f"NOT (regexp_matches({column}, {literal(rule['pattern'])}))"
 
 
+_OF_A_COLUMN = (
+    *("not_null", "unique", "accepted_values", "relationships", "in_range", "regex_match"),
+    *("aggregate", "not_in_future", "older_than_n_days"),
+)
+_REPEATED: dict[str, Callable[[Rule], str]] = {
+    "unique": lambda rule: str(rule["column"]),
+    "composite": lambda rule: ", ".join(rule["columns"]),
+    "unique_expr": lambda rule: str(rule["key_expr"]),
+}
+_LISTING = ("accepted_values", "relationships", *_REPEATED)
+_SIGNS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">=", "eq": "=", "ne": "<>", "==": "=", "!=": "<>"}
 _WRONG: dict[str, Callable[[Rule, str], str]] = {
     "not_null": lambda _, column: f"{column} IS NULL",
     "accepted_values": lambda rule, column: (
@@ -173,14 +226,15 @@ _WRONG: dict[str, Callable[[Rule, str], str]] = {
     ),
     "in_range": _out_of_range,
     "expression": lambda rule, _: f"NOT ({rule['expression']})",
-    "relationships": _without_partner,
-    "regex_match": lambda rule, column: f"NOT regexp_matches({column}, {literal(rule['pattern'])})",
+    "regex_match": _unmatched,
+    "not_in_future": lambda _, column: f"{column} > CURRENT_TIMESTAMP",
+    "older_than_n_days": lambda rule, column: f"{column} > CURRENT_TIMESTAMP - INTERVAL {rule['days']} DAY",
 }
 
 
 def failing_rows(rule: Rule, rows: list[tuple[Any, ...]]) -> int:
     """Return what an assertion's query found: a count, or as many rows as it gave."""
-    return len(rows) if rule["type"] in ("unique", "accepted_values") else int(rows[0][0])
+    return len(rows) if rule["type"] in _LISTING else int(rows[0][0])
 
 
 def holds(rule: Rule, found: int) -> bool:
@@ -194,7 +248,7 @@ def assertion(adapter: DuckDBAdapter, rule: Rule, table: str) -> Finding:
     """Evaluate one assertion on a table.
 
     Raises:
-        DatabaseError: Its query cannot be run.
+        DatabaseError: Its query cannot be run, or made.
     """
     found = failing_rows(rule, adapter.query(assertion_sql(rule, table)))
     column = {"column": rule["column"]} if "column" in rule else {}

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rocky_local import tracing
-from rocky_local.execution import hooks
 from rocky_local.execution.drift import Drift
+from rocky_local.execution.hooks import Hooks
 from rocky_local.execution.options import RunOptions
 from rocky_local.execution.result import RunResult
 from rocky_local.messages import Messages
@@ -42,6 +42,7 @@ class RunContext:
     adapter: DuckDBAdapter = None  # type: ignore[assignment]
     state: StateStore = None  # type: ignore[assignment]
     messages: Messages = field(default_factory=Messages)
+    hooks: Hooks = field(default_factory=Hooks)
     shutdown: Shutdown = field(default_factory=Shutdown)
     drifts: dict[str, Drift] = field(default_factory=dict)
     column_counts: dict[str, int] = field(default_factory=dict)
@@ -74,14 +75,7 @@ class RunContext:
         metadata: dict[str, Any],
         partition: dict[str, str] | None = None,
     ) -> None:
-        """Put a finished table, model or partition into the result and tell Dagster and the hooks."""
+        """Put a finished table, model or partition into the result and tell Dagster."""
         entry = self.result.add_materialization(asset_key, started_ns, duration_ms, metadata, partition)
         if self.pipeline is not None:
             self.messages.materialization(entry)
-        hooks.after_materialize(
-            self.config.raw,
-            run_id=self.run_id,
-            pipeline=self.pipeline.name if self.pipeline else None,
-            table=metadata["target_table_full_name"],
-            duration_ms=duration_ms,
-        )

@@ -19,6 +19,11 @@ SOURCE_TYPE = "duckdb"
 _LOG = tracing.Log("rocky_cli::commands::discover")
 
 
+def overlap_name(table: str) -> str:
+    """Return how the check of a table against its siblings of the same name is called."""
+    return f"cross_source_overlap:{SOURCE_TYPE}.{table}"
+
+
 @dataclass(frozen=True)
 class Source:
     """One source schema that fits the pipeline's pattern."""
@@ -87,11 +92,13 @@ class Copied:
     Attributes:
         source_columns: The source's columns.
         columns_before: Those of the copy before this run; none when there was no copy.
+        duration_ms: How long the copy took.
     """
 
     copy: TableCopy
     source_columns: list[Column]
     columns_before: list[Column]
+    duration_ms: int
 
 
 @dataclass(frozen=True)

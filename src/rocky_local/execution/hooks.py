@@ -1,4 +1,4 @@
-"""Shell hooks: commands of the project that are told about each table that was materialized."""
+"""Shell hooks: commands of the project that are told what a replication does, as it happens (contract, 17)."""
 
 from __future__ import annotations
 
@@ -12,42 +12,67 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from rocky_local import tracing
+from rocky_local import clock, tracing
+from rocky_local.errors import EngineError
 
 _LOG = tracing.Log("rocky_core::hooks")
 DEFAULT_TIMEOUT_MS = 30_000
 _SHOWN_BYTES = 2_000
 
 
-def after_materialize(raw: dict[str, Any], **payload: Any) -> None:
-    """Call every `[[hook.on_after_materialize]]` of a project with one JSON object on its stdin.
-
-    A hook that fails or takes too long costs a warning, never the run.
+class Hooks:
+    """The hooks that one run calls.
 
     Args:
-        raw: The whole configuration as written.
-        payload: What the hooks are told: run_id, pipeline, table, duration_ms.
+        raw: The whole configuration as written; one without hooks for a run that calls none.
+        run_id: The run.
+        pipeline: Its pipeline.
+
+    Example:
+        >>> Hooks({"hook": {"on_pipeline_start": {"command": "true"}}}).call("pipeline_start")
     """
-    hooks = raw.get("hook", raw.get("hooks", {})).get("on_after_materialize", [])
-    text = json.dumps({"event": "on_after_materialize", **payload}).encode() + b"\n"
-    for hook in [hooks] if isinstance(hooks, dict) else hooks:
-        problem = _call(hook.get("command", ""), hook.get("timeout_ms", DEFAULT_TIMEOUT_MS) / 1000, text)
-        if problem:
-            _LOG.warn(
-                "hook failed — the run goes on", command=hook.get("command"), error=tracing.Display(problem)
-            )
+
+    def __init__(self, raw: dict[str, Any] | None = None, run_id: str = "", pipeline: str = "") -> None:
+        self.table: dict[str, Any] = (raw or {}).get("hook") or (raw or {}).get("hooks") or {}
+        self._origin = {"run_id": run_id, "pipeline": pipeline}
+
+    def call(self, event: str, metadata: dict[str, Any] | None = None, **facts: Any) -> None:
+        """Call every hook of an event, one after another, with one JSON object on its stdin.
+
+        A hook that fails or takes too long costs a warning, unless it says `on_failure`: `ignore` or `abort`.
+
+        Args:
+            event: What has happened, for example `after_materialize`.
+            metadata: What only this kind of event tells.
+            facts: Whom it is about: `table` or `model`, then `duration_ms` or `error`.
+
+        Raises:
+            EngineError: A hook failed that may end the run.
+        """
+        hooks = self.table.get(f"on_{event}", [])
+        now = clock.rfc3339(clock.now_ns())
+        told = {"event": event, **self._origin, "timestamp": now, **facts, "metadata": metadata or {}}
+        text = json.dumps(told, indent=2, ensure_ascii=False).encode(errors="replace")
+        for hook in [hooks] if isinstance(hooks, dict) else hooks:
+            command, policy = hook.get("command", ""), hook.get("on_failure", "warn")
+            problem = _call(command, hook.get("timeout_ms", DEFAULT_TIMEOUT_MS) / 1000, text)
+            if problem is None:
+                _LOG.info("hook completed successfully", event=f"on_{event}", command=command)
+            elif policy == "abort":
+                raise EngineError(f"hook '{command}' of on_{event} failed and ends the run", problem)
+            elif policy != "ignore":
+                shown = tracing.Display(problem)
+                _LOG.warn("hook failed — the run goes on", event=f"on_{event}", command=command, error=shown)
 
 
 def _call(command: str, seconds: float, payload: bytes) -> str | None:
     """Run one hook and return what went wrong, or None."""
-    # The payload is in the pipe before the hook starts: one that does not read it cannot end the run by SIGPIPE.
-    stdin, writer = os.pipe()
-    os.write(writer, payload)
-    os.close(writer)
     # A hook stays in the process group of the run, so that whoever ends that group ends the hook, too.
-    with tempfile.TemporaryFile() as stderr:
+    with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stderr:
+        # The whole payload is there before the hook starts: one that does not read it cannot hold up or end the run.
+        stdin.write(payload)
+        stdin.seek(0)
         process = subprocess.Popen(command, shell=True, stdin=stdin, stdout=subprocess.DEVNULL, stderr=stderr)
-        os.close(stdin)
         try:
             code = _wait(process, seconds)
         except subprocess.TimeoutExpired:

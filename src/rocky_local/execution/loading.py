@@ -142,7 +142,8 @@ def _load_seed(adapter: DuckDBAdapter, seed: Seed) -> dict[str, Any]:
     _SEED_LOG.info("loading seed", seed=name, file=Display(seed.path), target=Display(seed.target))
     entry = _timed({"name": seed.name, "target": seed.target, "rows": 0, "columns": 0}, work)
     if "error" in entry:
-        _SEED_LOG.warn("seed failed", seed=name, error=Display(entry["error"]))
+        entry["error"] = f"DDL execution failed for {seed.name}: {entry['error']}"
+        _SEED_LOG.error("seed failed", seed=name, error=Display(entry["error"]))
         return entry
     _SEED_LOG.info("seed loaded", seed=name, rows=entry["rows"], duration_ms=entry["duration_ms"])
     return entry

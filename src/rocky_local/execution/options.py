@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
+from rocky_local.state import reading
 
 
 class PartitionSelection(NamedTuple):
@@ -73,9 +74,6 @@ class RunOptions:
         Raises:
             EngineError: A value cannot be used.
         """
-        if args.has("branch"):
-            missing = f"branch '{args.get('branch')}' not found"
-            raise EngineError(f"{missing}; create it with `rocky branch create`")
         check_governance_override(args.get("governance-override"))
         first, last = args.get("from"), args.get("to")
         return cls(
@@ -103,7 +101,17 @@ class RunOptions:
 
 
 def shadow_from(args: Arguments) -> Shadow | None:
-    """Return where a shadow run writes, or None for a real one. A schema wins over a suffix."""
+    """Return where a shadow run writes, or None for a real one. A schema wins over a suffix.
+
+    Raises:
+        EngineError: An unknown branch.
+    """
+    if branch := args.get("branch"):
+        with reading(args.state_file) as store:
+            prefixes = {known["name"]: known["schema_prefix"] for known in store.branches()}
+        if branch not in prefixes:
+            raise EngineError(f"branch '{branch}' not found — create it with `rocky branch create {branch}`")
+        return Shadow(schema=prefixes[branch])
     if not args.has("shadow"):
         return None
     return Shadow(args.get("shadow-suffix") or Shadow().suffix, args.get("shadow-schema"))

@@ -9,7 +9,7 @@ from rocky_local.errors import Unsupported
 from rocky_local.execution.context import RunContext
 from rocky_local.execution.loading import LoadWork
 from rocky_local.execution.quality import QualityWork
-from rocky_local.execution.replication import run_replication
+from rocky_local.execution.replication import report_failures, run_replication
 from rocky_local.execution.snapshots import SnapshotWork
 from rocky_local.execution.transformation import Scope, execute_models
 from rocky_local.execution.work import Work
@@ -33,13 +33,20 @@ class Replication(Work):
             raise Unsupported("a replication between two DuckDB files")
         context.open(pipeline.adapter)
         result.shadow = options.shadow is not None
-        run_replication(context, pipeline)
+        failed = run_replication(context, pipeline)
         if result.interrupted:
             return
         if options.models_dir or options.run_all:
             # Models die at once (contract, 10).
             release()
             execute_models(context, Scope(options.models_dir or "models", contained=contains(config)))
+        context.hooks.call("state_synced")
+        report_failures(context, failed)
+        if result.status == "Success":
+            told = {"table_count": result.tables_copied}
+            context.hooks.call("pipeline_complete", told, duration_ms=result.duration_ms)
+        else:
+            context.hooks.call("pipeline_error", error=self.failure(context).partition(" (")[0])
         counts = f"{result.tables_copied} copied, {result.failed_copies} failed"
         for action in result.drift_actions:
             context.messages.drift(action)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+from rocky_local import tracing
 from rocky_local.adapter import DuckDBAdapter
 from rocky_local.errors import Unsupported
 from rocky_local.execution import checks
@@ -14,6 +15,9 @@ from rocky_local.project.pipeline import Pipeline
 
 # The assertions that say of a single row whether it is wrong.
 _ROW_LEVEL = ("not_null", "accepted_values", "in_range", "expression")
+
+
+_LOG = tracing.Log("rocky_cli::commands::run_local")
 
 
 class _Table(NamedTuple):
@@ -38,10 +42,17 @@ class QualityWork(Work):
 
     def run(self, context: RunContext) -> None:
         """Do the work."""
-        result, config = context.result, self.pipeline.checks
         context.messages.log("rocky run starting (quality pipeline)")
         context.open(self.pipeline.adapter)
-        result.with_cost = False
+        context.result.with_cost = False
+        with tracing.span("run_quality"):
+            if self.pipeline.checks_table.enabled:
+                self._check_all(context, self.pipeline.checks)
+            else:
+                _LOG.warn("quality pipeline checks are disabled — nothing to do")
+
+    def _check_all(self, context: RunContext, config: dict[str, Any]) -> None:
+        result = context.result
         self._tables = _find_tables(context.adapter, self.pipeline)
         for table in self._tables:
             found = _check(context.adapter, config, table)
@@ -90,12 +101,10 @@ def _find_tables(adapter: DuckDBAdapter, pipeline: Pipeline) -> list[_Table]:
 def _check(adapter: DuckDBAdapter, config: dict[str, Any], table: _Table) -> list[dict[str, Any]]:
     found = []
     counted = config.get("row_count")
-    if counted:
+    if checks.switched_on(counted):
         count, rule = adapter.count(table.name), counted if isinstance(counted, dict) else None
         # The table is compared with itself, so only an empty one fails.
         found.append(checks.row_count(count, count, rule) | {"passed": count > 0})
-    if config.get("null_rate"):
-        found += checks.null_rates(adapter, config["null_rate"], table.name)
     found += [checks.custom(adapter, rule, table.name) for rule in config.get("custom", ())]
     return found + [
         checks.assertion(adapter, rule, table.name) for rule in checks.assertions_on(config, table.table)

@@ -17,7 +17,7 @@ from rocky_local.execution.discovery import (
     parse_filter,
     plan_copies,
 )
-from rocky_local.execution.replication_checks import refuse_unknown, run_checks
+from rocky_local.execution.replication_checks import run_checks
 from rocky_local.execution.strategies.copies import COPY_STRATEGIES
 from rocky_local.project.pipeline import Pipeline, TableOverride
 from rocky_local.signals import ANSWERING_SECONDS
@@ -29,18 +29,24 @@ _EARLIEST = -9 * 10**18  # nanoseconds before 1970; DuckDB's begin in 1677, too
 Failures = list[tuple[TableCopy, EngineError]]
 
 
-def run_replication(context: RunContext, pipeline: Pipeline) -> None:
+def run_replication(context: RunContext, pipeline: Pipeline) -> Failures:
     """Copy the tables of a pipeline; what happens ends up in the context's result.
+
+    Returns:
+        The tables that could not be copied, for `report_failures`.
 
     Raises:
         EngineError: Nothing can be copied at all.
     """
-    refuse_unknown(pipeline.checks)
-    result, limit = context.result, pipeline.execution.concurrency
+    result, limit, hooks = context.result, pipeline.execution.concurrency, context.hooks
     choice = parse_filter(context.options.filter)
     sources = discover_sources(context.adapter, pipeline)
     plan = plan_copies(pipeline, sources, choice, context.options.shadow)
     _report_plan(context, pipeline, plan)
+    hooks.call("pipeline_start")
+    # Also those that do not fit the pattern, or that the filter leaves out.
+    found = context.adapter.base_tables(pipeline.pattern.prefix) if hooks.table else ()
+    hooks.call("discover_complete", {"connector_count": len(found)})
     copies = _without_resumed(context, plan.copies)
     LOG.info("processing tables", tables=len(copies), concurrency=limit)
     if pipeline.execution.adaptive:
@@ -49,7 +55,7 @@ def run_replication(context: RunContext, pipeline: Pipeline) -> None:
     copied, failed = _copy_all(context, pipeline, copies)
     if context.shutdown.is_set():
         result.interrupted, result.schemas_created, result.forced_status = True, 0, "Success"
-        return
+        return []
     place = {copy.target: number for number, copy in enumerate(copies)}
     failed.sort(key=lambda failure: place[failure[0].target])
     failed = _retry(context, pipeline, failed, copied)
@@ -57,11 +63,16 @@ def run_replication(context: RunContext, pipeline: Pipeline) -> None:
     for target in (item.copy.target for item in copied if item.copy.target in context.drifts):
         change = context.drifts[target]
         result.drift_actions.append({"table": target, "action": change.action, "reason": change.reason})
-    if copied and pipeline.checks:
+    if hooks.table or (copied and pipeline.checks):
         run_checks(context, pipeline, copied)
+    return failed
+
+
+def report_failures(context: RunContext, failed: Failures) -> None:
+    """Put the tables that could not be copied into the result."""
     for _, error in failed:
         LOG.warn("table error", error=error.chain())
-        result.add_error([], error.chain())
+        context.result.add_error([], error.chain())
 
 
 def _report_plan(context: RunContext, pipeline: Pipeline, plan: CopyPlan) -> None:
@@ -123,6 +134,7 @@ def _copy_all(
         while waiting or running:
             while waiting and len(running) < workers and not context.shutdown.is_set():
                 copy = waiting.pop()
+                context.hooks.call("before_materialize", table=copy.target)
                 running[pool.submit(copy_table, context, copy)] = copy
             if not running:
                 break
@@ -133,9 +145,19 @@ def _copy_all(
                 except EngineError as error:
                     LOG.warn("table processing failed", error=error.chain(), framed=error.chain())
                     failed.append((copy, error))
+                    context.hooks.call("materialize_error", table=copy.target, error=error.chain())
+                else:
+                    _tell_hooks(context, copied[-1])
             if failed and _gives_up(pipeline, len(copied), len(failed)):
                 waiting.clear()
     return copied, failed
+
+
+def _tell_hooks(context: RunContext, item: Copied) -> None:
+    target = item.copy.target
+    context.hooks.call("after_materialize", table=target, duration_ms=item.duration_ms)
+    if target in context.drifts:
+        context.hooks.call("drift_detected", {"drifted_columns": []}, table=target)
 
 
 def _gives_up(pipeline: Pipeline, copied: int, failed: int) -> bool:
@@ -204,8 +226,9 @@ def copy_table(context: RunContext, copy: TableCopy) -> Copied:
     metadata["target_table_full_name"] = copy.target
     with context.result.lock:
         context.result.tables_copied += 1
-    context.add_materialization(copy.asset_key, started, clock.since_ms(started), metadata)
-    return Copied(copy, source, before)
+    duration = clock.since_ms(started)
+    context.add_materialization(copy.asset_key, started, duration, metadata)
+    return Copied(copy, source, before, duration)
 
 
 def _latest(context: RunContext, copy: TableCopy) -> tuple[int | None, bool]:

@@ -6,38 +6,28 @@ from collections.abc import Iterator
 from typing import Any
 
 from rocky_local import clock, tracing
-from rocky_local.errors import DatabaseError, Unsupported
+from rocky_local.errors import DatabaseError
 from rocky_local.execution import checks
 from rocky_local.execution.context import LOG, RunContext
-from rocky_local.execution.discovery import Copied
+from rocky_local.execution.discovery import Copied, overlap_name
 from rocky_local.project.pipeline import Pipeline
 
 _BASELINE_RUNS = 10
 Found = tuple["Copied", checks.Finding]
 
 
-def refuse_unknown(config: dict[str, Any]) -> None:
-    """Refuse what a replication could not check, before anything is copied.
-
-    Raises:
-        Unsupported: A kind of check that only the real engine knows.
-    """
-    if config.get("cross_source_overlap"):
-        raise Unsupported("the check 'cross_source_overlap'")
-    for rule in config.get("assertions", ()):
-        checks.assertion_sql(rule, "")
-
-
 def run_checks(context: RunContext, pipeline: Pipeline, copied: list[Copied]) -> None:
     """Check every copied table and report each finding as it is made; one that fails never fails the run."""
-    config, adapter = pipeline.checks, context.adapter
+    config, adapter, hooks = pipeline.checks, context.adapter, context.hooks
     started = clock.now_ns()
-    counted, fresh = config.get("row_count"), config.get("freshness")
-    LOG.info(
-        "running batched checks concurrently",
-        row_count_tables=len(copied) if counted else 0,
-        freshness_tables=len(copied) if fresh else 0,
-    )
+    hooks.call("before_checks", {"table_count": len(copied) if config else 0})
+    counted, fresh = checks.switched_on(config.get("row_count")), config.get("freshness")
+    if copied and config:
+        LOG.info(
+            "running batched checks concurrently",
+            row_count_tables=len(copied) if counted else 0,
+            freshness_tables=len(copied) if fresh else 0,
+        )
     found: dict[int, list[checks.Finding]] = {id(item): [] for item in copied}
 
     def report(findings: Iterator[Found]) -> None:
@@ -45,7 +35,7 @@ def run_checks(context: RunContext, pipeline: Pipeline, copied: list[Copied]) ->
             found[id(item)].append(finding)
             context.messages.check(item.copy.asset_key, finding)
 
-    if config.get("column_match"):
+    if checks.switched_on(config.get("column_match")):
         report((item, checks.column_match(item.source_columns, item.columns_before)) for item in copied)
     if counted:
         report(_row_counts(context, copied, config.get("anomaly_threshold_pct")))
@@ -56,10 +46,17 @@ def run_checks(context: RunContext, pipeline: Pipeline, copied: list[Copied]) ->
         report((item, checks.custom(adapter, rule, item.copy.target)) for item in copied)
     if rule := config.get("null_rate"):
         report((item, one) for item in copied for one in checks.null_rates(adapter, rule, item.copy.target))
+    if rule := config.get("cross_source_overlap"):
+        report(_overlaps(context, copied, rule))
     context.result.check_results += [
         {"asset_key": item.copy.asset_key, "checks": found[id(item)]} for item in copied if found[id(item)]
     ]
+    findings = [finding for item in copied for finding in found[id(item)]]
+    for finding in findings:
+        hooks.call("check_result", {"check_name": finding["name"], "passed": finding["passed"]})
     LOG.info("batched checks complete", duration_ms=clock.since_ms(started), tables=len(copied))
+    passed = sum(finding["passed"] for finding in findings)
+    hooks.call("after_checks", {"total": len(findings), "passed": passed, "failed": len(findings) - passed})
 
 
 def _row_counts(context: RunContext, copied: list[Copied], threshold: float | None) -> Iterator[Found]:
@@ -99,6 +96,20 @@ def _assertions(context: RunContext, copied: list[Copied], config: dict[str, Any
                 yield item, checks.assertion(context.adapter, rule, item.copy.target)
             except DatabaseError as error:
                 _warn("assertion query failed — skipping", item, error, check=checks.assertion_name(rule))
+
+
+def _overlaps(context: RunContext, copied: list[Copied], rule: checks.Rule) -> Iterator[Found]:
+    """Compare tables of one name; the finding belongs to the first of them by its target."""
+    siblings: dict[str, list[Copied]] = {}
+    for item in sorted(copied, key=lambda item: item.copy.target):
+        siblings.setdefault(item.copy.table, []).append(item)
+    for table, items in siblings.items():
+        if len(items) > 1:
+            targets = [item.copy.target for item in items]
+            try:
+                yield items[0], checks.overlap(context.adapter, rule, overlap_name(table), targets)
+            except DatabaseError as error:
+                _warn("cross-source overlap check failed — skipping", items[0], error)
 
 
 def _warn(message: str, item: Copied, error: DatabaseError, **more: str) -> None:

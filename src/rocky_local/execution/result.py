@@ -65,10 +65,12 @@ class RunResult:
     with_cost: bool = True
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def add_error(self, asset_key: list[str], error: str, kind: str = "unknown") -> None:
-        """Add one failure."""
+    def add_error(
+        self, asset_key: list[str], error: str, kind: str = "unknown", *, counted: bool = True
+    ) -> None:
+        """Add one failure; one that is not counted is another reason of the same table or model."""
         self.errors.append({"asset_key": asset_key, "error": error, "failure_kind": kind})
-        self.tables_failed += 1
+        self.tables_failed += counted
 
     def add_materialization(
         self, key: list[str], started_ns: int, duration_ms: int, metadata: Entry, partition: Entry | None

@@ -11,6 +11,7 @@ from rocky_local import clock, state, tracing
 from rocky_local.errors import EngineError
 from rocky_local.execution import idempotency, pipelines
 from rocky_local.execution.context import LOG, RunContext
+from rocky_local.execution.hooks import Hooks
 from rocky_local.execution.options import RunOptions
 from rocky_local.execution.result import RunResult
 from rocky_local.messages import Messages, open_messages
@@ -57,7 +58,10 @@ def _context(
     if pipeline is not None:
         result.concurrency = pipeline.execution.concurrency
         LOG.info("resolved pipeline", pipeline=pipeline.name, pipeline_type=pipeline.type)
-    return RunContext(config, options, run_id, result, pipeline, messages=messages)
+    context = RunContext(config, options, run_id, result, pipeline, messages=messages)
+    if pipeline is not None and kind == "replication":
+        context.hooks = Hooks(config.raw, run_id, pipeline.name)
+    return context
 
 
 def _execute(context: RunContext, shutdown: Shutdown | None) -> Answer:

@@ -47,11 +47,14 @@ def execute_models(context: RunContext, scope: Scope) -> None:
             context.result.add_error(["<compile>"], f"model compilation failed: {problem}", "compile-error")
             return
         context.column_counts = {name: len(query.columns) for name, query in compiled.lineage.items()}
+        context.hooks.call("compile_complete", {"model_count": len(compiled.project.models)})
         models = _selected(context, compiled, scope)
         if models is None or not _shadowable(context, models):
             return
-        if _build_all(context, compiled, models, scope):
-            LOG.info("model execution complete", models=len(models))
+        unbuilt = _build_all(context, compiled, models, scope)
+        if unbuilt is not None:
+            built = sum(model.name not in unbuilt for model in models)
+            LOG.info("model execution complete", models=built)
 
 
 def _compile(directory: str, variables: dict[str, str]) -> Compiled:
@@ -70,17 +73,18 @@ def _selected(context: RunContext, compiled: Compiled, scope: Scope) -> list[Mod
         reason = f"model '{scope.only}' not found (no transformation model with that name)"
         context.result.add_error([scope.only], reason)
         return None
-    reported = 0
+    reported: set[str] = set()
     for finding in compiled.errors:
         LOG.warn("compile error", also=finding.message, model=finding.model, code=finding.code)
         if scope.only in (None, finding.model):
             text = f"[{finding.code}] {finding.message}"
-            context.result.add_error([finding.model], text, "compile-error")
-            reported += 1
+            counted = finding.model not in reported
+            context.result.add_error([finding.model], text, "compile-error", counted=counted)
+            reported.add(finding.model)
     broken = {finding.model for finding in compiled.errors}
     if broken:
         message = "model(s) failed to compile — excluded from execution; in-scope ones fail the run"
-        LOG.warn(message, failed_models=len(broken), reported=reported)
+        LOG.warn(message, failed_models=len(broken), reported=len(reported))
     wanted = [m for m in compiled.order if scope.only in (None, m.name) and m.name not in broken]
     if shadow := context.options.shadow:
         targets = [shadow.redirect(model.schema, model.table) for model in wanted]
@@ -102,8 +106,8 @@ def _shadowable(context: RunContext, models: list[Model]) -> bool:
     return False
 
 
-def _build_all(context: RunContext, compiled: Compiled, models: list[Model], scope: Scope) -> bool:
-    """Build models one after another; return False when a failure ended the run."""
+def _build_all(context: RunContext, compiled: Compiled, models: list[Model], scope: Scope) -> set[str] | None:
+    """Build models one after another; return those that were not, or None when a failure ended the run."""
     if context.pipeline is None or context.pipeline.auto_create_schemas:
         for schema in dict.fromkeys(model.schema for model in models):
             context.adapter.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
@@ -118,6 +122,8 @@ def _build_all(context: RunContext, compiled: Compiled, models: list[Model], sco
         if gate.skips(model):
             context.result.tables_skipped += 1
             continue
+        started = clock.now_ns()
+        context.hooks.call("before_model_run", model=model.name)
         try:
             _build(context, model)
         except EngineError as error:
@@ -126,18 +132,19 @@ def _build_all(context: RunContext, compiled: Compiled, models: list[Model], sco
             context.result.add_error([model.name] if keyed else [_RUNTIME], prefix + error.chain())
             unbuilt.add(model.name)
             if not scope.contained:
-                return False
+                return None
         else:
+            context.hooks.call("after_model_run", model=model.name, duration_ms=clock.since_ms(started))
             gate.built(model)
     gate.report()
-    return True
+    return unbuilt
 
 
 def _withhold(context: RunContext, model: Model, blockers: list[str]) -> None:
-    shown = str(blockers).replace("'", '"')
-    LOG.warn("containment: withholding model (not built this run)", model=model.name, blocked_by=shown)
+    message = "containment: withholding model (not built this run)"
+    LOG.info(message, model=model.name, blocked_by=", ".join(blockers), fail_closed=False)
     names = ", ".join(f"'{name}'" for name in blockers)
-    hint = f"fix {names} and re-run; '{model.name}' will build once its upstream succeeds"
+    hint = f"resolve upstream {names}, then re-run"
     entry = {"model": model.name, "blocked_by": blockers, "unblock_hint": hint}
     context.result.contained.append(entry)
 

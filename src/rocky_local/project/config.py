@@ -6,9 +6,9 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import AliasChoices, Field, ValidationInfo, field_validator
+from pydantic import AliasChoices, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from rocky_local.errors import ConfigError, EngineError, Unsupported
 from rocky_local.project import toml
@@ -52,15 +52,21 @@ class _Freshness(Closed):
 class _Hook(Table):
     command: str
     timeout_ms: Count | None = None
+    on_failure: Literal["abort", "warn", "ignore"] = "warn"
 
 
 class _Hooks(Table):
-    on_after_materialize: list[_Hook] = Field(default_factory=list)
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, list[_Hook]] = Field(init=False)
 
-    @field_validator("on_after_materialize", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _listed(cls, hooks: Any) -> Any:
-        return [hooks] if isinstance(hooks, dict) else hooks
+    def _listed(cls, table: Any) -> Any:
+        """Look only into the lists of commands for events, where one command is a list of one."""
+        if not isinstance(table, dict):
+            return table
+        events = {name: hooks for name, hooks in table.items() if name.startswith("on_")}
+        return {name: [hooks] if isinstance(hooks, dict) else hooks for name, hooks in events.items()}
 
 
 class _RockyToml(Closed):

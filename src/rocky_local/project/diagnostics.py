@@ -36,10 +36,7 @@ _TEXTS = {
         "run variable `{0}` is not set and has no default",
         "pass `--var {0}=<value>`, or give it a default: `@var({0}, <default>)`",
     ),
-    "W010": (
-        "contract defines column '{0}' but it is not in model output",
-        "add `{0}` to the SELECT, or remove it from the contract",
-    ),
+    "W010": ("contract column '{0}' not found in model output", None),
 }
 _TYPED = {"aggregation: count", "aggregation: avg"}
 

@@ -119,9 +119,6 @@ def build_graph(config: Config, *, models_dir: str | None = None, seeds_dir: str
             missing.append(f"{folder} ('{name}')")
     if not graph.nodes:
         raise EngineError(_nothing(missing))
-    for node in graph.nodes:
-        if node.kind == "test":
-            graph.connect(f"transformation:{node.name.split('::')[0]}", node.id, "check")
     steps: dict[str | None, list[str]] = {pipeline.name: [] for pipeline in pipelines}
     for node in graph.nodes:
         if node.pipeline and node.kind != "test":
@@ -152,6 +149,7 @@ def _add_models(graph: Graph, pipeline: str, folder: str) -> None:
         for index, test in enumerate(model.tests):
             label = f"{model.name}::{test.get('type', 'test')}_{test.get('column', index)}"
             graph.add(f"test:{label}", label, pipeline)
+            graph.connect(node, f"test:{label}", "check")
 
 
 def _shape(model: Model) -> dict[str, Any]:

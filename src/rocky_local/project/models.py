@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
@@ -14,7 +14,14 @@ from typing import Any, TypeVar
 from rocky_local.errors import CompileError, NotAQuery
 from rocky_local.project import toml
 from rocky_local.project.query_cache import QueryCache
-from rocky_local.project.sidecar import Contract, Sidecar, Strategy, read_contract, read_sidecar
+from rocky_local.project.sidecar import (
+    Contract,
+    Sidecar,
+    Strategy,
+    read_contract,
+    read_definitions,
+    read_sidecar,
+)
 
 R = TypeVar("R")
 _VAR = re.compile(r"@var\(\s*([A-Za-z_][A-Za-z0-9_]*)\s*(?:,\s*([^)]*?)\s*)?\)")
@@ -189,6 +196,7 @@ class _Folder:
         self.shown = directory if directory.endswith("/") else f"{directory}/"
         groups = sorted((self.root / "groups").glob("*.toml"))
         self.groups = {path.stem: self.read(path, read_sidecar) for path in groups}
+        self.tests = self.read(self.root / "test_definitions.toml", read_definitions)
         defaults = sorted(self.root.rglob("_defaults.toml"))
         self.defaults = {path.parent: self.read(path, read_sidecar) for path in defaults}
 
@@ -227,7 +235,7 @@ class _Folder:
             retention=own.retention,
             freshness=freshness.model_dump(exclude_unset=True) if freshness else None,
             classification=own.classification,
-            tests=tuple(test.model_dump(exclude_unset=True) for test in own.tests),
+            tests=(*(test.model_dump(exclude_unset=True) for test in own.tests), *self._named(name, own)),
             unit_tests=tuple(test.model_dump() for test in own.test),
             skip=own.skip,
             contract=self.read(path.with_name(f"{path.stem}.contract.toml"), read_contract),
@@ -245,6 +253,16 @@ class _Folder:
             place = f"{shown}:{error.line}:{error.column}" if error.line else ""
             failed = f"failed to {error.phase} .rocky file '{shown}': {error}"
             raise CompileError(failed, place=place) from error
+
+    def _named(self, model: str, own: Sidecar) -> Iterator[dict[str, Any]]:
+        """Give the tests that a sidecar uses by name."""
+        for use in own.use_test:
+            if use.name not in self.tests:
+                expected = f"(expected a [{use.name}] entry in test_definitions.toml)"
+                reason = f"model '{model}' references unknown named test '{use.name}' {expected}"
+                raise CompileError(f"failed to load models: {reason}", reason)
+            defined = self.tests[use.name].model_dump(exclude_unset=True)
+            yield defined | use.model_dump(exclude_unset=True, exclude={"name"})
 
     @staticmethod
     def _target(name: str, own: Sidecar, group: Sidecar, defaults: Sidecar) -> dict[str, str]:

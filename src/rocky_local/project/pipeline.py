@@ -147,20 +147,26 @@ class _CustomCheck(Closed):
     severity: Severity = "error"
 
 
+class _Overlap(Closed):
+    keys: Names
+    max_overlap_rows: Count = 0
+    severity: Severity = "error"
+
+
 class _Quarantine(Closed):
     enabled: bool = False
     mode: str = "split"
 
 
 class _Checks(Closed):
-    enabled: bool = True
+    enabled: bool = False
     row_count: Any = None
     column_match: Any = None
     freshness: _FreshnessCheck | None = None
     null_rate: _NullRate | None = None
     custom: list[_CustomCheck] | None = None
     assertions: list[Assertion] | None = None
-    cross_source_overlap: Any = None
+    cross_source_overlap: _Overlap | None = None
     anomaly_threshold_pct: float | None = None
     fail_on_error: bool = True
     quarantine: _Quarantine | None = None
@@ -235,5 +241,5 @@ class Pipeline(Table):
 
     @property
     def checks(self) -> dict[str, Any]:
-        """The `[checks]` table as written, empty when there is none or it is switched off."""
-        return self.raw.get("checks", {}) if self.checks_table.enabled else {}
+        """The `[checks]` table as written, empty when there is none."""
+        return dict(self.raw.get("checks", {}))

@@ -71,6 +71,21 @@ class _UnitTest(Table):
     expect: _Expect = Field(default_factory=_Expect)
 
 
+class NamedTest(Table):
+    """A test that is defined elsewhere, with what is different here."""
+
+    name: str
+    column: str = ""
+    severity: Severity = "error"
+
+
+class TestDefinitions(Table):
+    """The tests of `test_definitions.toml` by name."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Assertion] = Field(init=False)
+
+
 class Sidecar(Table):
     """A sidecar, `_defaults.toml` or a group (contract, 2.2)."""
 
@@ -87,6 +102,7 @@ class Sidecar(Table):
     classification: dict[str, str] = Field(default_factory=dict)
     freshness: _Freshness | None = None
     tests: list[Assertion] = Field(default_factory=list)
+    use_test: list[NamedTest] = Field(default_factory=list)
     test: list[_UnitTest] = Field(default_factory=list)
     skip: dict[str, bool] = Field(default_factory=dict)
 
@@ -123,6 +139,15 @@ def read_sidecar(path: Path) -> Sidecar:
         TomlError: It cannot be read.
     """
     return _table(path, Sidecar) if path.is_file() else Sidecar()
+
+
+def read_definitions(path: Path) -> dict[str, Assertion]:
+    """Return the tests that models may use by name; none where there is no file.
+
+    Raises:
+        TomlError: It cannot be read.
+    """
+    return _table(path, TestDefinitions).__pydantic_extra__ if path.is_file() else {}
 
 
 def _table(path: Path, kind: type[T]) -> T:

@@ -26,9 +26,19 @@ _EXPECTED = {
 }
 _KINDS = ((bool, "boolean"), (int, "integer"), (float, "floating point"), (list, "sequence"), (dict, "map"))
 _NEEDS = {
-    "expression": ["expression"],
+    "not_null": [],
+    "unique": [],
+    "accepted_values": ["values"],
     "relationships": ["to_table", "to_column"],
+    "expression": ["expression"],
+    "row_count_range": [],
+    "in_range": [],
     "regex_match": ["pattern"],
+    "aggregate": ["op", "cmp", "value"],
+    "composite": ["kind", "columns"],
+    "unique_expr": ["key_expr"],
+    "not_in_future": [],
+    "older_than_n_days": ["days"],
 }
 
 
@@ -72,10 +82,19 @@ class Assertion(Table):
     to_table: str = ""
     to_column: str = ""
     values: list[Any] = []
+    op: Literal["sum", "count", "avg", "min", "max"] = "count"
+    cmp: Literal["lt", "lte", "gt", "gte", "eq", "ne", "<", "<=", ">", ">=", "=", "==", "!=", "<>"] = "eq"
+    value: str = ""
+    kind: Literal["unique"] = "unique"
+    columns: Names = ()
+    key_expr: str = ""
+    days: Count = 0
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
-        for name in _NEEDS.get(self.type, ()):
+        if self.type not in _NEEDS:
+            raise ValueError(toml.unknown("variant", self.type, [*_NEEDS]))
+        for name in _NEEDS[self.type]:
             if name not in self.model_fields_set:
                 raise ValueError(f"missing field `{name}`")
         bounds = [(self.model_extra or {}).get(name, 0) for name in ("min", "max")]

@@ -79,10 +79,14 @@ def misplaced(reason: str, place: tuple[str | int, ...], text: str | None = None
         place: The keys that lead to it.
         text: The TOML text, to point at the line of the value if it has one of its own.
     """
-    section: list[str] = []
+    section: list[str | int] = []
+    entries: dict[str, int] = {}
     for number, line in enumerate(text.split("\n") if text else (), start=1):
         if header := _HEADER.match(line):
-            section = header["name"].split(".")
+            section = [*header["name"].split(".")]
+            if header["shown"].startswith("[["):
+                entries[header["name"]] = entries.get(header["name"], -1) + 1
+                section.append(entries[header["name"]])
         pair = _PAIR.match(line)
         here = [*section, *pair["name"].split(".")] if pair else section
         if (found := header or pair) and here == list(place):

@@ -81,6 +81,7 @@ type = "quality"
 catalog = "w"
 schema = "main"
 [pipeline.look.checks]
+enabled = true
 row_count = true
 [[pipeline.look.checks.assertions]]
 table = "t"

@@ -33,6 +33,7 @@ catalog = "w"
 schema = "out"
 table = "second"
 [pipeline.look.checks]
+enabled = true
 row_count = true
 [[pipeline.look.checks.assertions]]
 type = "expression"

@@ -22,6 +22,18 @@ _LAYER = '["message", "executing DAG layer"]'
 _PLAN = re.compile(r"[0-9a-f]{64}")
 # Traces, the catalogue that only the real engine writes, what ours remembers of queries, journals of the databases.
 _OWN = re.compile(r"/traces/|/catalog/|\.rocky/lineage\.json$|[.-]wal$|-shm$|^pipes-messages$")
+# What hooks hear of tables that are copied side by side, and of the checks on them.
+_CONCURRENT_EVENTS = {
+    "before_materialize": "copies",
+    "after_materialize": "copies",
+    "materialize_error": "copies",
+    "drift_detected": "copies",
+    "check_result": "checks",
+}
+_END_OF_A_TABLE = re.compile(r'\["event", "(after_materialize|materialize_error)"\]')
+_HOOK_OF_A_TABLE = re.compile(
+    r'"hook completed successfully".*"on_(\w+_materialize|materialize_error|drift_detected)"'
+)
 _STEP = re.compile(r'\["(?:rocky\.model\.fqn|node)", "([^"]+)"\]')
 # Lists whose order depends on which table finished first.
 _CONCURRENT_LISTS = {
@@ -64,6 +76,9 @@ def compare(recorded: Outcome, replayed: Outcome, *, root: str, ran_on: date) ->
             _messages(recorded.messages, theirs),
             _messages(replayed.messages or [], ours),
         )
+    if recorded.hooks is not None:
+        parts["hooks"] = (_hooks(recorded.hooks, theirs), _hooks(replayed.hooks or "", ours))
+        parts["hooks"][1][:] = _without_dropped(*parts["hooks"])
     if recorded.tables is not None:
         parts["tables"] = (_tables(recorded.tables), _tables(replayed.tables or []))
     return {
@@ -108,6 +123,17 @@ def _order_concurrent(value: Any, key: str = "") -> Any:
     return value
 
 
+def _free_overlaps(value: Pairs) -> Pairs:
+    """Take checks across sources from the table that happened to be copied first among those they are about."""
+    results = value.get("check_results")
+    for entry in list(results or ()):
+        across = [check for check in entry.get("checks") if check.get("contributing_tables")]
+        results += [Pairs([("asset_key", "<one of them>"), ("checks", [check])]) for check in across]
+        for check in across:
+            entry.get("checks").remove(check)
+    return value
+
+
 def _stdout(text: str, mask: Mask) -> list[str]:
     lines = text.splitlines()
     start = lines.index("{") if "{" in lines else len(lines)
@@ -121,7 +147,11 @@ def _stdout(text: str, mask: Mask) -> list[str]:
         return [*shown, f"not JSON: {error}", *rest.splitlines()]
     plain = _NUMBER.sub(": 0", rest)
     pretty = json.dumps(json.loads(plain), indent=2, ensure_ascii=False) == plain
-    return [*shown, *_render(_order_concurrent(mask.value(value))).splitlines(), f"two spaces: {pretty}"]
+    return [
+        *shown,
+        *_render(_order_concurrent(_free_overlaps(mask.value(value)))).splitlines(),
+        f"two spaces: {pretty}",
+    ]
 
 
 def _tracing_line(text: str, mask: Mask) -> tuple[str, str] | None:
@@ -153,6 +183,8 @@ def _entries(text: str) -> list[str]:
 def _stderr(text: str, mask: Mask) -> list[str]:
     lines: list[tuple[bool, str]] = []
     for raw in _entries(text):
+        if _HOOK_OF_A_TABLE.search(raw):
+            continue
         parsed = _tracing_line(raw, mask)
         if parsed is None:
             beside = _HUMAN.match(raw) and any(message in raw for message in _CONCURRENT_LINES)
@@ -188,8 +220,33 @@ def _messages(lines: list[str], mask: Mask) -> list[str]:
     shown = []
     for line in lines:
         compact = json.dumps(json.loads(line), separators=(",", ":"), ensure_ascii=False) == line
-        shown.append(json.dumps([mask.value(_load(line)), compact], ensure_ascii=False))
+        message = mask.value(_load(line))
+        if ((message.get("params") or Pairs()).get("metadata") or Pairs()).get("contributing_tables"):
+            message.get("params").remove(("asset_key", message.get("params").get("asset_key")))
+        shown.append(json.dumps([message, compact], ensure_ascii=False))
     return sorted(shown)
+
+
+def _hooks(text: str, mask: Mask) -> list[str]:
+    """What the hooks were told, one object after the other; those on tables side by side have no order."""
+    told: list[Pairs] = []
+    decoder, rest = json.JSONDecoder(object_pairs_hook=Pairs), text.lstrip()
+    while rest:
+        event, end = decoder.raw_decode(rest)
+        pretty = json.dumps(json.loads(rest[:end]), indent=2, ensure_ascii=False) == rest[:end]
+        event.append(("pretty", pretty))
+        told.append(Pairs((k, Pairs(sorted(v)) if k == "metadata" else v) for k, v in mask.value(event)))
+        rest = rest[end:].lstrip()
+    result: list[str] = []
+    for kind, group in groupby(told, key=lambda event: _CONCURRENT_EVENTS.get(event.get("event"), "")):
+        shown = [json.dumps(event, ensure_ascii=False) for event in group]
+        result += sorted(shown) if kind else shown
+    return result
+
+
+def _without_dropped(recorded: list[str], replayed: list[str]) -> list[str]:
+    """Leave out the ends of tables that the real engine does not tell its hooks, but not those that it does."""
+    return [line for line in replayed if line in recorded or not _END_OF_A_TABLE.search(line)]
 
 
 def _tables(tables: list[dict[str, Any]]) -> list[str]:

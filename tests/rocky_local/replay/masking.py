@@ -14,7 +14,7 @@ _VARYING_NUMBERS = re.compile(
     r"(_ms|^lag_seconds|^pid|^mean|^std_dev|^latest_z_score|^compute_cost_per_run)$"
 )
 _VARYING_STRINGS = {"sql_hash", "recipe_identity", "plan_id", "hostname", "session_id"}
-_UNORDERED_STRINGS = {"missing"}
+_UNORDERED_STRINGS = {"missing", "contributing_tables"}
 _TEXT_RULES = [
     (re.compile(r"run-apply-[0-9a-f-]{36}"), "<run-apply>"),
     (re.compile(r"run-20(?!000101)\d{6}-\d{6}-\d{3}"), "<run>"),

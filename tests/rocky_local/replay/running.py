@@ -31,6 +31,14 @@ _LIGHTER = {
 }
 # Cases that ran while something else held a lock; what held it ends before any other case.
 _BESIDE_ANOTHER = re.compile(r"locked|_while_|_own_state_path")
+# Every event, each told to the same command; this is how the hooks were recorded.
+_EVENTS = (
+    "pipeline_start discover_complete compile_complete pipeline_complete pipeline_error before_materialize "
+    "after_materialize materialize_error before_model_run after_model_run model_error before_checks check_result "
+    "after_checks drift_detected anomaly_detected state_synced budget_breach"
+)
+_HOOK = '[[hook.on_{}]]\ncommand = "cat >> hooks.txt; echo >> hooks.txt"\n'
+HOOKS = "\n" + "".join(map(_HOOK.format, _EVENTS.split()))
 _HEX = re.compile(r"^[0-9a-f]{64}$")
 
 
@@ -84,6 +92,9 @@ class Replay:
                 shutil.copytree(source, self.work) if source.exists() else self.work.mkdir(parents=True)
             elif "background" in action:
                 self._start_background(action["background"])
+            elif "add_hooks" in action:
+                with (self.work / action["add_hooks"]).open("a") as config:
+                    config.write(HOOKS)
             elif "write_file" in action:
                 (self.work / action["write_file"]).write_text(action["text"])
             elif "remove" in action:
@@ -123,6 +134,8 @@ class Replay:
     def _run_process(self, case: Case, work: Path) -> Outcome:
         argv = [self._plan_id(arg, case) if _HEX.match(arg) else arg for arg in case.argv]
         env, messages = _environment(case, work)
+        hooks = work / "hooks.txt"
+        hooks.unlink(missing_ok=True)
         cwd = work / case.extra.get("run_from_subdirectory", "")
         cwd.mkdir(exist_ok=True)
         out, err = self.folder / "stdout", self.folder / "stderr"
@@ -151,6 +164,7 @@ class Replay:
             messages.read_text().splitlines() if messages.exists() else None,
             _tables(work) if recorded is not None and recorded.tables is not None else None,
             [path.relative_to(work).as_posix() for path in work.rglob("*") if path.is_file()],
+            hooks.read_text() if hooks.exists() else "",
         )
 
     def _start_background(self, description: str) -> None:

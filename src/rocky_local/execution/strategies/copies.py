@@ -41,6 +41,10 @@ class CopyStrategy(ABC):
             watermark: Where the last copy ended, in nanoseconds since 1970.
         """
 
+    def preview(self, copy: TableCopy, target: str, columns: list[Column]) -> str:
+        """Return the statement as plans show it, which do not look at watermarks."""
+        return self.sql(copy, target, columns, 0)
+
 
 class FullRefreshCopy(CopyStrategy):
     """Replace the copy by everything in the source."""
@@ -76,11 +80,21 @@ class MergeCopy(CopyStrategy):
         Raises:
             EngineError: No keys are configured.
         """
-        if not copy.merge_keys:
-            raise EngineError(f"merge strategy for '{target}' needs merge_keys; set them on the override")
+        self._check(copy, target)
         keys = {key.lower() for key in copy.merge_keys}
         others = [column.name for column in columns if column.name.lower() not in keys]
         return merge_sql(target, copy.select(), copy.merge_keys, others)
+
+    def preview(self, copy: TableCopy, target: str, columns: list[Column]) -> str:
+        """Return the statement as plans show it."""
+        self._check(copy, target)
+        hint = "-- preview: duckdb resolves explicit UPDATE/INSERT columns from the live source at run time"
+        return f"{merge_sql(target, copy.select(), copy.merge_keys, None)}\n{hint}"
+
+    @staticmethod
+    def _check(copy: TableCopy, target: str) -> None:
+        if not copy.merge_keys:
+            raise EngineError(f"merge strategy for '{target}' needs merge_keys; set them on the override")
 
 
 class ViewCopy(CopyStrategy):
