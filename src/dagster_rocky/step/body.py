@@ -81,7 +81,8 @@ def run_step(
         lookback=running.lookback,
         per_run=running.per_run,
     )
-    newer = code_versions([node for node in selection.nodes if node not in set(selection.finished())])
+    built = {node.spec.key for node in selection.finished()}
+    newer = code_versions([node for node in selection.nodes if node.spec.key not in built])
     if newer:
         names = ", ".join(sorted(key.to_user_string() for key in newer))
         context.log.warning(
