@@ -186,7 +186,16 @@ def test_structures_keep_their_shape() -> None:
 
 
 def test_commands_hide_what_an_engine_is_trusted_with() -> None:
-    argv = ["rocky", "run", "--idempotency-key", "k 1", "--governance-override", '{"a": "b c"}', "--var", "token=x y"]
+    argv = [
+        "rocky",
+        "run",
+        "--idempotency-key",
+        "k 1",
+        "--governance-override",
+        '{"a": "b c"}',
+        "--var",
+        "token=x y",
+    ]
     argv += ["--filter", "shop=o'brien", "--var", "region=north"]
     shown = SecretMasker().mask_command(argv)
 
@@ -205,5 +214,3 @@ def test_failures_are_masked_in_words_and_metadata() -> None:
     assert S not in str(masked.metadata)
     assert masked.metadata["rocky/size"].value == 3
     assert masked.kind == "no_json"
-
-
