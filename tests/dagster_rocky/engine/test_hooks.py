@@ -6,6 +6,7 @@ import subprocess
 import tomllib
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def read_in_pieces(folder: Path, content: bytes, cuts: list[int]) -> list[Engine
     reader = HookReader(path)
     found: list[EngineEvent] = []
     places = [0, *sorted(cut % (len(content) + 1) for cut in cuts), len(content)]
-    for start, stop in zip(places, places[1:], strict=False):
+    for start, stop in pairwise(places):
         with path.open("ab") as file:
             file.write(content[start:stop])
         found += reader.read()
@@ -127,9 +128,9 @@ def test_a_recorded_run_with_hooks_ends_alike_in_all_modes(
     options = RunOptions(live_after_seconds=live_after)
     runs = [run_step(engine, mode, assets, options=options) for mode in MODES]
 
-    assert all(run.success for run in runs)
+    assert assets
     for run in runs:
-        assert len(run.materialized) == len(assets)
+        assert run.success
         assert run.materialized == runs[0].materialized
         assert run.observed == runs[0].observed
         assert any(line.startswith("rocky: [1/") for line in run.logs)

@@ -187,7 +187,7 @@ def test_a_runtime_folder_that_others_may_write_is_refused(tmp_path: Path, monke
     (tmp_path / f"dagster-rocky-{os.getuid()}").mkdir()
     (tmp_path / f"dagster-rocky-{os.getuid()}").chmod(0o777)
     with (
-        pytest.raises(dg.Failure, match="Cannot keep lock files in .*open to other users.*TMPDIR"),
+        pytest.raises(dg.Failure, match=r"Cannot keep lock files in .*open to other users.*TMPDIR"),
         engine_locks([Path("/proc/nowhere/wh.duckdb")], timeout_seconds=1, logger=None),
     ):
         pass
