@@ -109,7 +109,6 @@ def test_exit_code_with_json_keeps_what_is_reported(make_engine: Make, mode: str
 
 def test_usage_error_says_what_was_refused(make_engine: Make, mode: str) -> None:
     engine = make_engine("""
-        if "--version" in sys.argv: print("rocky 1.71.0"); sys.exit(0)
         sys.stderr.write("error: unexpected argument '--nope' found\\n"); sys.exit(2)
     """)
     run = run_step(engine, mode, [A])
@@ -117,14 +116,14 @@ def test_usage_error_says_what_was_refused(make_engine: Make, mode: str) -> None
     assert run.failure and "unexpected argument '--nope'" in str(run.failure.description)
 
 
-def test_engine_that_is_too_old_says_so(make_engine: Make, mode: str) -> None:
-    engine = make_engine("""
-        if "--version" in sys.argv: print("rocky 1.20.3"); sys.exit(0)
-        sys.stderr.write("error: unexpected argument '--nope' found\\n"); sys.exit(2)
-    """)
-    run = run_step(engine, mode, [A])
+def test_engine_that_is_too_old_says_so(
+    make_engine: Make, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STAND_IN_VERSION", "1.20.3")
+    run = run_step(make_engine('open("ran", "w"); say(result(["a"]))'), mode, [A])
 
     assert run.failure and "too old: it says 1.20.3" in str(run.failure.description)
+    assert run.materialized == {}
 
 
 @pytest.mark.parametrize("kind", ["missing", "folder", "not-executable"])

@@ -5,10 +5,11 @@ from collections.abc import Callable
 import dagster as dg
 import pytest
 
+from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.engine.request import RunRequest
 from dagster_rocky.planning.plan import PlannedRun, Unit
 from dagster_rocky.resource import RockyResource
-from support.stand_in import run_step, table_asset
+from support.stand_in import MODES, run_step, table_asset
 
 Make = Callable[..., RockyResource]
 A, B = table_asset("a", checks=["row_count", "null_rate:email"]), table_asset("b")
@@ -30,9 +31,13 @@ RUN_WITH_HOOKS = """
 """
 
 
-def test_modes_end_with_the_same_events(make_engine: Make) -> None:
+@pytest.mark.parametrize("live_after", [0, 60], ids=["at-once", "held"])
+def test_modes_end_with_the_same_events(make_engine: Make, live_after: float) -> None:
     engine = make_engine(RUN_WITH_HOOKS)
-    runs = {mode: run_step(engine, mode, [A, B]) for mode in ("buffered", "streaming", "pipes")}
+    runs = {
+        mode: run_step(engine, mode, [A, B], options=RunOptions(live_after_seconds=live_after))
+        for mode in MODES
+    }
 
     reference = runs["buffered"]
     assert reference.success
@@ -41,7 +46,7 @@ def test_modes_end_with_the_same_events(make_engine: Make) -> None:
         assert run.observed == reference.observed
         assert run.checks == reference.checks
     assert reference.materialized["a"]["rocky/duration_seconds"] == 1.2
-    completed = dict(reference.observed)["b"]
+    completed = reference.materialized["b"] if live_after else dict(reference.observed)["b"]
     assert completed["rocky/cost_usd"] == 0.5
     assert completed["rocky/strategy"] == "full_refresh"
     assert completed["rocky/watermark"] == "2026-01-01T00:00:00Z"
@@ -49,7 +54,7 @@ def test_modes_end_with_the_same_events(make_engine: Make) -> None:
 
 
 def test_a_hook_makes_a_materialization_while_the_engine_runs(make_engine: Make, mode: str) -> None:
-    run = run_step(make_engine(RUN_WITH_HOOKS), mode, [A, B])
+    run = run_step(make_engine(RUN_WITH_HOOKS), mode, [A, B], options=RunOptions(live_after_seconds=0))
 
     first = run.instance.all_logs(run.result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)[0]
     end = run.instance.all_logs(run.result.run_id, of_type=dg.DagsterEventType.STEP_SUCCESS)[0]
