@@ -17,7 +17,7 @@ from dagster.components.testing.test_cases import TestTranslation
 
 from dagster_rocky import RockyComponent, build_rocky_definitions
 from dagster_rocky.project.snapshot import ProjectSnapshot
-from dagster_rocky.project.state import RefreshFailed
+from dagster_rocky.project.state import RefreshFailed, state_key
 from support.recorded import ENGINE, copy_project
 
 
@@ -43,8 +43,21 @@ class Project:
             self.snapshots(recorded).write(self.state_path(name))
         return folder
 
-    def state_path(self, name: str) -> Path:
-        key = re.sub(r"[^A-Za-z0-9._-]", "__", f"RockyComponent[{name}]")
+    def key(self, name: str, config: str | None = None) -> str:
+        """The key of the component's state."""
+        defs = self.sandbox.defs_folder_path
+        module = f"{defs.parent.name}.defs"
+        path = defs / name / (config or "rocky.toml")
+        return state_key(
+            "RockyComponent",
+            name,
+            module=module,
+            project_root=self.root,
+            config_path=path.parent.resolve() / path.name,
+        )
+
+    def state_path(self, name: str, config: str | None = None) -> Path:
+        key = re.sub(r"[^A-Za-z0-9._-]", "__", self.key(name, config))
         path: Path = self.sandbox.defs_folder_path / ".local_defs_state" / key / "state"
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
@@ -134,7 +147,7 @@ def test_components_of_one_project_share_its_graph(project):
     (shape / "defs.yaml").write_text(
         yaml.safe_dump({"type": "dagster_rocky.RockyComponent", "attributes": body})
     )
-    project.snapshots("chained").write(project.state_path("shape"))
+    project.snapshots("chained").write(project.state_path("shape", "../intake/rocky.toml"))
     assert folder.is_dir()
     with project.defs() as defs:
         graph = defs.resolve_asset_graph()
@@ -152,6 +165,11 @@ def test_components_of_one_project_share_its_graph(project):
         ({"run": {"timeout": 3}}, "timeout"),
         ({"run": {"timeout_seconds": -1}}, "timeout_seconds"),
         ({"parallelism": 0}, "parallelism"),
+        (
+            {"run": {"governance_override": {"workspace_ids": []}}},
+            r"run\.governance_override: workspace_ids is empty",
+        ),
+        ({"partitions": {"per_run": 0}}, "per_run"),
         ({"partitions": {"dynamic": True}}, r"partitions\.by"),
         ({"partitions": {"every": "day"}}, r"partitions\.start"),
         ({"partitions": {"lookback": -1}}, "lookback"),
@@ -220,6 +238,30 @@ def test_a_filter_that_no_table_fits_is_said(project, caplog):
     assert "fleet=pacific" not in caplog.text
 
 
+def test_an_empty_list_of_workspaces_may_be_meant(project):
+    override = {"workspace_ids": [], "allow_empty_workspace_ids": True}
+    project.add("buoys", run={"governance_override": override})
+    assert project.asset_keys()
+
+
+def test_a_linked_config_is_of_the_folder_that_it_is_linked_from(project, tmp_path):
+    folder = project.add("buoys", state=False, binary_path=str(ENGINE))
+    mounted = tmp_path / "..2026_11_26"
+    mounted.mkdir()
+    (folder / "rocky.toml").rename(mounted / "rocky.toml")
+    (folder / "rocky.toml").symlink_to(mounted / "rocky.toml")
+    assert "buoys/shaped/wave_all" in project.asset_keys()
+    assert not list(mounted.glob("*.duckdb"))
+
+
+def test_an_empty_models_folder_is_a_graph_without_models(project):
+    folder = project.add("buoys", state=False, binary_path=str(ENGINE))
+    for file in (folder / "models").iterdir():
+        file.unlink()
+    assert project.asset_keys()
+    assert "buoys/shaped/wave_all" not in project.asset_keys()
+
+
 def test_a_stale_state_is_said_in_log_and_metadata(project, caplog):
     folder = project.add("buoys")
     with (folder / "models" / "wave_all.sql").open("a") as file:
@@ -231,9 +273,10 @@ def test_a_stale_state_is_said_in_log_and_metadata(project, caplog):
     assert "refresh-defs-state" in caplog.text
 
 
-def test_an_unreadable_state_is_made_anew(project):
+@pytest.mark.parametrize("content", ['{"version": 1, "mod', "{}"])
+def test_an_unreadable_state_is_made_anew(project, content):
     project.add("buoys", state=False, binary_path=str(ENGINE))
-    project.state_path("buoys").write_text('{"version": 1, "mod')
+    project.state_path("buoys").write_text(content)
     assert "buoys/shaped/wave_all" in project.asset_keys()
 
 
@@ -241,7 +284,9 @@ def test_the_state_key_is_the_place_of_the_component_or_what_is_set(project):
     folder = project.add("deep/buoys")
     with project.sandbox.build_component_tree() as tree:
         component = tree.load_component(folder)
-        assert component.defs_state_config.key == "RockyComponent[deep/buoys]"
+        assert component.defs_state_config.key == project.key("deep/buoys")
+        package = project.sandbox.defs_folder_path.parent.name
+        assert component.defs_state_config.key.startswith(f"RockyComponent[{package}/deep/buoys-")
     document = yaml.safe_load((folder / "defs.yaml").read_text())
     document["attributes"]["defs_state"] = {"management_type": "LOCAL_FILESYSTEM", "key": "mine"}
     (folder / "defs.yaml").write_text(yaml.safe_dump(document))

@@ -9,8 +9,8 @@ import re
 from pathlib import Path
 from uuid import uuid4
 
+import dagster as dg
 import pytest
-from dagster import UPathDefsStateStorage
 from dagster._core.storage.defs_state.base import set_defs_state_storage
 from dagster.components import DefsStateConfig
 from dagster_shared.serdes.objects.models.defs_state_info import DefsStateManagementType
@@ -81,7 +81,9 @@ def test_the_latest_version_of_a_state_is_downloaded(tmp_path):
     uploaded, fetched = tmp_path / "uploaded", tmp_path / "fetched"
     uploaded.write_text("{}")
     assert not _dagster.download_latest_state("key", fetched)
-    storage = UPathDefsStateStorage(UPath(tmp_path / "storage"))
+    storage = dg.UPathDefsStateStorage(UPath(tmp_path / "storage"))
+    instance = dg.DagsterInstance.ephemeral()
+    storage.register_instance(instance)
     with set_defs_state_storage(storage):
         assert not _dagster.download_latest_state("key", fetched)
         storage.upload_state_from_path("key", version="1", path=uploaded)

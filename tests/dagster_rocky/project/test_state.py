@@ -1,14 +1,25 @@
 """The state: compact, versioned, whole or not at all, and kept when the engine cannot answer."""
 
+import errno
 import json
+import re
 import sys
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster.components import DefsStateConfig, DefsStateConfigArgs
 
 from dagster_rocky.project.snapshot import ProjectSnapshot, UnreadableState, fingerprint
-from dagster_rocky.project.state import RefreshFailed, describe_staleness, read_state, write_state
+from dagster_rocky.project.state import (
+    RefreshFailed,
+    describe_staleness,
+    read_or_make_state,
+    read_state,
+    require_place,
+    state_key,
+    write_state,
+)
 from dagster_rocky.resource import RockyResource
 from support.recorded import ENGINE, copy_project
 
@@ -28,8 +39,14 @@ def test_a_state_survives_its_file(snapshots, tmp_path, name):
     [
         ('{"version": 1, "pipe', "do not fit"),
         ("", "do not fit"),
+        ("[]", "do not fit"),
+        ("null", "do not fit"),
+        ("{}", "names no format"),
+        ('{"engine_version": "1.71.0", "pipelines": []}', "names no format"),
+        ('{"version": 1}', "format 1"),
         ('{"version": 99}', "format 99"),
-        ('{"surprise": 1}', "do not fit"),
+        ('{"surprise": 1}', "surprise"),
+        ('{"version": 2, "models": [{"name": 3}]}', r"models\.0"),
     ],
 )
 def test_what_is_no_state_is_named_with_the_way_out(tmp_path, content, said):
@@ -193,3 +210,69 @@ def test_the_snapshot_holds_no_default_values(snapshots, tmp_path):
     assert ":null" not in path.read_text()
     assert path.stat().st_size < 4_000
     assert ProjectSnapshot.read(path).pipelines[0].sources[0].tables
+
+
+def test_a_snapshot_without_anything_survives_its_file_too(tmp_path):
+    ProjectSnapshot().write(tmp_path / "state")
+    assert ProjectSnapshot.read(tmp_path / "state") == ProjectSnapshot()
+
+
+def test_a_state_that_cannot_be_written_says_why(tmp_path):
+    folder = copy_project("broken/no_models", tmp_path / "project")
+    resource = RockyResource(binary_path=str(ENGINE), config_path=str(folder / "rocky.toml"))
+    (tmp_path / "file").touch()
+    with pytest.raises(RefreshFailed, match=r"(?s)could not be refreshed.*(NotADirectory|FileExists)Error"):
+        write_state(resource, tmp_path / "file" / "state", "key")
+
+
+def key_of(
+    root: Path, module: str = "warehouse.defs", place: str = "flights", config: str = "x/rocky.toml"
+) -> str:
+    return state_key("RockyComponent", place, module=module, project_root=root, config_path=root / config)
+
+
+def named(root: Path, name: str) -> Path:
+    root.mkdir(parents=True)
+    (root / "pyproject.toml").write_text(f'[project]\nname = "{name}"\n')
+    return root
+
+
+def test_a_key_is_of_the_project_and_not_of_the_machine(tmp_path):
+    here, there = named(tmp_path / "here", "warehouse"), named(tmp_path / "else" / "where", "warehouse")
+    assert key_of(here) == key_of(there)
+    assert re.fullmatch(r"RockyComponent\[warehouse/flights-[0-9a-f]{6}\]", key_of(here))
+    others = [
+        key_of(named(tmp_path / "other", "shop")),
+        key_of(here, module="shop.defs"),
+        key_of(here, place="trains"),
+        key_of(here, config="y/rocky.toml"),
+    ]
+    assert len({key_of(here), *others}) == 5
+
+
+def test_a_missing_state_that_is_kept_elsewhere_says_what_to_run(tmp_path):
+    config = DefsStateConfig.from_args(DefsStateConfigArgs.versioned_state_storage(), default_key="my-key")
+    with pytest.raises(RefreshFailed, match=r"dg utils refresh-defs-state --defs-state-key 'my-key'"):
+        read_or_make_state(None, config, tmp_path, lambda: pytest.fail("it was made"))
+
+
+def test_an_unreadable_state_that_is_kept_elsewhere_is_not_replaced(tmp_path):
+    config = DefsStateConfig.from_args(DefsStateConfigArgs.versioned_state_storage(), default_key="my-key")
+    (tmp_path / "state").write_text("{}")
+    with pytest.raises(UnreadableState, match="refresh-defs-state"):
+        read_or_make_state(tmp_path / "state", config, tmp_path, lambda: pytest.fail("it was made"))
+
+
+def test_a_project_that_cannot_be_written_says_what_to_run(tmp_path, monkeypatch):
+    config = DefsStateConfig.from_args(DefsStateConfigArgs.local_filesystem(), default_key="my-key")
+
+    def refuse(*_: object) -> Path:
+        raise OSError(errno.EROFS, "Read-only file system", str(tmp_path))
+
+    monkeypatch.setattr("dagster_rocky._dagster.local_state_path", refuse)
+    with pytest.raises(
+        RefreshFailed, match=r"Read-only file system.*refresh-defs-state --defs-state-key 'my-key'"
+    ):
+        require_place(config, tmp_path)
+    with pytest.raises(RefreshFailed, match="Read-only file system"):
+        read_or_make_state(None, config, tmp_path, lambda: pytest.fail("it was made"))

@@ -2,14 +2,17 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import click
 import dagster as dg
 import pytest
 import yaml
+from dagster.components.testing import create_defs_folder_sandbox
 from pydantic import ValidationError
 
 from dagster_rocky.yaml.scaffolding import RockyComponentScaffolder, RockyScaffoldParams, templates_folder
@@ -276,3 +279,40 @@ def test_dg_scaffold_refuses_a_wrong_mode(project: Path):
     )
     assert "'buffered', 'streaming' or 'pipes'" in said
     assert not (project / "fresh" / "defs" / "hello").exists()
+
+
+@pytest.mark.parametrize("odd", ["a{%b", "a{{b}}", "a{#b", "a b'c"])
+def test_braces_in_a_path_are_no_template(tmp_path, monkeypatch, odd):
+    config = tmp_path / odd / "rocky.toml"
+    config.parent.mkdir()
+    config.write_text("")
+    engine = config.parent / "engine"
+    engine.touch()
+    folder = tmp_path / "defs" / "flights"
+    monkeypatch.chdir(tmp_path)
+    scaffold(folder, config_path=f"{odd}/rocky.toml", binary_path=f"{odd}/engine")
+    with create_defs_folder_sandbox() as sandbox:
+        written = sandbox.defs_folder_path / "flights"
+        shutil.copytree(folder, written)
+        with sandbox.build_component_tree() as tree:
+            component = tree.load_component(written)
+    beside = written.parent.parent / odd
+    assert component.config_path == str(beside / "rocky.toml")
+    assert component.binary_path == str(beside / "engine")
+
+
+def test_a_template_for_the_binary_stays_one(tmp_path):
+    (tmp_path / "rocky.toml").write_text("")
+    scaffold(
+        tmp_path / "flights", config_path=str(tmp_path / "rocky.toml"), binary_path="{{ env.ROCKY_BIN }}"
+    )
+    document = yaml.safe_load((tmp_path / "flights" / "defs.yaml").read_text())
+    assert document["attributes"]["binary_path"] == "{{ env.ROCKY_BIN }}"
+
+
+def test_a_path_that_is_not_utf_8_is_one_clear_error(tmp_path):
+    config = Path(os.fsdecode(os.fsencode(tmp_path) + b"/fl\xfcge/rocky.toml"))
+    config.parent.mkdir()
+    config.write_text("")
+    with pytest.raises(click.ClickException, match=r"fl.ge/rocky\.toml' is not UTF-8.*rename its folders"):
+        scaffold(tmp_path / "flights", config_path=str(config))
