@@ -47,8 +47,20 @@ def test_a_component_with_filters_never_runs_without_one(load):
     assert loaded.calls() == ["run --pipeline landing --filter operator=lagoon"]
 
 
-def test_models_run_one_by_one_where_the_pipeline_has_partitions(load):
+def test_some_models_are_one_run_where_the_pipeline_has_partitions(load):
     loaded = load("marts")
+    ran = loaded.run('key:"bakery/staging/stg_shops" or key:"bakery/marts/dim_shop"')
+    assert ran.success, ran.failures
+    assert loaded.calls() == ["run --pipeline marts"]
+    assert ran.materialized == [("bakery/marts/dim_shop", None), ("bakery/staging/stg_shops", None)]
+    tables = loaded.sql("select table_name from duckdb_tables() where schema_name = 'marts'")
+    assert tables == [("dim_shop",)]
+
+
+def test_models_that_cannot_be_copied_in_part_run_one_by_one(load):
+    loaded = load("marts")
+    group = loaded.folder / "models" / "groups" / "region_marts.toml"
+    group.write_text("enforce = true\n" + group.read_text())
     ran = loaded.run('key:"bakery/staging/stg_shops" or key:"bakery/marts/dim_shop"')
     assert ran.success, ran.failures
     assert loaded.calls() == [
@@ -231,8 +243,7 @@ def test_a_retry_asks_the_engine_only_for_what_is_missing(load):
     assert ran.success, ran.failures
     assert loaded.calls() == [
         "run --pipeline maps",
-        "run --pipeline maps --model b_dates",
-        "run --pipeline maps --model d_calendar",
+        "run --pipeline maps",
     ]
     repeated = ran.metadata["atlas/drawn/a_names", None]
     assert repeated["rocky/reason"] == "built by an earlier attempt of this step"
