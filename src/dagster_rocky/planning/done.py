@@ -12,6 +12,7 @@ _RESUMES = "dagster/is_resume_retry"
 _RETRY_NUMBER = "dagster/retry_number"
 _STRATEGY = "dagster/retry_strategy"
 _ROOT = "dagster/root_run_id"
+_PARENT = "dagster/parent_run_id"
 _ALL_STEPS = "ALL_STEPS"
 
 
@@ -88,7 +89,7 @@ def _tries_before(context: dg.AssetExecutionContext) -> list[dg.DagsterRun]:
     own = context.run
     if not _goes_on(own):
         return []
-    root = own.tags.get(_ROOT) or own.root_run_id
+    root = own.root_run_id or own.tags.get(_ROOT)
     if root is None:
         return []
     instance = context.instance
@@ -110,9 +111,8 @@ def _goes_on(run: dg.DagsterRun) -> bool:
 
 def _start_of(run: dg.DagsterRun, group: Mapping[str, dg.DagsterRun]) -> str:
     """The run at which the work of this one began."""
-    while _goes_on(run) and run.parent_run_id is not None:
-        parent = group.get(run.parent_run_id)
-        if parent is None:
-            return run.parent_run_id
-        run = parent
+    while _goes_on(run) and (parent := run.parent_run_id or run.tags.get(_PARENT)):
+        if parent not in group:
+            return parent
+        run = group[parent]
     return run.run_id

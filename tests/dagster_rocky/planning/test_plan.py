@@ -1,5 +1,6 @@
 """Selections become the fewest engine runs, and those touch what was selected."""
 
+from dataclasses import replace
 from itertools import combinations, product
 
 import dagster as dg
@@ -264,3 +265,23 @@ def test_fifty_thousand_tables_are_planned_in_a_moment():
     plan = plan_runs(selected, tables)
     assert len(plan) == 4
     assert sum(len(run.extras) for run in plan) == 40
+
+
+@settings(max_examples=200, deadline=None)
+@given(projects(), st.sets(st.sampled_from(["s0", "s1", "s2", "s3"])))
+def test_a_source_that_the_engine_refuses_takes_nothing_else_with_it(project, refused):
+    """The engine ends a run that touches such a schema before it copies anything (contract, section 18)."""
+    plain, chosen = project
+    tables = {
+        asset.engine_key: replace(
+            asset,
+            target=f"wh.lake__{asset.source_id}{' corp' if asset.source_id in refused else ''}.{asset.name}",
+        )
+        for asset in plain
+    }
+    owed = []
+    for run in plan_runs([tables[asset.engine_key] for asset in chosen], list(tables.values())):
+        touched = {tables[key].source_id for key in touched_by(run.request.filter, list(tables.values()))}
+        assert len(touched) == 1 or not touched & refused
+        owed += [asset.engine_key for asset in run.assets]
+    assert sorted(owed) == sorted(asset.engine_key for asset in chosen)

@@ -47,18 +47,26 @@ def test_a_component_with_filters_never_runs_without_one(load):
     assert loaded.calls() == ["run --pipeline landing --filter operator=lagoon"]
 
 
-def test_chosen_models_are_one_run_and_nothing_else_though_the_pipeline_has_partitions(load):
+def test_some_models_are_one_run_where_the_pipeline_has_partitions(load):
     loaded = load("marts")
     ran = loaded.run('key:"bakery/staging/stg_shops" or key:"bakery/marts/dim_shop"')
     assert ran.success, ran.failures
     assert loaded.calls() == ["run --pipeline marts"]
-    built = {"bakery/marts/dim_shop", "bakery/staging/stg_shops"}
-    assert {key for key, _ in ran.materialized} == built
-    tables = loaded.sql("SELECT table_schema || '.' || table_name FROM information_schema.tables")
-    assert {name for (name,) in tables if name.split(".")[0] in {"marts", "staging"}} == {
-        "marts.dim_shop",
-        "staging.stg_shops",
-    }
+    assert ran.materialized == [("bakery/marts/dim_shop", None), ("bakery/staging/stg_shops", None)]
+    tables = loaded.sql("select table_name from duckdb_tables() where schema_name = 'marts'")
+    assert tables == [("dim_shop",)]
+
+
+def test_models_that_cannot_be_copied_in_part_run_one_by_one(load):
+    loaded = load("marts")
+    group = loaded.folder / "models" / "groups" / "region_marts.toml"
+    group.write_text("enforce = true\n" + group.read_text())
+    ran = loaded.run('key:"bakery/staging/stg_shops" or key:"bakery/marts/dim_shop"')
+    assert ran.success, ran.failures
+    assert loaded.calls() == [
+        "run --pipeline marts --model stg_shops",
+        "run --pipeline marts --model dim_shop",
+    ]
 
 
 def test_a_range_of_hours_is_one_run_with_a_materialization_each(load):
