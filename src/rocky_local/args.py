@@ -64,7 +64,8 @@ _EXCLUSIVE = {
 }
 # Flags of the real engine that change what a command does, and that only it knows.
 _LEFT_OUT = ("--watch", "--defer-to", "--cache-ttl", "--output-file", "--target", "--truncate")
-_STATE_FILE = ".rocky-state.redb"
+# A name of its own, so that both engines live in one project; where it lies is the real engine's rule.
+STATE_FILE = ".rocky-state.local.sqlite"
 
 
 @dataclass
@@ -104,9 +105,9 @@ class Arguments:
         if path := self.get("state-path"):
             return Path(path)
         if namespace := self.get("state-namespace"):
-            return Path("models", ".rocky-state", f"{namespace}.redb")
-        beside = Path("models").is_dir() and not Path(_STATE_FILE).exists()
-        return Path("models", _STATE_FILE) if beside else Path(_STATE_FILE)
+            return Path("models", ".rocky-state", f"{namespace}.local.sqlite")
+        beside = Path("models").is_dir() and not Path(STATE_FILE).exists()
+        return Path("models", STATE_FILE) if beside else Path(STATE_FILE)
 
     def get(self, name: str) -> str | None:
         """Return the value of an option, or None."""

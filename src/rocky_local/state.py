@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rocky_local import clock, tracing
+from rocky_local.args import STATE_FILE
 from rocky_local.errors import EngineError
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 SCHEMA_VERSION = 22
-LEGACY_NAME = ".rocky-state.redb"
 _INVALID = "database error: I/O error: invalid data"
 _RESUMABLE_RUNS = 20
 _PATIENCE_SECONDS = 0.3
@@ -51,12 +51,20 @@ class Claim(NamedTuple):
 
 def warn_of_legacy_place() -> None:
     """Log that the state file is beside a models folder and not in it; every command says so."""
-    if Path(LEGACY_NAME).exists() and Path("models").is_dir():
-        tracing.Log("rocky::state_path").warn(
-            f"using legacy state file `{LEGACY_NAME}` in the current directory. The canonical location is "
-            f"`models/{LEGACY_NAME}`; move the file there to silence this warning. The CLI will keep honouring the "
-            "CWD fallback for now, but it is deprecated and may be removed in a future release."
+    if not (Path(STATE_FILE).exists() and Path("models").is_dir()):
+        return
+    text = (
+        f"using legacy state file `{STATE_FILE}` in the current directory. The canonical location is "
+        f"`models/{STATE_FILE}`; move the file there to silence this warning. The CLI will keep honouring the "
+        "CWD fallback for now, but it is deprecated and may be removed in a future release."
+    )
+    if Path("models", STATE_FILE).exists():
+        text = (
+            f"two Rocky state files detected: `{STATE_FILE}` (CWD, in use) and `models/{STATE_FILE}` (models_dir, "
+            "ignored). Merge is lossy — delete one to silence this warning. Run `rocky state` from each to decide "
+            "which holds the state you want to keep."
         )
+    tracing.Log("rocky::state_path").warn(text)
 
 
 def open_for_writing(path: Path, purpose: str = "") -> StateStore:
@@ -295,8 +303,8 @@ def _refuse_foreign(path: Path) -> None:
         raise EngineError(f"I/O error: {error.strerror} (os error {error.errno})") from error
     if start == b"redb":
         raise EngineError(
-            f"{path} was written by the real `rocky` engine, whose format rocky-local cannot read; "
-            "use that engine here, or give rocky-local its own file with --state-path"
+            f"{path} was written by the real `rocky` engine, whose format rocky-local cannot read; give rocky-local "
+            "another file with --state-path (`state_path` in the YAML), or leave that out: it then keeps a file of its own"
         )
 
 

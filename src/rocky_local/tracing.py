@@ -71,7 +71,11 @@ class Log:
     def _write(self, level: str, message: str, fields: dict[str, Any], also: str | None = None) -> None:
         if not _enabled(level, self._target):
             return
-        pairs = [("message", message), *fields.items(), *([("message", also)] if also is not None else [])]
+        pairs = [
+            *([("message", message)] if message else []),
+            *fields.items(),
+            *([("message", also)] if also is not None else []),
+        ]
         spans = _spans.stack if self._in_spans else []
         stamp = clock.log_stamp(clock.now_ns())
         line = _json_line(stamp, level, self._target, pairs, spans)

@@ -6,7 +6,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext, suppress
 
 from rocky_local import clock, tracing
-from rocky_local.errors import DatabaseError, EngineError
+from rocky_local.errors import DatabaseError, EngineError, IdentifierError
 from rocky_local.execution import drift
 from rocky_local.execution.context import LOG, RunContext
 from rocky_local.execution.discovery import (
@@ -14,6 +14,7 @@ from rocky_local.execution.discovery import (
     CopyPlan,
     TableCopy,
     discover_sources,
+    is_identifier,
     parse_filter,
     plan_copies,
 )
@@ -71,7 +72,18 @@ def _report_plan(context: RunContext, pipeline: Pipeline, plan: CopyPlan) -> Non
         LOG.info(message, table=table, schema=source.id)
         entry = {"asset_key": source.asset_key(table), "source_schema": source.id, "table_name": table}
         result.excluded_tables.append({**entry, "reason": "table_override_disabled"})
+    for source in plan.sources:
+        if not is_identifier(source.id):
+            message, error = (
+                "failed to list source tables, will process all discovered tables",
+                IdentifierError,
+            )
+            problem = tracing.Display(error(source.id, of_a_table=False))
+            LOG.warn(message, schema=source.id, error=problem)
     if pipeline.auto_create_schemas:
+        for schema in plan.schemas:
+            if not is_identifier(schema):
+                raise IdentifierError(schema, of_a_table=False)
         for schema in plan.schemas:
             # Where that fails, each table of the schema says so, and the others are copied.
             with suppress(DatabaseError):
@@ -166,6 +178,7 @@ def copy_table(context: RunContext, copy: TableCopy) -> Copied:
     Raises:
         EngineError: The copy failed; the target is as it was.
     """
+    copy.check_names()
     started = clock.now_ns()
     adapter, state = context.adapter, context.state
     with tracing.span("process_table", table=copy.target_table):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from rocky_local.output import Answer
 from rocky_local.project.config import Config, load_config
 from rocky_local.project.pipeline import Pipeline
 from rocky_local.signals import Shutdown, watch
+
+_TRIGGERS = ("schedule", "sensor", "webhook", "ci")
 
 
 def run(options: RunOptions, shutdown: Shutdown | None = None) -> Answer:
@@ -67,6 +70,7 @@ def _execute(context: RunContext, shutdown: Shutdown | None) -> Answer:
         watch(context.shutdown)
     try:
         work.run(context)
+        breach = _over_budget(context)
         # A graph that is stopped drops its step, which nobody hears of any more.
         if context.state is not None and not (shutdown and shutdown.is_set()):
             context.state.record_run(_record(context), context.result.started_ns)
@@ -75,7 +79,37 @@ def _execute(context: RunContext, shutdown: Shutdown | None) -> Answer:
         context.messages.flush()
     finally:
         context.close()
-    return work.answer(context)
+    answer = work.answer(context)
+    return replace(answer, code=1, closing=breach) if breach and not answer.code else answer
+
+
+def _over_budget(context: RunContext) -> str | None:
+    """Note what of the budget is exceeded; return the sentence that ends the run, if that is an error."""
+    budget, result = context.config.budget, context.result
+    if (
+        budget is None
+        or not context.pipeline
+        or context.pipeline.type not in ("replication", "transformation")
+    ):
+        return None
+    for name, actual in (("max_usd", 0.0), ("max_duration_ms", float(result.duration_ms))):
+        limit = getattr(budget, name)
+        if limit is not None and actual > limit:
+            result.budget_breaches.append({"limit_type": name, "limit": float(limit), "actual": actual})
+            event = {
+                "rocky.event": "budget_breach",
+                "target": "",
+                "error": "",
+                "attempt": 0,
+                "max_attempts": 0,
+            }
+            tracing.Log("rocky_observe::events").info("", **event)
+    if not result.budget_breaches or budget.on_breach == "warn":
+        return None
+    breaches = (
+        f"{b['limit_type']}: actual {b['actual']:g} > limit {b['limit']:g}" for b in result.budget_breaches
+    )
+    return f"Error: budget exceeded — {', '.join(breaches)}"
 
 
 def _sweep(path: Path) -> None:
@@ -107,6 +141,7 @@ def _record(context: RunContext) -> dict[str, Any]:
     ]
     names = [error["asset_key"][-1] if error["asset_key"] else "<unknown>" for error in result.errors]
     models += [{"model_name": name, "duration_ms": 0, "status": "failed"} for name in names]
+    trigger = os.environ.get("ROCKY_RUN_TRIGGER", "")
     return {
         "run_id": context.run_id,
         "started_at": clock.rfc3339(result.started_ns),
@@ -114,6 +149,9 @@ def _record(context: RunContext) -> dict[str, Any]:
         "duration_ms": result.duration_ms,
         "models": models,
         "pipeline": pipeline.name if pipeline else None,
+        "trigger": trigger.capitalize() if trigger in _TRIGGERS else "Manual",
+        "idempotency_key": context.options.idempotency_key,
+        "submission_id": os.environ.get("ROCKY_SUBMISSION_ID"),
         "session_source": "dagster" if "DAGSTER_PIPES_CONTEXT" in os.environ else "cli",
         "hostname": platform.node(),
         "target_catalog": _target_catalog(pipeline),

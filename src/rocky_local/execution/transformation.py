@@ -50,7 +50,7 @@ def execute_models(context: RunContext, scope: Scope) -> None:
         if models is None or not _shadowable(context, models):
             return
         if _build_all(context, compiled, models, scope):
-            LOG.info("model execution complete", models=len(models))
+            LOG.info("model execution complete", models=len(models) - context.result.tables_skipped)
 
 
 def _compile(directory: str, variables: dict[str, str]) -> Compiled:
@@ -136,7 +136,7 @@ def _withhold(context: RunContext, model: Model, blockers: list[str]) -> None:
     shown = str(blockers).replace("'", '"')
     LOG.warn("containment: withholding model (not built this run)", model=model.name, blocked_by=shown)
     names = ", ".join(f"'{name}'" for name in blockers)
-    hint = f"fix {names} and re-run; '{model.name}' will build once its upstream succeeds"
+    hint = f"resolve upstream {names}, then re-run"
     entry = {"model": model.name, "blocked_by": blockers, "unblock_hint": hint}
     context.result.contained.append(entry)
 

@@ -46,7 +46,7 @@ def read(path: Path) -> str:
         TomlError: The file is not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise TomlError("stream did not contain valid UTF-8\n") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import Any
 RECORDINGS = Path(__file__).parents[2] / "recordings"
 PROJECTS = RECORDINGS / "projects"
 # Recorded, and not yet held against rocky-local.
-PENDING = {"apiary", "brewery", "copies", "hooks", "orchard"}
+PENDING = {"apiary", "copies", "hooks", "orchard"}
+# They run where they belong in their sequence and are not compared yet.
+PENDING_CASES = re.compile(r"brewery/(budget_\w+_run_tasting|run_t)")
 PARTS = ("exit_code", "stdout", "stderr", "messages", "tables", "files")
 
 

@@ -16,6 +16,8 @@ _VARYING_NUMBERS = re.compile(
 _VARYING_STRINGS = {"sql_hash", "recipe_identity", "plan_id", "hostname", "session_id"}
 _UNORDERED_STRINGS = {"missing"}
 _TEXT_RULES = [
+    # The state file of rocky-local has a name of its own.
+    (re.compile(r"\.local\.sqlite\b"), ".redb"),
     (re.compile(r"run-apply-[0-9a-f-]{36}"), "<run-apply>"),
     (re.compile(r"run-20(?!000101)\d{6}-\d{6}-\d{3}"), "<run>"),
     (re.compile(r"\b(transform|load|quality|snapshot|dag|seed)-20\d{6}-\d{6}-\d{3}"), "<run>"),
