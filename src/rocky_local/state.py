@@ -303,8 +303,8 @@ def _refuse_foreign(path: Path) -> None:
         raise EngineError(f"I/O error: {error.strerror} (os error {error.errno})") from error
     if start == b"redb":
         raise EngineError(
-            f"{path} was written by the real `rocky` engine, whose format rocky-local cannot read; give rocky-local "
-            "another file with --state-path (`state_path` in the YAML), or leave that out: it then keeps a file of its own"
+            f"{path} was written by the real `rocky` engine, whose format rocky-local cannot read; give it another "
+            "file with --state-path (`state_path` in the YAML), or leave that out: it then keeps a file of its own"
         )
 
 

@@ -40,6 +40,7 @@ class Replication(Work):
             # Models die at once (contract, 10).
             release()
             execute_models(context, Scope(options.models_dir or "models", contained=contains(config)))
+        self.note_budget(context)
         counts = f"{result.tables_copied} copied, {result.failed_copies} failed"
         for action in result.drift_actions:
             context.messages.drift(action)
@@ -73,6 +74,7 @@ class Transformation(Work):
             else:
                 shown = tracing.Display(directory)
                 _RUN_LOCAL.warn("models directory not found — nothing to execute", models_dir=shown)
+            self.note_budget(context)
         counts = f"{len(context.result.materializations)} models executed"
         context.messages.complete(f"rocky run complete: {counts} in {context.result.duration_ms}ms")
 

@@ -192,10 +192,12 @@ def copy_table(context: RunContext, copy: TableCopy) -> Copied:
         anew = not known or (change and change.recreates)
         strategy = COPY_STRATEGIES["full_refresh" if anew else copy.strategy]
         since = watermark or 0
-        if strategy.appends and unsettled:
+        if strategy.appends:
+            # The copy may hold more than this state knows of: of a run that was cut off, or of the other engine.
             latest = _latest(context, copy)[0]
-            since = _EARLIEST if latest is None else latest
+            since = max(_EARLIEST if unsettled else since, _EARLIEST if latest is None else latest)
         sql = strategy.sql(copy, copy.target, source, since)
+        sql = sql if before else sql.replace("CREATE OR REPLACE TABLE", "CREATE TABLE", 1)
         LOG.debug("generated SQL", table=copy.target, strategy=strategy.name, sql=sql)
         LOG.info("copying data", table=copy.target, strategy=strategy.name)
         if strategy.appends:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +69,6 @@ def _execute(context: RunContext, shutdown: Shutdown | None) -> Answer:
         watch(context.shutdown)
     try:
         work.run(context)
-        breach = _over_budget(context)
         # A graph that is stopped drops its step, which nobody hears of any more.
         if context.state is not None and not (shutdown and shutdown.is_set()):
             context.state.record_run(_record(context), context.result.started_ns)
@@ -79,37 +77,7 @@ def _execute(context: RunContext, shutdown: Shutdown | None) -> Answer:
         context.messages.flush()
     finally:
         context.close()
-    answer = work.answer(context)
-    return replace(answer, code=1, closing=breach) if breach and not answer.code else answer
-
-
-def _over_budget(context: RunContext) -> str | None:
-    """Note what of the budget is exceeded; return the sentence that ends the run, if that is an error."""
-    budget, result = context.config.budget, context.result
-    if (
-        budget is None
-        or not context.pipeline
-        or context.pipeline.type not in ("replication", "transformation")
-    ):
-        return None
-    for name, actual in (("max_usd", 0.0), ("max_duration_ms", float(result.duration_ms))):
-        limit = getattr(budget, name)
-        if limit is not None and actual > limit:
-            result.budget_breaches.append({"limit_type": name, "limit": float(limit), "actual": actual})
-            event = {
-                "rocky.event": "budget_breach",
-                "target": "",
-                "error": "",
-                "attempt": 0,
-                "max_attempts": 0,
-            }
-            tracing.Log("rocky_observe::events").info("", **event)
-    if not result.budget_breaches or budget.on_breach == "warn":
-        return None
-    breaches = (
-        f"{b['limit_type']}: actual {b['actual']:g} > limit {b['limit']:g}" for b in result.budget_breaches
-    )
-    return f"Error: budget exceeded — {', '.join(breaches)}"
+    return work.answer(context)
 
 
 def _sweep(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -47,12 +48,14 @@ def incrementality_hint(model: Model, columns: list[str]) -> dict[str, Any] | No
         return None
     stamp = _TIMESTAMP.search(column)
     why = f"ends with '{stamp[0]}' (timestamp pattern)" if stamp else "matches auto-increment ID pattern"
-    signal = f"column name '{column}' {why}"
+    signals = [f"column name '{column}' {why}"]
+    if re.search(rf"\b{re.escape(column)}\s*[<>]", model.sql):
+        signals.append(f"column '{column}' used with comparison operator in SQL (suggests range filtering)")
     _LOG.info(
         "incrementality candidate detected",
         model=model.name,
         column=Display(column),
         confidence=Display("Medium"),
-        signals=Display(f'["{signal}"]'),
+        signals=Display(json.dumps(signals)),
     )
-    return {"is_candidate": True, "recommended_column": column, "confidence": "medium", "signals": [signal]}
+    return {"is_candidate": True, "recommended_column": column, "confidence": "medium", "signals": signals}
