@@ -68,6 +68,10 @@ class Log:
         """Write a WARN line; `also` becomes a second `message` field after the others (contract, 9.1)."""
         self._write("WARN", message, fields, also)
 
+    def error(self, message: str, /, **fields: Any) -> None:
+        """Write an ERROR line."""
+        self._write("ERROR", message, fields)
+
     def _write(self, level: str, message: str, fields: dict[str, Any], also: str | None = None) -> None:
         if not _enabled(level, self._target):
             return

@@ -138,7 +138,13 @@ def _copy_all(
                 running[pool.submit(copy_table, context, copy)] = copy
             if not running:
                 break
-            for future in wait(running, ANSWERING_SECONDS, FIRST_COMPLETED).done:
+            ended = wait(running, ANSWERING_SECONDS, FIRST_COMPLETED).done
+            for _ in ended:
+                # The next one starts before anybody looks how the last one ended.
+                if waiting and not context.shutdown.is_set():
+                    copy = waiting.pop()
+                    running[pool.submit(copy_table, context, copy)] = copy
+            for future in ended:
                 copy = running.pop(future)
                 try:
                     copied.append(future.result())

@@ -221,7 +221,9 @@ def _build_partitions(context: RunContext, strategy: TimeInterval, model: Model,
             try:
                 _build_partition(context, strategy, model, sql, partition)
             except DatabaseError as error:
-                failures.append(f"partition '{partition.key}' failed: {error.chain()}")
+                failures.append(
+                    f"partition '{partition.key}' of model '{model.name}' failed: {error.chain()}"
+                )
         succeeded, failed = len(planned) - len(failures), len(failures)
         if planned:
             ended = {"target": model.target, "succeeded": succeeded, "failed": failed}
@@ -230,7 +232,7 @@ def _build_partitions(context: RunContext, strategy: TimeInterval, model: Model,
         summary = {f"partitions_{name}": number for name, number in counts.items()}
         context.result.partition_summaries.append({"model": model.name, **summary})
     if failures:
-        raise EngineError(f"{failed} partition(s) failed for model '{model.name}'", *failures)
+        raise EngineError("; ".join(failures))
 
 
 def _build_partition(
