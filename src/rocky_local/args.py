@@ -63,7 +63,7 @@ _EXCLUSIVE = {
     "plan": _SELECTIONS,
 }
 # Flags of the real engine that change what a command does, and that only it knows.
-_LEFT_OUT = ("--watch", "--defer-to", "--cache-ttl", "--output-file", "--target", "--truncate")
+LEFT_OUT = ("--watch", "--defer-to", "--cache-ttl", "--output-file", "--target", "--truncate")
 # A name of its own, so that both engines live in one project; where it lies is the real engine's rule.
 STATE_FILE = ".rocky-state.local.sqlite"
 
@@ -175,7 +175,7 @@ def parse(argv: list[str]) -> Arguments:
         problem = f"invalid value '{result.get('output')}' for '--output <OUTPUT>'"
         raise UsageError(problem, details=(f"  [possible values: {', '.join(_FORMS)}]",))
     _check_together(result)
-    for flag in _LEFT_OUT:
+    for flag in LEFT_OUT:
         if result.has(flag[2:]):
             raise Unsupported(f"the flag '{flag}' of '{command}'")
     return result

@@ -7,7 +7,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from rocky_local import clock, state, tracing
+from rocky_local import clock, state, support, tracing
 from rocky_local.errors import EngineError
 from rocky_local.execution import idempotency, pipelines
 from rocky_local.execution.context import LOG, RunContext
@@ -35,12 +35,14 @@ def run(options: RunOptions, shutdown: Shutdown | None = None) -> Answer:
     started = clock.now_ns()
     run_id = options.run_id or clock.run_id(started)
     config = load_config(options.config)
+    support.refuse_remote_state(config)
     with tracing.span("run", run_id=run_id):
         messages = open_messages()
         skipped = idempotency.claim(options, run_id, started)
         if skipped is not None:
             return skipped
         messages.log("rocky run starting")
+        support.say_ignored(config)
         try:
             context = _context(config, options, run_id, started, messages)
             return _execute(context, shutdown)

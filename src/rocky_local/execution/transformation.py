@@ -49,8 +49,9 @@ def execute_models(context: RunContext, scope: Scope) -> None:
         models = _selected(context, compiled, scope)
         if models is None or not _shadowable(context, models):
             return
-        if _build_all(context, compiled, models, scope):
-            LOG.info("model execution complete", models=len(models) - context.result.tables_skipped)
+        built = _build_all(context, compiled, models, scope)
+        if built is not None:
+            LOG.info("model execution complete", models=built)
 
 
 def _compile(directory: str, variables: dict[str, str]) -> Compiled:
@@ -101,12 +102,13 @@ def _shadowable(context: RunContext, models: list[Model]) -> bool:
     return False
 
 
-def _build_all(context: RunContext, compiled: Compiled, models: list[Model], scope: Scope) -> bool:
-    """Build models one after another; return False when a failure ended the run."""
+def _build_all(context: RunContext, compiled: Compiled, models: list[Model], scope: Scope) -> int | None:
+    """Build models one after another and return how many were; None when a failure ended the run."""
     if context.pipeline is None or context.pipeline.auto_create_schemas:
         for schema in dict.fromkeys(model.schema for model in models):
             context.adapter.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
     gate = SkipGate(context, compiled)
+    built = 0
     unbuilt: set[str] = {finding.model for finding in compiled.errors}
     for model in models:
         blockers = [name for name in model.depends_on if name in unbuilt]
@@ -125,16 +127,17 @@ def _build_all(context: RunContext, compiled: Compiled, models: list[Model], sco
             context.result.add_error([model.name] if keyed else [_RUNTIME], prefix + error.chain())
             unbuilt.add(model.name)
             if not scope.contained:
-                return False
+                return None
         else:
             gate.built(model)
+            built += 1
     gate.report()
-    return True
+    return built
 
 
 def _withhold(context: RunContext, model: Model, blockers: list[str]) -> None:
-    shown = str(blockers).replace("'", '"')
-    LOG.warn("containment: withholding model (not built this run)", model=model.name, blocked_by=shown)
+    message, shown = "containment: withholding model (not built this run)", ", ".join(blockers)
+    LOG.info(message, model=model.name, blocked_by=shown, fail_closed=False)
     names = ", ".join(f"'{name}'" for name in blockers)
     hint = f"resolve upstream {names}, then re-run"
     entry = {"model": model.name, "blocked_by": blockers, "unblock_hint": hint}

@@ -142,6 +142,12 @@ class Config:
         base = re.split(r"[*?\[]", glob, maxsplit=1)[0].rstrip("/") or "."
         return f"{self.directory}/{base}/"
 
+    def where(self, *place: str) -> str:
+        """Return the file and line of a setting, as in `rocky.toml:7`, whichever spelling the file has."""
+        plural = {name: plural for plural, name in _PLURALS.items()}.get(place[0], place[0])
+        spelled = (place, (plural, *place[1:]), tuple(part for part in place if part != "default"))
+        return f"{self.path}:{max(toml.line_of(each, self.text) for each in spelled)}"
+
     def masked_tags(self) -> set[str]:
         """Return the classification tags with a mask in some environment, and those that may go without."""
         masks = self.raw.get("mask", {})
@@ -188,7 +194,8 @@ class Config:
         if found.type not in ADAPTER_TYPES:
             raise EngineError(f"adapters.{adapter}: {unsupported_adapter(found.type)}")
         if found.type != "duckdb":
-            raise Unsupported(f"the adapter type '{found.type}' (adapters.{adapter})")
+            place = self.where("adapter", adapter, "type")
+            raise Unsupported(f"the adapter type '{found.type}' of adapters.{adapter} ({place})")
         return found.path or ":memory:"
 
 
