@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -194,7 +196,7 @@ class StateStore:
             ns: The watermark in nanoseconds since 1970.
             settled: Whether the next copy may go by it, and need not look what the table holds.
         """
-        with self._mutex:
+        with self._access():
             self._connection.execute("BEGIN")
             self._connection.execute(
                 "INSERT OR REPLACE INTO watermarks VALUES (?, ?, ?)", (target, ns, not settled)
@@ -267,7 +269,8 @@ class StateStore:
         """Note source ids as seen and return those that had been seen before."""
         known = self._set("SELECT id FROM sources WHERE pipeline = ?", pipeline)
         rows = [(pipeline, id_) for id_ in ids]
-        self._connection.executemany("INSERT OR IGNORE INTO sources VALUES (?, ?)", rows)
+        with self._access():
+            self._connection.executemany("INSERT OR IGNORE INTO sources VALUES (?, ?)", rows)
         return known
 
     def build(self, model: str) -> tuple[str, str] | None:
@@ -279,19 +282,31 @@ class StateStore:
         """Keep the fingerprints of a successful build."""
         self._write("INSERT OR REPLACE INTO builds VALUES (?, ?, ?)", model, logic, inputs)
 
-    def _one(self, sql: str, *values: Any) -> Any:
+    @contextmanager
+    def _access(self) -> Iterator[None]:
+        """Hold the connection; what SQLite refuses, for instance on a full disk, ends what needs it."""
         with self._mutex:
+            try:
+                yield
+            except sqlite3.Error as error:
+                if self._connection.in_transaction:
+                    with suppress(sqlite3.Error):
+                        self._connection.execute("ROLLBACK")
+                raise EngineError("failed to use the state store", f"database error: {error}") from error
+
+    def _one(self, sql: str, *values: Any) -> Any:
+        with self._access():
             return self._connection.execute(sql, values).fetchone()
 
     def _all(self, sql: str, *values: Any) -> list[Any]:
-        with self._mutex:
+        with self._access():
             return self._connection.execute(sql, values).fetchall()
 
     def _set(self, sql: str, *values: Any) -> set[str]:
         return {row[0] for row in self._all(sql, *values)}
 
     def _write(self, sql: str, *values: Any) -> None:
-        with self._mutex:
+        with self._access():
             self._connection.execute(sql, values)
 
 

@@ -37,7 +37,7 @@ REFUSED = {
     "adapter.*.type": "every type but `duckdb`",
     "state.backend": "every backend but `local`",
     "pipeline.*.options.format": "every load format but `auto`, `csv`, `json`, `parquet`",
-    "strategy.type": "`materialized_view`, `dynamic_table`, `content_addressed`",
+    "strategy.type": "`delete_insert`, `microbatch`, `materialized_view`, `dynamic_table`, `content_addressed`",
 }
 ADAPTERS = ("duckdb",)
 PIPELINES = get_args(PipelineType)

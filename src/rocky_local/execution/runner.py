@@ -73,7 +73,10 @@ def _execute(context: RunContext, shutdown: Shutdown | None) -> Answer:
         work.run(context)
         # A graph that is stopped drops its step, which nobody hears of any more.
         if context.state is not None and not (shutdown and shutdown.is_set()):
-            context.state.record_run(_record(context), context.result.started_ns)
+            try:
+                context.state.record_run(_record(context), context.result.started_ns)
+            except EngineError as error:
+                LOG.warn("the run is not in the history", error=error.chain())
         succeeded = context.result.exit_code == 0
         idempotency.settle(context.options, context.run_id, succeeded=succeeded, store=context.state)
         context.messages.flush()

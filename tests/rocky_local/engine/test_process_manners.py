@@ -105,7 +105,7 @@ def test_a_signal_ends_models_at_once_and_keeps_what_was_built(
 
 def test_a_second_writer_gives_up_and_a_reader_says_busy(landing: Project) -> None:
     landing("run")
-    with (landing.root / ".rocky-state.redb.lock").open("a") as lock:
+    with (landing.root / ".rocky-state.local.sqlite.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         started = time.monotonic()
         second = landing("run")
@@ -114,7 +114,7 @@ def test_a_second_writer_gives_up_and_a_reader_says_busy(landing: Project) -> No
         assert second.result is None
         assert "is locked by another process; only one rocky writer can run at a time" in second.stderr
         assert landing("state").code == 0
-    with open_for_writing(landing.root / ".rocky-state.redb"):
+    with open_for_writing(landing.root / ".rocky-state.local.sqlite"):
         busy = landing("state")
         assert busy.code == 1
         assert "is busy" in busy.stderr
@@ -129,7 +129,7 @@ def test_new_sources_are_not_looked_for_while_the_state_is_locked(landing: Proje
     )
     assert landing("discover").code == 0
     landing.sql("CREATE SCHEMA raw__kiel; CREATE TABLE raw__kiel.people AS SELECT 1 AS id")
-    with open_for_writing(landing.root / ".rocky-state.redb"):
+    with open_for_writing(landing.root / ".rocky-state.local.sqlite"):
         locked = landing("discover")
     assert (locked.code, len(locked.result["sources"])) == (0, 3)
     assert "new_sources" not in locked.result
@@ -156,12 +156,12 @@ def test_a_locked_database_is_named(landing: Project) -> None:
 
 
 def test_a_corrupt_state_file_is_a_clear_error(landing: Project) -> None:
-    landing.write(".rocky-state.redb", "not a database, but long enough to be looked at " * 40)
+    landing.write(".rocky-state.local.sqlite", "not a database, but long enough to be looked at " * 40)
     run = landing("run")
     assert run.code == 1
-    assert "Error: failed to open state store at .rocky-state.redb" in run.stderr
+    assert "Error: failed to open state store at .rocky-state.local.sqlite" in run.stderr
     assert "database error: I/O error: invalid data" in run.stderr
-    (landing.root / ".rocky-state.redb").write_bytes(b"redb\x1a\n\xa9\r\n" + bytes(4096))
+    (landing.root / ".rocky-state.local.sqlite").write_bytes(b"redb\x1a\n\xa9\r\n" + bytes(4096))
     assert "written by the real `rocky` engine" in landing("run").stderr
 
 
@@ -257,11 +257,11 @@ def test_what_is_not_supported_is_refused_in_one_line(project: Project) -> None:
 
 def test_the_state_file_is_found_as_the_contract_says(landing: Project) -> None:
     landing("run")
-    assert (landing.root / ".rocky-state.redb").exists()
+    assert (landing.root / ".rocky-state.local.sqlite").exists()
     (landing.root / "models").mkdir()
     assert "using legacy state file" in landing("state").stderr
     landing("--state-namespace", "ns", "run")
-    assert (landing.root / "models/.rocky-state/ns.redb").exists()
+    assert (landing.root / "models/.rocky-state/ns.local.sqlite").exists()
     assert landing("--state-path", "nowhere/s.redb", "run").code == 1
     with duckdb.connect(str(landing.root / "lake.duckdb")) as connection:
         assert connection.execute("SELECT COUNT(*) FROM kept__ulm.people").fetchone() == (3,)
