@@ -53,12 +53,15 @@ def test_no_command_imports_dagster(landing: Project) -> None:
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=landing.root)
 
 
-def test_sigterm_lets_the_running_copy_finish(landing: Project) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_stop_lets_the_running_copy_finish(landing: Project, number: signal.Signals) -> None:
     text = (landing.root / "rocky.toml").read_text() + "[pipeline.landing.execution]\nconcurrency = 1\n"
     landing.write("rocky.toml", text + '[[hook.on_after_materialize]]\ncommand = "sleep 1"\n')
+    inherited = signal.signal(number, signal.SIG_DFL)
     process, log = _started(landing, "run", "-o", "json")
+    signal.signal(number, inherited)
     _wait_for(log, "copying data", process)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     out, _ = process.communicate(timeout=30)
     result = json.loads(out)
     assert process.returncode == 130
@@ -84,6 +87,34 @@ def test_a_stopped_graph_finishes_its_statement_and_says_nothing_more(landing: P
     assert not [line for line in after if line.startswith(("{", "Copied"))]
     assert landing("history").result["count"] == 0
     assert landing("run").code == 0
+
+
+def test_a_missing_extra_is_one_line(landing: Project) -> None:
+    code = (
+        "import sys; sys.modules['duckdb'] = None; from rocky_local.cli import main; sys.exit(main(['run']))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=landing.root
+    )
+    lines = [line for line in run.stderr.splitlines() if not line.startswith("{")]
+    assert run.returncode == 1
+    assert lines == [
+        "Error: rocky-local needs `duckdb`, which is not installed: install this package with its extra `local`"
+    ]
+
+
+@pytest.mark.parametrize("limit", [0, 4096, 60_000, 300_000])
+def test_a_full_disk_is_no_traceback(landing: Project, limit: int) -> None:
+    code = (
+        f"import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit})); "
+        "from rocky_local.cli import main; sys.exit(main(['run', '-o', 'json']))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=landing.root
+    )
+    assert "Traceback" not in run.stderr
+    assert run.stdout.startswith("{") or "Error: " in run.stderr
+    assert run.returncode == 0 or "Error" in run.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
