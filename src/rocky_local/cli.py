@@ -32,6 +32,7 @@ def main(argv: list[str] | None = None) -> int:
 
     as_json = True
     try:
+        _refuse_undecodable(arguments)
         parsed = args.parse(arguments)
         as_json = parsed.json
         tracing.configure(as_json=as_json)
@@ -42,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
         answer: Answer = import_module(f"rocky_local.commands.{parsed.command.replace('-', '_')}").run(parsed)
         code = answer.give(as_json=as_json)
         # The interpreter drops its handlers when it ends; a signal then would belie what was just printed.
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         return code
     except UsageError as error:
@@ -51,6 +52,22 @@ def main(argv: list[str] | None = None) -> int:
     except EngineError as error:
         tracing.plain(_report(error, as_json=as_json))
         return 1
+    except ModuleNotFoundError as error:
+        needed = f"rocky-local needs `{error.name}`, which is not installed"
+        tracing.plain(f"Error: {needed}: install this package with its extra `local`")
+        return 1
+    except OSError as error:
+        place = f"'{error.filename}': " if error.filename else ""
+        tracing.plain(f"Error: {place}{error.strerror or error} (os error {error.errno})")
+        return 1
+
+
+def _refuse_undecodable(arguments: list[str]) -> None:
+    """Refuse paths and arguments that no output could name."""
+    for text in (os.getcwd(), *arguments):
+        shown = text.encode(errors="replace").decode()
+        if shown != text:
+            raise EngineError(f"'{shown}' is not UTF-8: rename it, so that results and logs can name it")
 
 
 def _occupy_standard_streams() -> None:

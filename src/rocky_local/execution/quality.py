@@ -75,9 +75,12 @@ class QualityWork(Work):
 
     def text(self, context: RunContext) -> str:
         """Return the outcome for people."""
+        found = context.result.quarantine
+        rows = sum(entry["quarantined_rows"] for entry in found)
+        kept_away = f"quarantined {rows} row(s) across {len(found)} table(s), " if found else ""
         return (
             f"quality pipeline complete: {len(self._found)} check(s) across {len(self._tables)} table(s), "
-            f"{self._failed('error')} error / {self._failed('warning')} warning failed, "
+            f"{self._failed('error')} error / {self._failed('warning')} warning failed, {kept_away}"
             f"in {context.result.duration_ms}ms"
         )
 

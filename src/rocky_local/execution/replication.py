@@ -6,7 +6,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext, suppress
 
 from rocky_local import clock, tracing
-from rocky_local.errors import DatabaseError, EngineError
+from rocky_local.errors import DatabaseError, EngineError, IdentifierError
 from rocky_local.execution import drift
 from rocky_local.execution.context import LOG, RunContext
 from rocky_local.execution.discovery import (
@@ -14,6 +14,7 @@ from rocky_local.execution.discovery import (
     CopyPlan,
     TableCopy,
     discover_sources,
+    is_identifier,
     parse_filter,
     plan_copies,
 )
@@ -82,7 +83,18 @@ def _report_plan(context: RunContext, pipeline: Pipeline, plan: CopyPlan) -> Non
         LOG.info(message, table=table, schema=source.id)
         entry = {"asset_key": source.asset_key(table), "source_schema": source.id, "table_name": table}
         result.excluded_tables.append({**entry, "reason": "table_override_disabled"})
+    for source in plan.sources:
+        if not is_identifier(source.id):
+            message, error = (
+                "failed to list source tables, will process all discovered tables",
+                IdentifierError,
+            )
+            problem = tracing.Display(error(source.id, of_a_table=False))
+            LOG.warn(message, schema=source.id, error=problem)
     if pipeline.auto_create_schemas:
+        for schema in plan.schemas:
+            if not is_identifier(schema):
+                raise IdentifierError(schema, of_a_table=False)
         for schema in plan.schemas:
             # Where that fails, each table of the schema says so, and the others are copied.
             with suppress(DatabaseError):
@@ -138,7 +150,13 @@ def _copy_all(
                 running[pool.submit(copy_table, context, copy)] = copy
             if not running:
                 break
-            for future in wait(running, ANSWERING_SECONDS, FIRST_COMPLETED).done:
+            ended = wait(running, ANSWERING_SECONDS, FIRST_COMPLETED).done
+            for _ in ended:
+                # The next one starts before anybody looks how the last one ended.
+                if waiting and not context.shutdown.is_set():
+                    copy = waiting.pop()
+                    running[pool.submit(copy_table, context, copy)] = copy
+            for future in ended:
                 copy = running.pop(future)
                 try:
                     copied.append(future.result())
@@ -188,6 +206,7 @@ def copy_table(context: RunContext, copy: TableCopy) -> Copied:
     Raises:
         EngineError: The copy failed; the target is as it was.
     """
+    copy.check_names()
     started = clock.now_ns()
     adapter, state = context.adapter, context.state
     with tracing.span("process_table", table=copy.target_table):
@@ -201,10 +220,12 @@ def copy_table(context: RunContext, copy: TableCopy) -> Copied:
         anew = not known or (change and change.recreates)
         strategy = COPY_STRATEGIES["full_refresh" if anew else copy.strategy]
         since = watermark or 0
-        if strategy.appends and unsettled:
+        if strategy.appends:
+            # The copy may hold more than this state knows of: of a run that was cut off, or of the other engine.
             latest = _latest(context, copy)[0]
-            since = _EARLIEST if latest is None else latest
+            since = max(_EARLIEST if unsettled else since, _EARLIEST if latest is None else latest)
         sql = strategy.sql(copy, copy.target, source, since)
+        sql = sql if before else sql.replace("CREATE OR REPLACE TABLE", "CREATE TABLE", 1)
         LOG.debug("generated SQL", table=copy.target, strategy=strategy.name, sql=sql)
         LOG.info("copying data", table=copy.target, strategy=strategy.name)
         if strategy.appends:

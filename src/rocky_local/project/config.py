@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AliasChoices, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from rocky_local.errors import ConfigError, EngineError, Unsupported
 from rocky_local.project import toml
@@ -26,6 +26,14 @@ ADAPTER_TYPES = (
 )
 # fmt: on
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+
+
+# Spellings that are one and the same, and what shows that a table is not one of several named ones.
+_PLURALS = {"adapters": "adapter", "pipelines": "pipeline", "hooks": "hook", "roles": "role"}
+_MARKS = {
+    "adapter": ("type", "path"),
+    "pipeline": ("type", "source", "models", "tables", "unique_key", "source_dir"),
+}
 
 
 class Adapter(Table):
@@ -49,6 +57,15 @@ class _Freshness(Closed):
     expected_lag_seconds: Count = 0
 
 
+class Budget(Closed):
+    """What a run may cost at most."""
+
+    max_usd: float | None = None
+    max_duration_ms: Count | None = None
+    max_bytes_scanned: Count | None = None
+    on_breach: Literal["warn", "error"] = "warn"
+
+
 class _Hook(Table):
     command: str
     timeout_ms: Count | None = None
@@ -70,12 +87,13 @@ class _Hooks(Table):
 
 
 class _RockyToml(Closed):
-    adapter: dict[str, Adapter] = Field({}, validation_alias=AliasChoices("adapter", "adapters"))
-    pipeline: dict[str, Pipeline] = Field({}, validation_alias=AliasChoices("pipeline", "pipelines"))
+    adapter: dict[str, Adapter] = Field(default_factory=dict)
+    pipeline: dict[str, Pipeline] = Field(default_factory=dict)
     state: dict[str, Any] | None = None
     mask: dict[str, Any] | None = None
     classifications: dict[str, list[str]] | None = None
-    hook: _Hooks | None = Field(None, validation_alias=AliasChoices("hook", "hooks"))
+    hook: _Hooks | None = None
+    budget: Budget | None = None
     run: _Run | None = None
     resilience: _Resilience | None = None
     freshness: _Freshness | None = None
@@ -88,8 +106,7 @@ class _RockyToml(Closed):
     @field_validator("adapter", mode="before")
     @classmethod
     def _name_adapters(cls, tables: Any) -> Any:
-        unnamed = isinstance(tables, dict) and any(not isinstance(table, dict) for table in tables.values())
-        return _named({"default": tables} if unnamed else tables)
+        return _named(tables)
 
     @field_validator("pipeline", mode="before")
     @classmethod
@@ -117,6 +134,8 @@ class Config:
     adapters: dict[str, Adapter]
     pipelines: dict[str, Pipeline]
     raw: dict[str, Any]
+    budget: Budget | None = None
+    text: str = ""
 
     @property
     def directory(self) -> Path:
@@ -128,6 +147,18 @@ class Config:
         glob = pipeline.models_glob if pipeline else "models/**"
         base = re.split(r"[*?\[]", glob, maxsplit=1)[0].rstrip("/") or "."
         return f"{self.directory}/{base}/"
+
+    def where(self, *place: str) -> str:
+        """Return the file and line of a setting, as in `rocky.toml:7`, whichever spelling the file has."""
+        plural = {name: plural for plural, name in _PLURALS.items()}.get(place[0], place[0])
+        spelled = (place, (plural, *place[1:]), tuple(part for part in place if part != "default"))
+        return f"{self.path}:{max(toml.line_of(each, self.text) for each in spelled)}"
+
+    def masked_tags(self) -> set[str]:
+        """Return the classification tags with a mask in some environment, and those that may go without."""
+        masks = self.raw.get("mask", {})
+        named = (tag for value in masks.values() if isinstance(value, dict) for tag in value)
+        return {*masks, *named, *self.raw.get("classifications", {}).get("allow_unmasked", ())}
 
     def select(self, name: str | None) -> Pipeline:
         """Return the named pipeline, or the only one.
@@ -169,7 +200,8 @@ class Config:
         if found.type not in ADAPTER_TYPES:
             raise EngineError(f"adapters.{adapter}: {unsupported_adapter(found.type)}")
         if found.type != "duckdb":
-            raise Unsupported(f"the adapter type '{found.type}' (adapters.{adapter})")
+            place = self.where("adapter", adapter, "type")
+            raise Unsupported(f"the adapter type '{found.type}' of adapters.{adapter} ({place})")
         return found.path or ":memory:"
 
 
@@ -189,14 +221,30 @@ def load_config(path: str) -> Config:
         ConfigError: The file is missing, is not TOML, or holds what does not belong there.
     """
     try:
-        raw = toml.parse(_substituted(toml.read(Path(path)), path))
+        text = _substituted(toml.read(Path(path)), path)
+        raw = _in_one_spelling(toml.parse(text))
         file = checked(_RockyToml, raw)
     except OSError:
         raise ConfigError(path, f"No rocky.toml found at '{path}'") from None
     except toml.TomlError as error:
         position = (error.line, error.column) if error.line else None
         raise ConfigError(path, f"failed to parse TOML: {error}", str(error), syntax=position) from error
-    return Config(path, file.adapter, file.pipeline, raw)
+    return Config(path, file.adapter, file.pipeline, raw, file.budget, text)
+
+
+def _in_one_spelling(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return the tables with the plurals in the singular, and with a lone adapter or pipeline under its name."""
+    for plural, name in _PLURALS.items():
+        if plural in raw and name in raw:
+            raise toml.TomlError(f"duplicate field `{name}`\n")
+    raw = {_PLURALS.get(name, name): table for name, table in raw.items()}
+    for name, marks in _MARKS.items():
+        table = raw.get(name)
+        if isinstance(table, dict) and any(
+            mark in table and (mark == "source" or not isinstance(table[mark], dict)) for mark in marks
+        ):
+            raw[name] = {"default": table}
+    return raw
 
 
 def _substituted(text: str, path: str) -> str:
@@ -205,7 +253,7 @@ def _substituted(text: str, path: str) -> str:
     def value(match: re.Match[str]) -> str:
         found = os.environ.get(match[1], match[2])
         if found is None:
-            raise ConfigError(path, f"environment variable '{match[1]}' not set")
+            raise ConfigError(path, f"environment variable '{match[1]}' not set (referenced in config)")
         return found
 
     return _VARIABLE.sub(value, text)

@@ -92,7 +92,7 @@ class _Match(Closed):
 
 
 class TableOverride(Closed):
-    """One `[[table_overrides]]` rule; the first that matches a table applies.
+    """One `[[table_overrides]]` rule; of those that match a table, each field is the most specific one's.
 
     Attributes:
         index: Its position among the rules of the pipeline.
@@ -101,7 +101,7 @@ class TableOverride(Closed):
     match: _Match | None = None
     connector: str | None = inside("match", "connector", default=None)
     table: str | None = inside("match", "table", default=None)
-    enabled: bool = True
+    enabled: bool | None = None
     strategy: CopyKind | None = None
     timestamp_column: str | None = None
     merge_keys: Names = ()
