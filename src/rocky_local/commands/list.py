@@ -53,7 +53,7 @@ def _pipeline(pipeline: Pipeline) -> dict[str, Any]:
 
 
 def _source(pipeline: Pipeline) -> dict[str, Any]:
-    adapter = pipeline.raw.get("source", {}).get("discovery", {}).get("adapter")
+    adapter = pipeline.written.get("source", {}).get("discovery", {}).get("adapter")
     return {
         "pipeline": pipeline.name,
         "adapter": pipeline.source_adapter,

@@ -189,22 +189,22 @@ def plan_copies(
     """
     wanted = [source for source in sources if source.wanted(choice)]
     plan = CopyPlan([], [], [], wanted, [])
-    matched: set[int] = set()
+    matched: set[TableOverride] = set()
     for source in wanted:
-        schema = pipeline.pattern.fill(pipeline.schema_template, source.components)
+        schema = pipeline.pattern.fill(pipeline.target.schema_template, source.components)
         plan.schemas.append(shadow.schema if shadow and shadow.schema else schema)
         for table in source.tables:
             if choice and choice[0] == "table" and table != choice[1]:
                 continue
-            rules = [rule for rule in pipeline.overrides if _matches(rule, source, table)]
-            matched.update(rule.index for rule in rules)
+            rules = [rule for rule in pipeline.table_overrides if _matches(rule, source, table)]
+            matched.update(rules)
             rules.sort(key=_generality)
             if _first(rules, "enabled", default=True) is False:
                 plan.excluded.append((source, table))
             else:
                 target = shadow.redirect(schema, table) if shadow else (schema, table)
                 plan.copies.append(_copy(pipeline, source, table, target, rules))
-    plan.unmatched.extend(rule for rule in pipeline.overrides if rule.index not in matched)
+    plan.unmatched.extend(rule for rule in pipeline.table_overrides if rule not in matched)
     _reject_collisions(plan.copies)
     return plan
 
@@ -214,18 +214,18 @@ def _is_pattern(table: str) -> bool:
 
 
 def _matches(rule: TableOverride, source: Source, table: str) -> bool:
-    if rule.connector not in (None, source.id):
+    if rule.match.connector not in (None, source.id):
         return False
-    if rule.table is None or not _is_pattern(rule.table):
-        return rule.table in (None, table)
-    return fnmatch.fnmatchcase(table, rule.table.replace("[", "[[]"))
+    if rule.match.table is None or not _is_pattern(rule.match.table):
+        return rule.match.table in (None, table)
+    return fnmatch.fnmatchcase(table, rule.match.table.replace("[", "[[]"))
 
 
 def _generality(rule: TableOverride) -> int:
     """A connector with a literal table comes first, then with a pattern, then alone, then a table alone."""
-    if rule.connector is None:
-        return 3 if rule.table else 4
-    return 2 if rule.table is None else int(_is_pattern(rule.table))
+    if rule.match.connector is None:
+        return 3 if rule.match.table else 4
+    return 2 if rule.match.table is None else int(_is_pattern(rule.match.table))
 
 
 def _first(rules: list[TableOverride], name: str, *, default: Any) -> Any:
@@ -239,7 +239,7 @@ def _copy(
     return TableCopy(
         source=source,
         table=table,
-        catalog=pipeline.pattern.fill(pipeline.catalog_template, source.components),
+        catalog=pipeline.pattern.fill(pipeline.target.catalog_template, source.components),
         schema=target[0],
         target_table=target[1],
         strategy=_first(rules, "strategy", default=pipeline.strategy),
@@ -247,7 +247,7 @@ def _copy(
         merge_keys=_first(rules, "merge_keys", default=pipeline.merge_keys),
         metadata_columns=tuple(
             f"CAST({pipeline.pattern.fill(column.value, source.components)} AS {column.type}) AS {column.name}"
-            for column in pipeline.metadata_columns or ()
+            for column in pipeline.metadata_columns
         ),
     )
 

@@ -52,8 +52,8 @@ def load(
         Unsupported: The pipeline asks for a format that only the real engine reads.
     """
     started = clock.now_ns()
-    directory = source_dir or str(pipeline.raw.get("source_dir", "."))
-    target, options = pipeline.raw.get("target", {}), pipeline.raw.get("options", {})
+    directory = source_dir or str(pipeline.written.get("source_dir", "."))
+    target, options = pipeline.written.get("target", {}), pipeline.written.get("options", {})
     wanted = form or options.get("format", "auto")
     if wanted not in ("auto", "csv", "json", "parquet"):
         raise Unsupported(f"the load format '{wanted}'")

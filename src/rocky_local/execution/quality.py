@@ -46,8 +46,8 @@ class QualityWork(Work):
         context.open(self.pipeline.adapter)
         context.result.with_cost = False
         with tracing.span("run_quality"):
-            if self.pipeline.checks_table.enabled:
-                self._check_all(context, self.pipeline.checks)
+            if self.pipeline.checks.enabled:
+                self._check_all(context, self.pipeline.checks.written)
             else:
                 _LOG.warn("quality pipeline checks are disabled — nothing to do")
 
@@ -91,7 +91,7 @@ class QualityWork(Work):
 def _find_tables(adapter: DuckDBAdapter, pipeline: Pipeline) -> list[_Table]:
     """Return the tables of a pipeline; an entry without a table means all tables of its schema."""
     found = []
-    for entry in pipeline.raw.get("tables", []):
+    for entry in pipeline.written.get("tables", []):
         names = (
             [entry["table"]]
             if "table" in entry

@@ -64,7 +64,7 @@ def run_replication(context: RunContext, pipeline: Pipeline) -> Failures:
     for target in (item.copy.target for item in copied if item.copy.target in context.drifts):
         change = context.drifts[target]
         result.drift_actions.append({"table": target, "action": change.action, "reason": change.reason})
-    if hooks.table or (copied and pipeline.checks):
+    if hooks.table or (copied and pipeline.checks.written):
         run_checks(context, pipeline, copied)
     return failed
 
@@ -91,7 +91,7 @@ def _report_plan(context: RunContext, pipeline: Pipeline, plan: CopyPlan) -> Non
             )
             problem = tracing.Display(error(source.id, of_a_table=False))
             LOG.warn(message, schema=source.id, error=problem)
-    if pipeline.auto_create_schemas:
+    if pipeline.target.governance.auto_create_schemas:
         for schema in plan.schemas:
             if not is_identifier(schema):
                 raise IdentifierError(schema, of_a_table=False)
@@ -101,16 +101,16 @@ def _report_plan(context: RunContext, pipeline: Pipeline, plan: CopyPlan) -> Non
                 context.adapter.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
         result.schemas_created = len(plan.schemas)
     for rule in plan.unmatched:
-        result.override_warnings.append(_warn_unmatched(rule))
+        result.override_warnings.append(_warn_unmatched(rule, pipeline.table_overrides.index(rule)))
 
 
-def _warn_unmatched(rule: TableOverride) -> dict[str, object]:
+def _warn_unmatched(rule: TableOverride, index: int) -> dict[str, object]:
     """Log that an override matched nothing in this run and return its entry of `override_warnings`."""
-    match = {"connector": rule.connector, "table": rule.table}
+    match = {"connector": rule.match.connector, "table": rule.match.table}
     shown = ", ".join(f"{key} = " + (f'Some("{name}")' if name else "None") for key, name in match.items())
-    place = f"[[table_overrides]] rule index {rule.index} ({shown})"
+    place = f"[[table_overrides]] rule index {index} ({shown})"
     message = f"{place} matched no (connector, table) pair in this run"
-    fields = {"rule_index": rule.index, "kind": "zero_match"}
+    fields = {"rule_index": index, "kind": "zero_match"}
     LOG.warn("table_override rule matched zero tables", also=message, **fields)
     return {**fields, "message": message, **{key: name for key, name in match.items() if name is not None}}
 
@@ -143,19 +143,20 @@ def _copy_all(
     running: dict[Future[Copied], TableCopy] = {}
     workers = max(1, min(pipeline.execution.concurrency, _WORKERS))
     with ThreadPoolExecutor(workers, thread_name_prefix="copy") as pool:
-        while waiting or running:
-            while waiting and len(running) < workers and not context.shutdown.is_set():
+
+        def start(most: int) -> None:
+            while waiting and len(running) < most and not context.shutdown.is_set():
                 copy = waiting.pop()
                 context.hooks.call("before_materialize", table=copy.target)
                 running[pool.submit(copy_table, context, copy)] = copy
+
+        while waiting or running:
+            start(workers)
             if not running:
                 break
             ended = wait(running, ANSWERING_SECONDS, FIRST_COMPLETED).done
-            for _ in ended:
-                # The next one starts before anybody looks how the last one ended.
-                if waiting and not context.shutdown.is_set():
-                    copy = waiting.pop()
-                    running[pool.submit(copy_table, context, copy)] = copy
+            # The next ones start before anybody looks how the last ones ended.
+            start(workers + len(ended))
             for future in ended:
                 copy = running.pop(future)
                 try:

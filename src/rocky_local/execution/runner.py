@@ -138,4 +138,4 @@ def _record(context: RunContext) -> dict[str, Any]:
 def _target_catalog(pipeline: Pipeline | None) -> str | None:
     if pipeline is None:
         return None
-    return pipeline.catalog_template or pipeline.raw.get("target", {}).get("catalog")
+    return pipeline.target.catalog_template or pipeline.written.get("target", {}).get("catalog")

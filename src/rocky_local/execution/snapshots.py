@@ -25,7 +25,7 @@ class SnapshotWork(Work):
         result = context.result
         result.concurrency, result.with_cost = 1, False
         with tracing.span("run_snapshot"):
-            for statement in _statements(self.pipeline.name, self.pipeline.raw):
+            for statement in _statements(self.pipeline.name, self.pipeline.written):
                 try:
                     context.adapter.execute(statement)
                 except DatabaseError as error:

@@ -107,7 +107,7 @@ def _shadowable(context: RunContext, models: list[Model]) -> bool:
 
 def _build_all(context: RunContext, compiled: Compiled, models: list[Model], scope: Scope) -> int | None:
     """Build models one after another and return how many were; None when a failure ended the run."""
-    if context.pipeline is None or context.pipeline.auto_create_schemas:
+    if context.pipeline is None or context.pipeline.target.governance.auto_create_schemas:
         for schema in dict.fromkeys(model.schema for model in models):
             context.adapter.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
     gate = SkipGate(context, compiled)

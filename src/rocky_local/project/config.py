@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
-
 from rocky_local.errors import ConfigError, EngineError, Unsupported
 from rocky_local.project import toml
 from rocky_local.project.pipeline import Pipeline
-from rocky_local.project.tables import Closed, Count, Table, checked
+from rocky_local.project.tables import EMPTY, Closed, Names, Table, checked
 
 # fmt: off
 TOP_LEVEL = (
@@ -54,45 +52,31 @@ class _Resilience(Closed):
 
 
 class _Freshness(Closed):
-    expected_lag_seconds: Count = 0
+    expected_lag_seconds: int = 0
 
 
 class Budget(Closed):
     """What a run may cost at most."""
 
     max_usd: float | None = None
-    max_duration_ms: Count | None = None
-    max_bytes_scanned: Count | None = None
+    max_duration_ms: int | None = None
+    max_bytes_scanned: int | None = None
     on_breach: Literal["warn", "error"] = "warn"
 
 
 class _Hook(Table):
     command: str
-    timeout_ms: Count | None = None
+    timeout_ms: int | None = None
     on_failure: Literal["abort", "warn", "ignore"] = "warn"
 
 
-class _Hooks(Table):
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, list[_Hook]] = Field(init=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _listed(cls, table: Any) -> Any:
-        """Look only into the lists of commands for events, where one command is a list of one."""
-        if not isinstance(table, dict):
-            return table
-        events = {name: hooks for name, hooks in table.items() if name.startswith("on_")}
-        return {name: [hooks] if isinstance(hooks, dict) else hooks for name, hooks in events.items()}
-
-
 class _RockyToml(Closed):
-    adapter: dict[str, Adapter] = Field(default_factory=dict)
-    pipeline: dict[str, Pipeline] = Field(default_factory=dict)
+    adapter: dict[str, Adapter] = EMPTY
+    pipeline: dict[str, Pipeline] = EMPTY
     state: dict[str, Any] | None = None
     mask: dict[str, Any] | None = None
-    classifications: dict[str, list[str]] | None = None
-    hook: _Hooks | None = None
+    classifications: dict[str, Names] | None = None
+    hook: dict[str, tuple[_Hook, ...]] = EMPTY
     budget: Budget | None = None
     run: _Run | None = None
     resilience: _Resilience | None = None
@@ -103,25 +87,29 @@ class _RockyToml(Closed):
         """Return the names of all tables, also of those that are not looked into."""
         return [*TOP_LEVEL]
 
-    @field_validator("adapter", mode="before")
     @classmethod
-    def _name_adapters(cls, tables: Any) -> Any:
-        return _named(tables)
+    def prepared(cls, table: dict[str, Any]) -> dict[str, Any]:
+        """Name adapters and pipelines, and list the hooks of events, where one command is a list of one."""
+        table = {**super().prepared(table)}
+        adapters = table.get("adapter", {})
+        known = [*adapters] if isinstance(adapters, dict) else []
+        fallback = "default" if "default" in known else next(iter(known), "default")
+        for kind in ("adapter", "pipeline"):
+            table[kind] = _named(table.get(kind, {}), fallback)
+        if isinstance(hooks := table.get("hook"), dict):
+            events = {name: hooks[name] for name in hooks if name.startswith("on_")}
+            table["hook"] = {
+                name: [event] if isinstance(event, dict) else event for name, event in events.items()
+            }
+        return table
 
-    @field_validator("pipeline", mode="before")
-    @classmethod
-    def _name_pipelines(cls, tables: Any, info: ValidationInfo) -> Any:
-        adapters = info.data.get("adapter", {})
-        fallback = "default" if "default" in adapters else next(iter(adapters), "default")
-        return _named(tables, fallback=fallback)
 
-
-def _named(tables: Any, **more: Any) -> Any:
+def _named(tables: Any, fallback: str) -> Any:
     """Put names into the tables of a table; what is no table is left as it is, to be complained about."""
     if not isinstance(tables, dict):
         return tables
     return {
-        name: {**table, "name": name, "raw": table, **more} if isinstance(table, dict) else table
+        name: {**table, "name": name, "fallback": fallback} if isinstance(table, dict) else table
         for name, table in tables.items()
     }
 
@@ -144,7 +132,7 @@ class Config:
 
     def models_dir(self, pipeline: Pipeline | None = None) -> str:
         """Return the models folder as log lines show it: `./models/`, beside the config file."""
-        glob = pipeline.models_glob if pipeline else "models/**"
+        glob = pipeline.models if pipeline else "models/**"
         base = re.split(r"[*?\[]", glob, maxsplit=1)[0].rstrip("/") or "."
         return f"{self.directory}/{base}/"
 

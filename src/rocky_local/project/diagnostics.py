@@ -140,17 +140,18 @@ def breaches(contract: Contract, lineage: QueryLineage) -> Iterator[tuple[str, s
     Example:
         >>> from rocky_local.project.lineage import QueryLineage
         >>> from rocky_local.project.sidecar import Contract
-        >>> list(breaches(Contract.model_validate({"rules": {"required": ["a"]}}), QueryLineage(["b"])))
+        >>> from rocky_local.project.tables import checked
+        >>> list(breaches(checked(Contract, {"rules": {"required": ["a"]}}), QueryLineage(["b"])))
         [('E010', 'a')]
     """
 
     def absent(names: Iterable[str]) -> list[str]:
         return [name for name in names if name not in lineage.columns and not lineage.has_star]
 
-    yield from (("E010", name) for name in absent(contract.required))
+    yield from (("E010", name) for name in absent(contract.rules.required))
     for column in contract.columns:
         if column.name not in lineage.columns:
             yield from (("W010", name) for name in absent([column.name]))
         elif not column.nullable and "aggregation: count" not in lineage.transforms(column.name):
             yield "E012", column.name
-    yield from (("E013", name) for name in absent(contract.protected))
+    yield from (("E013", name) for name in absent(contract.rules.protected))

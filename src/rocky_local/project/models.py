@@ -19,6 +19,7 @@ from rocky_local.project.sidecar import (
     Contract,
     Sidecar,
     Strategy,
+    UnitTest,
     read_contract,
     read_definitions,
     read_sidecar,
@@ -54,7 +55,7 @@ class Model:
     freshness: dict[str, Any] | None = None
     classification: dict[str, str] = field(default_factory=dict)
     tests: tuple[dict[str, Any], ...] = ()
-    unit_tests: tuple[dict[str, Any], ...] = ()
+    unit_tests: tuple[UnitTest, ...] = ()
     skip: dict[str, bool] = field(default_factory=dict)
     contract: Contract | None = None
 
@@ -244,13 +245,13 @@ class _Folder:
             table=target.get("table", name),
             strategy=strategy.shown(),
             depends_on=own.depends_on,
-            sources=tuple(own.sources),
+            sources=own.sources,
             tags={**group.tags, **own.tags},
             retention=own.retention,
-            freshness=freshness.model_dump(exclude_unset=True) if freshness else None,
+            freshness=freshness.written if freshness else None,
             classification=own.classification,
-            tests=(*(test.model_dump(exclude_unset=True) for test in own.tests), *self._named(name, own)),
-            unit_tests=tuple(test.model_dump() for test in own.test),
+            tests=(*(test.written for test in own.tests), *self._named(name, own)),
+            unit_tests=own.test,
             skip=own.skip,
             contract=self.read(path.with_name(f"{path.stem}.contract.toml"), read_contract),
         )
@@ -275,8 +276,8 @@ class _Folder:
                 expected = f"(expected a [{use.name}] entry in test_definitions.toml)"
                 reason = f"model '{model}' references unknown named test '{use.name}' {expected}"
                 raise CompileError(f"failed to load models: {reason}", reason)
-            defined = self.tests[use.name].model_dump(exclude_unset=True)
-            yield defined | use.model_dump(exclude_unset=True, exclude={"name"})
+            own_words = {name: value for name, value in use.written.items() if name in ("column", "severity")}
+            yield self.tests[use.name].written | own_words
 
     @staticmethod
     def _target(name: str, own: Sidecar, group: Sidecar, defaults: Sidecar) -> dict[str, str]:
