@@ -17,7 +17,14 @@ from dagster_rocky.results import RunResult
 from dagster_rocky.step import events
 from dagster_rocky.step.conclusion import Conclusion
 from dagster_rocky.step.events import StepEvent
-from dagster_rocky.step.explain import CompileFailure, Verdict, compile_failure, explain, outside_errors
+from dagster_rocky.step.explain import (
+    CompileFailure,
+    Verdict,
+    compile_failure,
+    contradicted,
+    explain,
+    outside_errors,
+)
 from dagster_rocky.step.ledger import OutcomeLedger, Status
 from dagster_rocky.step.names import EngineNames
 from dagster_rocky.step.reporting import CodeVersions, Reporter
@@ -209,6 +216,8 @@ class _Step:
             names.unit("/".join(built.asset_key), built.partition.key if built.partition else None)
             for built in result.materializations
         }
+        for unit, _, reason in contradicted([unit for unit in run.units if unit in listed], result):
+            self._ledger.contradict(unit, reason)
         claimed = [unit for unit in run.units if unit in self._reporter.claims and unit not in listed]
         left = [
             unit
