@@ -17,7 +17,7 @@ KEY = dg.AssetKey(["b", "t"])
         ({"owners": ["team:", "team:ovens"]}, {"owners": ["team:ovens"]}, "owners ['team:']"),
         ({"tags": {"é": "x", "tier": "gold"}}, {"tags": {"tier": "gold"}}, "tags {'é': 'x'}"),
         ({"tags": {"tier": "a/b"}, "code_version": "1"}, {"tags": {}, "code_version": "1"}, "'a/b'"),
-        ({"group_name": "input", "kinds": {"rocky"}}, {"group_name": None, "kinds": {"rocky"}}, "'input'"),
+        ({"group_name": "a b", "kinds": {"rocky"}}, {"group_name": None, "kinds": {"rocky"}}, "'a b'"),
         ({"metadata": {1: 2, "a": 3}}, {"metadata": {"a": 3}}, "metadata {1: 2}"),
         ({"description": 5, "tags": {"a": "b"}}, {"description": None}, "description 5"),
     ],
