@@ -1,7 +1,7 @@
 """What does this package use of Dagster that is not public, and what does it do where Dagster refuses something?"""
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import dagster as dg
@@ -81,7 +81,8 @@ def _pieces(value: Any) -> list[Any]:
 
 
 def _is_collection(value: Any) -> bool:
-    return isinstance(value, Collection) and not isinstance(value, str)
+    """Exactly the built-in ones: Dagster's records are tuples, too."""
+    return isinstance(value, Mapping | list | set | frozenset)
 
 
 __all__ = ["REFUSALS", "accepted", "accepted_spec", "is_valid_name"]

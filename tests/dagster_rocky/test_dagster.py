@@ -9,6 +9,7 @@ import pytest
 from dagster_rocky._dagster import REFUSALS, accepted, accepted_spec, is_valid_name
 
 KEY = dg.AssetKey(["b", "t"])
+POLICY = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=1))
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,11 @@ KEY = dg.AssetKey(["b", "t"])
         ({"tags": {"tier": "a/b"}, "code_version": "1"}, {"tags": {}, "code_version": "1"}, "'a/b'"),
         ({"group_name": "a b", "kinds": {"rocky"}}, {"group_name": None, "kinds": {"rocky"}}, "'a b'"),
         ({"metadata": {1: 2, "a": 3}}, {"metadata": {"a": 3}}, "metadata {1: 2}"),
+        (
+            {"owners": ["team:"], "freshness_policy": POLICY},
+            {"owners": [], "freshness_policy": POLICY},
+            "team:",
+        ),
         ({"description": 5, "tags": {"a": "b"}}, {"description": None}, "description 5"),
     ],
 )
