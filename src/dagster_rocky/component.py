@@ -9,7 +9,6 @@ from typing import Annotated, Self
 
 import dagster as dg
 from dagster.components import DefsStateConfig
-from dagster.components.resolved.core_models import OpSpec
 from dagster.components.utils.translation import TranslationFn, TranslationFnResolver
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 

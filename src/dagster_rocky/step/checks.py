@@ -11,7 +11,6 @@ from dagster_rocky.step import events
 from dagster_rocky.step.names import EngineNames
 from dagster_rocky.vocabulary import CheckDeclaration, EngineAsset, EngineKey, check_name
 
-_OVERLAP = "cross_source_overlap:"
 _CheckEvent = dg.AssetCheckResult | dg.AssetObservation
 
 
@@ -47,7 +46,8 @@ class StepChecks:
         unit = names.any_unit(event.name)
         if unit is None or (unit, event.check) in self._done:
             return
-        if len(_declared(unit.asset, event.check)) != 1 or event.check.startswith(_OVERLAP):
+        declared = _declared(unit.asset, event.check)
+        if len(declared) != 1 or declared[0].shared:
             self._waiting.setdefault((unit, event.check), []).append(event)
             return
         if (unit, event.check) not in self._live:
@@ -75,12 +75,12 @@ class StepChecks:
         yield from self.take_all(waiting, names)
 
     def _units_of(self, event: Checked, names: EngineNames) -> list[Unit]:
-        """The unit that a result is of; an overlap between sources is of every table that declares it."""
+        """The unit that a result is of; a shared one is of every asset of the run that declares it."""
         unit = names.any_unit(event.name)
-        if not event.check.startswith(_OVERLAP):
-            return [unit] if unit else []
         sharing = {
-            other.asset.engine_key: other for other in names.run.units if _declared(other.asset, event.check)
+            other.asset.engine_key: other
+            for other in names.run.units
+            if any(declared.shared for declared in _declared(other.asset, event.check))
         }
         return list(sharing.values()) or ([unit] if unit else [])
 
