@@ -42,9 +42,9 @@ ROOMS = [
     Room("graph", "What exists?", "project"),
     Room("planning", "What has to run?", "run"),
     Room("step", "What happened?", "run"),
+    Room("yaml.scaffolding", "What does a new project get?", "entrance"),
     Room("component", "What does a defs.yaml make?", "entrance"),
     Room("standalone", "And a component in Python?", "entrance"),
-    Room("yaml.scaffolding", "What does a new project get?", "entrance"),
 ]
 
 BOX = (250, 56)

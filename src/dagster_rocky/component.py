@@ -198,7 +198,8 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
     @classmethod
     def resolve_from_model(cls, context: dg.ResolutionContext, model: BaseModel) -> Self:
         """Resolves the YAML with templates in which an undefined variable is an error."""
-        return super().resolve_from_model(StrictResolutionContext.of(context), model)
+        resolved: Self = super().resolve_from_model(StrictResolutionContext.of(context), model)
+        return resolved
 
     @classmethod
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:

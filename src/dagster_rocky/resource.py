@@ -66,7 +66,7 @@ _OPTION_KEYWORDS = frozenset(RunOptions.model_fields) & RunKeywords.__annotation
 }
 
 
-class RockyResource(dg.ConfigurableResource):
+class RockyResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # its parameter is for factories
     """Runs a rocky engine on one project.
 
     Every method raises `dagster.Failure` with what failed, why and what to do; a run that finished with some

@@ -29,7 +29,6 @@ ROOMS = rooms_script().ROOMS
 ORDER = [room.name for room in ROOMS]
 
 KNOWN_UPWARD: set[tuple[str, str]] = {
-    ("component", "yaml.scaffolding"),
     ("graph.quality", "planning.plan"),
     ("graph.quality", "step.events"),
     ("resource", "step.pipes_session"),
