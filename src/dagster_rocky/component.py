@@ -34,7 +34,7 @@ from dagster_rocky.project.state import (
 )
 from dagster_rocky.resource import RockyResource
 from dagster_rocky.step.body import Running, run_checks, run_step
-from dagster_rocky.step.execution import StepEvent
+from dagster_rocky.step.events import StepEvent
 from dagster_rocky.translator import DagsterRockyTranslator, RockyAssetProps
 from dagster_rocky.vocabulary import EngineAsset
 from dagster_rocky.yaml.attributes import RockyAttributes
@@ -82,7 +82,8 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
     @classmethod
     def resolve_from_model(cls, context: dg.ResolutionContext, model: BaseModel) -> Self:
         """Resolves the YAML with templates in which an undefined variable is an error."""
-        return super().resolve_from_model(StrictResolutionContext.of(context), model)
+        resolved: Self = super().resolve_from_model(StrictResolutionContext.of(context), model)
+        return resolved
 
     @classmethod
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:
