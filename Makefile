@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui seed docs test check format bench clean lock
+.PHONY: help setup demo ui seed docs test test-lowest check format bench clean lock
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,13 +32,22 @@ ui: seed  ## Open the example project in a browser (`dg dev`)
 seed: setup  ## Load the example's data, and nothing else
 	@$(BIN)/python example_project/seed.py
 
-docs: seed  ## Write the picture and the references in docs/ from the project as it is
+docs: seed  ## Write the pictures and the references in docs/ from the project as it is
+	@$(BIN)/python docs/draw_rooms.py
 	@$(BIN)/python docs/draw_graph.py
 	@$(BIN)/python docs/write_yaml_reference.py
 	@$(BIN)/python docs/write_rocky_local.py
 
 test: setup  ## Run every test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# The fast half: what starts neither `dg` nor a recorded sequence.
+FAST := tests/dagster_rocky tests/rocky_local/commands
+
+test-lowest:  ## Run the fast half against the lowest versions that pyproject.toml allows (needs uv)
+	uv venv -q --clear --python $(PYTHON) .venv-lowest
+	uv pip install -q --python .venv-lowest --resolution lowest-direct -e '.[local,dev]'
+	.venv-lowest/bin/python -m pytest -n 2 --dist loadgroup $(FAST)
 
 check: setup  ## Lint and type-check
 	$(BIN)/ruff check .
@@ -58,6 +67,6 @@ lock: setup  ## Write the versions in use to constraints.txt
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
 
 clean:  ## Remove the environment and everything that runs left behind
-	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-lowest dist .pytest_cache .mypy_cache .ruff_cache
 	rm -rf example_project/.dagster_home example_project/.rocky example_project/flights.duckdb*
 	rm -rf example_project/models/.rocky-state* example_project/nyc_flights/defs/.local_defs_state

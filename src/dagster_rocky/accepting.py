@@ -1,7 +1,7 @@
 """What is kept of a spec where Dagster refuses a part of it?"""
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import dagster as dg
@@ -79,4 +79,5 @@ def _pieces(value: Any) -> list[Any]:
 
 
 def _is_collection(value: Any) -> bool:
-    return isinstance(value, Collection) and not isinstance(value, str)
+    """Exactly the built-in ones: Dagster's records are tuples, too."""
+    return isinstance(value, Mapping | list | set | frozenset)

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Annotated, Self
 
 import dagster as dg
-from dagster.components import DefsStateConfig, DefsStateConfigArgs
-from dagster.components.resolved.core_models import OpSpec
+from dagster.components import DefsStateConfig
 from dagster.components.utils.translation import TranslationFn, TranslationFnResolver
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from dagster_rocky import _dagster
 from dagster_rocky.graph.definitions import (
@@ -35,28 +34,19 @@ from dagster_rocky.project.state import (
 )
 from dagster_rocky.resource import RockyResource
 from dagster_rocky.step.body import Running, run_checks, run_step
-from dagster_rocky.step.execution import StepEvent
+from dagster_rocky.step.events import StepEvent
 from dagster_rocky.translator import DagsterRockyTranslator, RockyAssetProps
 from dagster_rocky.vocabulary import EngineAsset
-from dagster_rocky.yaml.options import (
-    ChecksOptions,
-    MetadataAddon,
-    Mode,
-    ModelsOptions,
-    PartitionsOptions,
-    RetryOptions,
-    RunSection,
-)
-from dagster_rocky.yaml.paths import place_of, require_config, resolve_binary, resolve_path
+from dagster_rocky.yaml.attributes import RockyAttributes
+from dagster_rocky.yaml.paths import place_of, require_config
 from dagster_rocky.yaml.scaffolding import RockyComponentScaffolder
-from dagster_rocky.yaml.schema import DescribedModel
 from dagster_rocky.yaml.templates import StrictResolutionContext
 
 _LOG = logging.getLogger("dagster_rocky")
 
 
 @dg.scaffold_with(RockyComponentScaffolder)
-class RockyComponent(dg.StateBackedComponent, DescribedModel):
+class RockyComponent(dg.StateBackedComponent, RockyAttributes):
     """Turns a rocky project's tables and models into one graph of assets, and runs exactly what is selected.
 
     Example:
@@ -71,78 +61,6 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, ignored_types=(cached_property,))
 
-    config_path: Annotated[
-        str,
-        dg.Resolver(
-            resolve_path,
-            model_field_type=str,
-            description="The project's `rocky.toml`, relative to this file.",
-            examples=["rocky.toml", "{{ context.project_root }}/rocky.toml"],
-        ),
-    ] = "rocky.toml"
-    binary_path: Annotated[
-        str,
-        dg.Resolver(
-            resolve_binary,
-            model_field_type=str,
-            description="The engine: `rocky`, `rocky-local`, or a path relative to this file.",
-            examples=["rocky", "rocky-local", "{{ env.ROCKY_BIN }}"],
-        ),
-    ] = "rocky"
-    mode: Mode = Field(
-        default=Mode.STREAMING,
-        description="How the engine is run: all three end with the same events and differ in when.",
-        examples=["buffered", "streaming", "pipes"],
-    )
-    pipelines: Sequence[str] | None = Field(
-        default=None,
-        description="Pipelines that this component owns; all of them when unset.",
-        examples=[["landing"]],
-    )
-    filters: Sequence[str] = Field(
-        default=(),
-        description="Sources that this component owns, as `key=value`; several are a union.",
-        examples=[["airport=jfk", "id=raw__ewr__ops"]],
-    )
-    exclude_filters: Sequence[str] = Field(
-        default=(), description="Sources and tables taken away from that.", examples=[["table=scratch"]]
-    )
-    models: ModelsOptions = Field(
-        default_factory=ModelsOptions,
-        description="Which models this component owns, and where they are.",
-        examples=[{"exclude": ["tmp_*"]}],
-    )
-    partitions: PartitionsOptions = Field(
-        default_factory=PartitionsOptions,
-        description="Partitions beyond the models' own grain.",
-        examples=[{"by": "airport"}],
-    )
-    parallelism: int | None = Field(
-        default=None, ge=1, description="The engine's `--parallel`.", examples=[4]
-    )
-    run: RunSection = Field(
-        default_factory=RunSection,
-        description="What every engine run is given, and how it is watched.",
-        examples=[{"timeout_seconds": 1800}],
-    )
-    checks: ChecksOptions = Field(
-        default_factory=ChecksOptions,
-        description="Which of the project's checks are declared, and how.",
-        examples=[{"overrides": {"row_count": {"blocking": True}}}],
-    )
-    metadata: Sequence[MetadataAddon] = Field(
-        default=("column_schema", "column_lineage", "code_references"),
-        description="Extras to attach to models.",
-        examples=[["column_schema", "code_references"]],
-    )
-    state_path: str | None = Field(
-        default=None,
-        description="The engine's own run state file, relative to rocky.toml.",
-        examples=["state/landing.redb"],
-    )
-    state_namespace: str | None = Field(
-        default=None, description="A run state of its own under `models/.rocky-state/`.", examples=["jfk"]
-    )
     translation: (
         Annotated[
             TranslationFn[RockyAssetProps],
@@ -154,20 +72,6 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
         description="Changes to every asset spec, applied last; templates see `props` and `spec`.",
         examples=[{"key": "raw/{{ props.name }}", "group_name": "landing"}],
     )
-    op: OpSpec | None = Field(
-        default=None, description="Dagster's op settings: name, tags, pool.", examples=[{"pool": "warehouse"}]
-    )
-    retry: RetryOptions | None = Field(
-        default=None, description="Dagster's retry policy of the steps.", examples=[{"max_retries": 2}]
-    )
-    defs_state: Annotated[
-        DefsStateConfigArgs,
-        dg.Resolver.default(
-            description="Where the snapshot of the project is kept, and under which key.",
-            examples=[{"management_type": "LOCAL_FILESYSTEM", "key": "rocky-landing"}],
-        ),
-    ] = Field(default_factory=DefsStateConfigArgs.local_filesystem)
-
     _location: str | None = PrivateAttr(default=None)
     _state_key: str | None = PrivateAttr(default=None)
     _graph: RockyGraph | None = PrivateAttr(default=None)
@@ -175,27 +79,11 @@ class RockyComponent(dg.StateBackedComponent, DescribedModel):
     _models: Mapping[str, Model] = PrivateAttr(default_factory=dict)
     _state_note: str | None = PrivateAttr(default=None)
 
-    @field_validator("filters", "exclude_filters")
-    @classmethod
-    def _filters_are_pairs(cls, texts: Sequence[str]) -> Sequence[str]:
-        for text in texts:
-            key, equals, value = text.partition("=")
-            if not (key and equals and value):
-                raise ValueError(f"{text!r} is no `key=value`; write it like `airport=jfk`")
-        return texts
-
-    @model_validator(mode="after")
-    def _state_is_one(self) -> Self:
-        if self.state_path and self.state_namespace:
-            raise ValueError(
-                "state_path and state_namespace both say where the run state is: leave one of them out"
-            )
-        return self
-
     @classmethod
     def resolve_from_model(cls, context: dg.ResolutionContext, model: BaseModel) -> Self:
         """Resolves the YAML with templates in which an undefined variable is an error."""
-        return super().resolve_from_model(StrictResolutionContext.of(context), model)
+        resolved: Self = super().resolve_from_model(StrictResolutionContext.of(context), model)
+        return resolved
 
     @classmethod
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:

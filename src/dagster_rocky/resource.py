@@ -43,7 +43,7 @@ _OPTION_KEYWORDS = frozenset(RunOptions.model_fields) & RunKeywords.__annotation
 }
 
 
-class RockyResource(EngineCommands, dg.ConfigurableResource):  # type: ignore[misc]
+class RockyResource(EngineCommands, dg.ConfigurableResource):  # type: ignore[misc, type-arg]
     """Runs a rocky engine on one project.
 
     Every method raises `dagster.Failure` with what failed, why and what to do; a run that finished with some

@@ -10,6 +10,7 @@ from dagster_rocky._dagster import is_valid_name
 from dagster_rocky.accepting import REFUSALS, accepted, accepted_spec
 
 KEY = dg.AssetKey(["b", "t"])
+POLICY = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=1))
 
 
 @pytest.mark.parametrize(
@@ -18,8 +19,13 @@ KEY = dg.AssetKey(["b", "t"])
         ({"owners": ["team:", "team:ovens"]}, {"owners": ["team:ovens"]}, "owners ['team:']"),
         ({"tags": {"é": "x", "tier": "gold"}}, {"tags": {"tier": "gold"}}, "tags {'é': 'x'}"),
         ({"tags": {"tier": "a/b"}, "code_version": "1"}, {"tags": {}, "code_version": "1"}, "'a/b'"),
-        ({"group_name": "input", "kinds": {"rocky"}}, {"group_name": None, "kinds": {"rocky"}}, "'input'"),
+        ({"group_name": "a b", "kinds": {"rocky"}}, {"group_name": None, "kinds": {"rocky"}}, "'a b'"),
         ({"metadata": {1: 2, "a": 3}}, {"metadata": {"a": 3}}, "metadata {1: 2}"),
+        (
+            {"owners": ["team:"], "freshness_policy": POLICY},
+            {"owners": [], "freshness_policy": POLICY},
+            "team:",
+        ),
         ({"description": 5, "tags": {"a": "b"}}, {"description": None}, "description 5"),
     ],
 )

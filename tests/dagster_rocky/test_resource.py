@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.engine.request import RunRequest
 from dagster_rocky.resource import RockyResource
 from support.stand_in import PREAMBLE
@@ -140,8 +141,10 @@ else: sys.stderr.write("Error: no models found in models\\n"); sys.exit(1)
 
 
 def test_a_binary_that_hangs_on_version_is_given_up(rocky: Callable[..., RockyResource]) -> None:
+    resource = rocky("", timeout_seconds=0.5)
+    Path(resource.binary_path).write_text("#!/bin/sh\nexec sleep 60\n")
     with pytest.raises(dg.Failure, match="timeout_seconds"):
-        rocky("time.sleep(60)", timeout_seconds=0.5).version()
+        resource.version()
 
 
 def test_a_missing_project_folder_is_named(tmp_path: Path) -> None:
@@ -169,7 +172,7 @@ def test_the_docstring_example_of_a_request_holds() -> None:
     assert RunRequest(filter="airport=jfk", pipeline="landing").to_args() == [
         "run", "--pipeline", "landing", "--filter", "airport=jfk",
     ]  # fmt: skip
-    assert json.loads(RunRequest(governance_override={"a": 1}).to_args()[-1]) == {"a": 1}
+    assert json.loads(RunRequest(options=RunOptions(governance_override={"a": 1})).to_args()[-1]) == {"a": 1}
 
 
 def test_a_plain_asset_stands_for_the_whole_run(rocky: Callable[..., RockyResource]) -> None:

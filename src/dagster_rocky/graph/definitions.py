@@ -79,8 +79,8 @@ def _assets_definition(
     """
     specs = {node.spec.key: node.spec for node in group.nodes}
     checks = {spec.key: spec for node in group.nodes for spec in check_specs(node.spec.key, node.checks)}
-    keys: list[dg.AssetKey | dg.AssetCheckKey] = [*specs, *checks]
-    outputs = output_names(keys)
+    produced: list[dg.AssetKey | dg.AssetCheckKey] = [*specs, *checks]
+    outputs = output_names(produced)
     inputs = input_names(dict.fromkeys(dep.asset_key for spec in specs.values() for dep in spec.deps))
 
     def run_group(context: dg.AssetExecutionContext) -> Iterator[Any]:

@@ -52,9 +52,11 @@ def cover(selected: Sequence[EngineAsset], universe: Sequence[EngineAsset]) -> l
     touched = sources.filters(wanted.values())
     source_of = {key: f"id={asset.source_id}" for key, asset in wanted.items()}
     best = _greedy(touched, wanted.keys(), source_of)
-    search = _Search.over(touched, wanted.keys())
-    if len(search.by_atom) <= SEARCHED_ATOMS:
-        best = search.improve_on(best)
+    # Every source is at least one kind of tables, because its `id` touches no other.
+    if len(set(source_of.values())) <= SEARCHED_ATOMS:
+        search = _Search.over(touched, wanted.keys())
+        if len(search.by_atom) <= SEARCHED_ATOMS:
+            best = search.improve_on(best)
     position = {key: index for index, key in enumerate(tables)}
     choices = [
         Choice(name or None, tuple(tables[key] for key in sorted(touched[name], key=position.__getitem__)))

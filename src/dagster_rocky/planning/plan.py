@@ -51,6 +51,11 @@ class PlannedRun:
     extras: tuple[EngineAsset, ...] = ()
 
     @property
+    def kind(self) -> AssetKind:
+        """What the run builds or checks; one engine run has units of one kind."""
+        return self.units[0].asset.kind
+
+    @property
     def assets(self) -> tuple[EngineAsset, ...]:
         """The assets of the units, each once."""
         return tuple({unit.asset.engine_key: unit.asset for unit in self.units}.values())

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, cast
+from typing import Any
 
 from dagster_rocky.partitions import FORMATS
 from dagster_rocky.project.files import ModelFile, read_table
 from dagster_rocky.project.snapshot import Column, Model, Pipeline
 from dagster_rocky.project.sql import PhysicalNames, SqlFacts, column_sources, read_dsl, read_sql
 from dagster_rocky.results import DagNode, DagResult, ModelDetail
-from dagster_rocky.vocabulary import Granularity
 
 _PREFIX = "transformation:"
 
@@ -93,7 +92,7 @@ def _model(
         pipeline=node.pipeline,
         target=target,
         strategy=strategy.type if strategy else "",
-        granularity=cast("Granularity", granularity) if granularity in FORMATS else None,
+        granularity=granularity if granularity in FORMATS else None,
         first_partition=strategy.first_partition if strategy else None,
         lookback=strategy.lookback if strategy else None,
         depends_on=[other.removeprefix(_PREFIX) for other in node.depends_on if other.startswith(_PREFIX)],

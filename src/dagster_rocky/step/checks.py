@@ -11,7 +11,6 @@ from dagster_rocky.step import events
 from dagster_rocky.step.names import EngineNames
 from dagster_rocky.vocabulary import CheckDeclaration, EngineAsset, EngineKey, check_name
 
-_OVERLAP = "cross_source_overlap:"
 _CheckEvent = dg.AssetCheckResult | dg.AssetObservation
 
 
@@ -47,7 +46,8 @@ class StepChecks:
         unit = names.any_unit(event.name)
         if unit is None or (unit, event.check) in self._done:
             return
-        if len(_declared(unit.asset, event.check)) != 1 or event.check.startswith(_OVERLAP):
+        declared = _declared(unit.asset, event.check)
+        if len(declared) != 1 or declared[0].shared:
             self._waiting.setdefault((unit, event.check), []).append(event)
             return
         if (unit, event.check) not in self._live:
@@ -57,9 +57,11 @@ class StepChecks:
     def take_all(self, found: Sequence[Checked], names: EngineNames) -> Iterator[_CheckEvent]:
         """All results of one engine run, from its JSON."""
         grouped: dict[tuple[Unit, str], list[Checked]] = defaultdict(list)
+        sharing = _sharing(names.run.units)
         for event in found:
-            for unit in self._units_of(event, names):
-                grouped[unit, event.check].append(event)
+            unit = names.any_unit(event.name)
+            for one in sharing.get(event.check) or ([unit] if unit else []):
+                grouped[one, event.check].append(event)
         for (unit, check), group in grouped.items():
             self._waiting.pop((unit, check), None)
             if (unit, check) in self._done:
@@ -73,16 +75,6 @@ class StepChecks:
         waiting = [event for group in self._waiting.values() for event in group]
         self._waiting.clear()
         yield from self.take_all(waiting, names)
-
-    def _units_of(self, event: Checked, names: EngineNames) -> list[Unit]:
-        """The unit that a result is of; an overlap between sources is of every table that declares it."""
-        unit = names.any_unit(event.name)
-        if not event.check.startswith(_OVERLAP):
-            return [unit] if unit else []
-        sharing = {
-            other.asset.engine_key: other for other in names.run.units if _declared(other.asset, event.check)
-        }
-        return list(sharing.values()) or ([unit] if unit else [])
 
     def _tell(self, unit: Unit, check: str, group: Sequence[Checked]) -> Iterator[_CheckEvent]:
         declared = _declared(unit.asset, check)
@@ -145,3 +137,13 @@ def _declared(asset: EngineAsset, engine_name: str) -> list[CheckDeclaration]:
     by_name = [declared for declared in asset.checks if declared.engine_name == engine_name]
     spelled = check_name(engine_name)
     return by_name or [declared for declared in asset.checks if declared.name == spelled]
+
+
+def _sharing(units: Iterable[Unit]) -> Mapping[str, list[Unit]]:
+    """By the engine's name of a check that is one for several assets: a unit of each of them."""
+    found: dict[str, dict[EngineKey, Unit]] = defaultdict(dict)
+    for unit in units:
+        for declared in unit.asset.checks:
+            if declared.shared:
+                found[declared.engine_name].setdefault(unit.asset.engine_key, unit)
+    return {name: list(sharing.values()) for name, sharing in found.items()}

@@ -17,7 +17,14 @@ from dagster_rocky.results import RunResult
 from dagster_rocky.step import events
 from dagster_rocky.step.conclusion import Conclusion
 from dagster_rocky.step.events import StepEvent
-from dagster_rocky.step.explain import CompileFailure, Verdict, compile_failure, explain, outside_errors
+from dagster_rocky.step.explain import (
+    CompileFailure,
+    Verdict,
+    compile_failure,
+    contradicted,
+    explain,
+    outside_errors,
+)
 from dagster_rocky.step.ledger import OutcomeLedger, Status
 from dagster_rocky.step.names import EngineNames
 from dagster_rocky.step.reporting import CodeVersions, Reporter
@@ -100,7 +107,7 @@ class _Step:
 
     def _is_left_out(self, run: PlannedRun) -> bool:
         """Whether a run makes no sense any more; what it owes is closed with the reason."""
-        if self._compile is not None and any(unit.asset.kind == "model" for unit in run.units):
+        if self._compile is not None and run.kind == "model":
             self._close([self._compile.verdict(unit) for unit in run.units])
             return True
         is_broken = any(failure.kind == "binary" for failure in self._conclusion.failures)
@@ -185,14 +192,13 @@ class _Step:
         for event in invocation.remaining_events():
             yield from self._reporter.take(event, names, invocation)
         yield from checks.take_waiting(names)
-        yield from self._close_rest(
-            run, result, invocation, has_failed_check=len(checks.failed) > failed_before
-        )
+        # Only a quality pipeline fails of its checks (contract, section 6).
+        explained = run.kind == "quality" and len(checks.failed) > failed_before
+        yield from self._close_rest(run, result, invocation, has_failed_check=explained)
         built = [unit for unit in run.units if self._ledger.status(unit) is Status.MATERIALIZED]
         yield from checks.without_result(built, may_block=not run.request.options.shadow_suffix)
-        has_failed_check = len(checks.failed) > failed_before
-        if result.exit_code and not self._ledger.failures() and not has_failed_check:
-            outside = checks.failed_outside[outside_before:]
+        if result.exit_code and not self._ledger.failures() and not explained:
+            outside = checks.failed_outside[outside_before:] if run.kind == "quality" else []
             yield from self._account_for_exit(run, names, result, invocation, outside)
         self._follow_up(run)
 
@@ -209,6 +215,8 @@ class _Step:
             names.unit("/".join(built.asset_key), built.partition.key if built.partition else None)
             for built in result.materializations
         }
+        for unit, _, reason in contradicted([unit for unit in run.units if unit in listed], result):
+            self._ledger.contradict(unit, reason)
         claimed = [unit for unit in run.units if unit in self._reporter.claims and unit not in listed]
         left = [
             unit

@@ -175,6 +175,20 @@ def errors_by_name(errors: Sequence[RunError]) -> dict[str, str]:
     return texts
 
 
+def contradicted(listed: Sequence[Unit], result: RunResult) -> Iterator[Verdict]:
+    """What a result lists as built and names in an error as well: no one can say that it was built."""
+    named = errors_by_name(result.errors)
+    for unit in listed:
+        asset = unit.asset
+        error = named.get("/".join(asset.engine_key)) or (
+            named.get(asset.name) if asset.kind != "table" else None
+        )
+        partition = _PARTITION.search(error) if error else None
+        if error and (partition is None or partition.group(1) == unit.engine_partition):
+            reason = f"the engine's result lists it as built, and says: {error}"
+            yield Verdict(unit, Status.FAILED, reason)
+
+
 def _explain_nameless(
     units: Sequence[Unit],
     result: RunResult,

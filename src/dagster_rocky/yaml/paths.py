@@ -13,15 +13,14 @@ def resolve_path(context: dg.ResolutionContext, value: str) -> str:
 
     Args:
         context: Of the file.
-        value: What it says, perhaps with a template.
+        value: What it says; Dagster has rendered its templates, and braces in the result are none.
 
     Raises:
         ValueError: When the path is not UTF-8, which neither the engine nor Dagster can write down.
     """
-    text = str(context.resolve_value(value, as_type=str))
     tree = context.source_position_tree
     folder = Path(tree.position.filename).parent if tree is not None else Path()
-    path = folder / text
+    path = folder / value
     return as_text(path.parent.resolve() / path.name)
 
 
@@ -30,10 +29,9 @@ def resolve_binary(context: dg.ResolutionContext, value: str) -> str:
 
     Args:
         context: Of the file.
-        value: What it says, perhaps with a template.
+        value: What it says; Dagster has rendered its templates, and braces in the result are none.
     """
-    resolved = str(context.resolve_value(value, as_type=str))
-    return resolved if "/" not in resolved else resolve_path(context, resolved)
+    return value if "/" not in value else resolve_path(context, value)
 
 
 def as_text(path: Path) -> str:

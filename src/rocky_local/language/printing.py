@@ -11,7 +11,7 @@ _CLAUSES = ("from", "joins", "where", "group", "having", "order", "limit")
 _DuckDB: Any = DuckDB.Generator
 
 
-class _Generator(_DuckDB):
+class _Generator(_DuckDB):  # type: ignore[misc]
     """DuckDB's SQL with the engine's spelling of aliases and dates."""
 
     def table_sql(self, expression: exp.Table, sep: str = " AS ") -> str:

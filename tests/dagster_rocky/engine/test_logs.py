@@ -225,7 +225,8 @@ def test_dagster_tells_whether_a_step_prints_its_log(loggers: dict | None, print
     def looking() -> None:
         look()
 
-    assert looking.execute_in_process().success
+    chosen = {"loggers": {name: {} for name in loggers}} if loggers else {}
+    assert looking.execute_in_process(run_config=chosen).success
     assert found == [printed]
 
 

@@ -124,15 +124,10 @@ def test_each_start_error_says_what_it_is_and_whether_to_try_again(
         assert os.strerror(code) in str(failure.description)
 
 
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [("#!/no/such/interpreter\n", "interpreter"), ("\x7fELFnot really", "no program for this machine")],
-    ids=["interpreter", "other-machine"],
-)
-def test_a_file_that_is_no_program_is_told_as_such(make_engine: Make, content: str, words: str) -> None:
+def test_a_script_without_its_interpreter_is_told_as_such(make_engine: Make) -> None:
     engine = make_engine("")
-    Path(engine.binary_path).write_text(content)
-    with pytest.raises(dg.Failure, match=words) as failure:
+    Path(engine.binary_path).write_text("#!/no/such/interpreter\n")
+    with pytest.raises(dg.Failure, match="interpreter") as failure:
         engine.run()
     assert not failure.value.allow_retries
 

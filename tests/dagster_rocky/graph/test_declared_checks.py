@@ -1,5 +1,6 @@
 """Only configured checks are declared, each as the component wants it."""
 
+import json
 import re
 from collections import Counter
 
@@ -8,8 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dagster_rocky.graph.declared_checks import checks_of_table, declare
-from dagster_rocky.project.snapshot import ConfiguredCheck, Pipeline
+from dagster_rocky.graph.nodes import Products
+from dagster_rocky.graph.ownership import Ownership
+from dagster_rocky.project.snapshot import ConfiguredCheck, Pipeline, ProjectSnapshot, Source
 from dagster_rocky.yaml.options import CheckOverride, ChecksOptions
+from support.projects import PROJECTS
 
 CHECKS = [
     ConfiguredCheck(name="row_count", kind="row_count"),
@@ -127,19 +131,37 @@ def test_a_project_without_checks_declares_none(load):
     assert load("broken/copy_partial").checks() == set()
 
 
-def test_a_table_and_its_siblings_declare_one_shared_check(load):
-    loaded = load("copies")
-    name = "cross_source_overlap_duckdb_letters"
-    assert {check for check in loaded.checks() if check.endswith(name)} == {
-        f"duckdb/{office}/letters:{name}" for office in ("harbour", "hill")
+def test_a_table_and_its_siblings_declare_one_shared_check():
+    recorded = json.loads((PROJECTS.parent / "copies" / "discover" / "stdout").read_text())
+    pipeline = Pipeline(
+        name="copies",
+        type="replication",
+        sources=[
+            Source(
+                id=source["id"],
+                source_type=source["source_type"],
+                components=source["components"],
+                tables=[table["name"] for table in source["tables"]],
+            )
+            for source in recorded["sources"]
+        ],
+        checks_by_table={
+            table: [ConfiguredCheck(name=check["name"], kind=check["kind"]) for check in checks]
+            for table, checks in recorded["checks"]["configured_checks"].items()
+        },
+    )
+    products = Products(snapshot=ProjectSnapshot(pipelines=[pipeline]), ownership=Ownership()).all()
+    declared = {
+        "/".join(product.props.engine_key): [(check.engine_name, check.shared) for check in product.checks]
+        for product in products
     }
-    shared = {
-        (check.engine_name, asset.asset_key.path[-1])
-        for asset in loaded.component._graph.universe
-        for check in asset.checks
-        if check.shared
+    assert declared == {
+        "duckdb/harbour/letters": [("cross_source_overlap:duckdb.letters", True)],
+        "duckdb/hill/letters": [("cross_source_overlap:duckdb.letters", True)],
+        "duckdb/harbour/parcels": [("cross_source_overlap:duckdb.parcels", True)],
+        "duckdb/hill/parcels": [("cross_source_overlap:duckdb.parcels", True)],
+        "duckdb/harbour/stamps": [],
     }
-    assert shared == {(f"cross_source_overlap:duckdb.{table}", table) for table in ("letters", "parcels")}
 
 
 def test_siblings_are_compared_within_one_source_type():

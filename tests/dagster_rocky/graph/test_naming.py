@@ -14,7 +14,7 @@ KEYS = st.lists(PARTS, min_size=1, max_size=3).map(dg.AssetKey)
 
 def test_ordinary_keys_are_spelled_as_dagster_spells_them():
     specs = [dg.AssetSpec(["duckdb", "north", "t"]), dg.AssetSpec(["b", "marts", "daily.v1"])]
-    check = dg.AssetCheckSpec("row_count", asset=specs[0])
+    check = dg.AssetCheckSpec("row_count", asset=specs[0].key)
 
     @dg.multi_asset(specs=specs, check_specs=[check], can_subset=True)
     def own():

@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 from dagster.components import DefsStateConfig, DefsStateConfigArgs
 
+from dagster_rocky import RockyComponent
 from dagster_rocky.project.snapshot import ProjectSnapshot, UnreadableState, fingerprint
 from dagster_rocky.project.state import (
     RefreshFailed,
@@ -276,3 +277,25 @@ def test_a_project_that_cannot_be_written_says_what_to_run(tmp_path, monkeypatch
         require_place(config, tmp_path)
     with pytest.raises(RefreshFailed, match="Read-only file system"):
         read_or_make_state(None, config, tmp_path, lambda: pytest.fail("it was made"))
+
+
+def test_a_refresh_masks_and_times_out_as_the_component_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("WAREHOUSE_DSN", "host-of-secrets-42")
+    folder = copy_project("tenants", tmp_path / "tenants")
+    script = folder / "engine"
+    script.write_text(
+        "#!/bin/sh\n"
+        'case "$*" in *--version*) echo rocky 1.71.0; exit 0;; esac\n'
+        'echo "Error: cannot reach $WAREHOUSE_DSN" >&2\nexit 1\n'
+    )
+    script.chmod(0o755)
+    component = RockyComponent(
+        config_path=str(folder / "rocky.toml"),
+        binary_path=str(script),
+        run={"mask_env": ["WAREHOUSE_DSN"], "timeout_seconds": 7},
+    )
+    assert component.resource.timeout_seconds == 7
+    with pytest.raises(RefreshFailed) as caught:
+        component.write_state_to_path(tmp_path / "state")
+    assert "cannot reach" in str(caught.value.description)
+    assert "host-of-secrets-42" not in f"{caught.value.description} {caught.value.metadata}"

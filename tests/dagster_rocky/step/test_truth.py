@@ -81,7 +81,7 @@ def test_a_blocking_check_without_a_result_blocks(make_engine: Make, mode: str) 
 
 def test_an_overlap_between_sources_is_told_on_every_sibling(make_engine: Make, mode: str) -> None:
     name = "cross_source_overlap:duckdb.a"
-    assets = [with_checks(asset, named(name, spelled="overlap")) for asset in (A, B)]
+    assets = [with_checks(asset, named(name, spelled="overlap", shared=True)) for asset in (A, B)]
     engine = make_engine(f"""
         overlap = {{"name": "{name}", "passed": False, "severity": "error", "overlap_count": 3}}
         say(result(["a", "b"], check_results=[{{"asset_key": ["duckdb", "x", "b"], "checks": [overlap]}}]))

@@ -23,6 +23,7 @@ import duckdb
 from rocky_local.args import STATE_FILE
 
 from .cases import PROJECTS, RECORDINGS, Case, Outcome, Sequence
+from .forking import ForkedProcess, ForkServer
 
 ENGINE = os.environ.get("ROCKY_REPLAY_ENGINE") or str(Path(sys.executable).with_name("rocky-local"))
 CASE_TIMEOUT_SECONDS = 120
@@ -60,6 +61,7 @@ class Replay:
 
     sequence: Sequence
     folder: Path
+    server: ForkServer | None = None
     plan_ids: dict[str, str] = field(default_factory=dict)
     stack: ExitStack = field(default_factory=ExitStack)
     results: dict[str, Replayed] = field(default_factory=dict)
@@ -155,7 +157,7 @@ class Replay:
                 os.close(reading)
             elif case.extra.get("stdout") == "dev-full":
                 target = os.open("/dev/full", os.O_WRONLY)
-            process = subprocess.Popen([ENGINE, *argv], cwd=cwd, env=env, stdout=target, stderr=stderr)
+            process = self._start(case, argv, cwd=cwd, env=env, stdout=target, stderr=stderr)
             if isinstance(target, int):
                 os.close(target)
             try:
@@ -175,6 +177,14 @@ class Replay:
             [path.relative_to(work).as_posix() for path in work.rglob("*") if path.is_file()],
             hooks.read_text() if hooks.exists() else "",
         )
+
+    def _start(
+        self, case: Case, argv: list[str], *, cwd: Path, env: dict[str, str], stdout: Any, stderr: Any
+    ) -> subprocess.Popen[bytes] | ForkedProcess:
+        """Forked where it is one command like many, a new interpreter where streams or signals are the matter."""
+        if self.server is None or case.extra.keys() & {"stdout", "signal"}:
+            return subprocess.Popen([ENGINE, *argv], cwd=cwd, env=env, stdout=stdout, stderr=stderr)
+        return self.server.start(argv, cwd=cwd, env=env, stdout=stdout.fileno(), stderr=stderr.fileno())
 
     def _start_background(self, description: str) -> None:
         """Start what holds a lock while the next cases run; it ends with the sequence."""
@@ -208,7 +218,7 @@ class Replay:
         self.stack.callback(holder.stdin.close)
 
 
-def wait_for_text(path: Path, text: str, process: subprocess.Popen[bytes]) -> None:
+def wait_for_text(path: Path, text: str, process: subprocess.Popen[bytes] | ForkedProcess) -> None:
     """Wait until a file holds a text, or until the process that writes it has ended."""
     deadline = time.monotonic() + CASE_TIMEOUT_SECONDS
     while process.poll() is None and time.monotonic() < deadline:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from .cases import PARTS, Case, read_sequences
 from .compare import compare, compare_files
+from .forking import ForkServer
 from .running import Replay, Replayed
 
 SEQUENCES = read_sequences()
@@ -31,17 +33,20 @@ KNOWN = _known_differences()
 
 
 @pytest.fixture(scope="session")
-def replayed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, Replayed]]:
+def replayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], dict[str, Replayed]]]:
     """Run each sequence once, when its first case is asked for."""
     done: dict[str, dict[str, Replayed]] = {}
+    server = None if "ROCKY_REPLAY_ENGINE" in os.environ else ForkServer()
 
     def run(name: str) -> dict[str, Replayed]:
         if name not in done:
             folder = tmp_path_factory.mktemp(name.replace("/", "-"))
-            done[name] = Replay(SEQUENCES[name], folder).run()
+            done[name] = Replay(SEQUENCES[name], folder, server).run()
         return done[name]
 
-    return run
+    yield run
+    if server is not None:
+        server.close()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,136 @@
+"""What can a person write at the top level of the YAML?"""
+
+from collections.abc import Sequence
+from typing import Annotated, Self
+
+import dagster as dg
+from dagster.components import DefsStateConfigArgs
+from dagster.components.resolved.core_models import OpSpec
+from pydantic import Field, field_validator, model_validator
+
+from dagster_rocky.yaml.options import (
+    ChecksOptions,
+    MetadataAddon,
+    Mode,
+    ModelsOptions,
+    PartitionsOptions,
+    RetryOptions,
+    RunSection,
+)
+from dagster_rocky.yaml.paths import resolve_binary, resolve_path
+from dagster_rocky.yaml.schema import DescribedModel
+
+
+class RockyAttributes(DescribedModel):
+    """The attributes of a `RockyComponent`, but for `translation`, which speaks of assets.
+
+    Example:
+        ```yaml
+        config_path: rocky.toml
+        binary_path: rocky-local
+        filters: ["airport=jfk"]
+        ```
+    """
+
+    config_path: Annotated[
+        str,
+        dg.Resolver(
+            resolve_path,
+            model_field_type=str,
+            description="The project's `rocky.toml`, relative to this file.",
+            examples=["rocky.toml", "{{ context.project_root }}/rocky.toml"],
+        ),
+    ] = "rocky.toml"
+    binary_path: Annotated[
+        str,
+        dg.Resolver(
+            resolve_binary,
+            model_field_type=str,
+            description="The engine: `rocky`, `rocky-local`, or a path relative to this file.",
+            examples=["rocky", "rocky-local", "{{ env.ROCKY_BIN }}"],
+        ),
+    ] = "rocky"
+    mode: Mode = Field(
+        default=Mode.STREAMING,
+        description="How the engine is run: all three end with the same events and differ in when.",
+        examples=["buffered", "streaming", "pipes"],
+    )
+    pipelines: Sequence[str] | None = Field(
+        default=None,
+        description="Pipelines that this component owns; all of them when unset.",
+        examples=[["landing"]],
+    )
+    filters: Sequence[str] = Field(
+        default=(),
+        description="Sources that this component owns, as `key=value`; several are a union.",
+        examples=[["airport=jfk", "id=raw__ewr__ops"]],
+    )
+    exclude_filters: Sequence[str] = Field(
+        default=(), description="Sources and tables taken away from that.", examples=[["table=scratch"]]
+    )
+    models: ModelsOptions = Field(
+        default_factory=ModelsOptions,
+        description="Which models this component owns, and where they are.",
+        examples=[{"exclude": ["tmp_*"]}],
+    )
+    partitions: PartitionsOptions = Field(
+        default_factory=PartitionsOptions,
+        description="Partitions beyond the models' own grain.",
+        examples=[{"by": "airport"}],
+    )
+    parallelism: int | None = Field(
+        default=None, ge=1, description="The engine's `--parallel`.", examples=[4]
+    )
+    run: RunSection = Field(
+        default_factory=RunSection,
+        description="What every engine run is given, and how it is watched.",
+        examples=[{"timeout_seconds": 1800}],
+    )
+    checks: ChecksOptions = Field(
+        default_factory=ChecksOptions,
+        description="Which of the project's checks are declared, and how.",
+        examples=[{"overrides": {"row_count": {"blocking": True}}}],
+    )
+    metadata: Sequence[MetadataAddon] = Field(
+        default=("column_schema", "column_lineage", "code_references"),
+        description="Extras to attach to models.",
+        examples=[["column_schema", "code_references"]],
+    )
+    state_path: str | None = Field(
+        default=None,
+        description="The engine's own run state file, relative to rocky.toml.",
+        examples=["state/landing.redb"],
+    )
+    state_namespace: str | None = Field(
+        default=None, description="A run state of its own under `models/.rocky-state/`.", examples=["jfk"]
+    )
+    op: OpSpec | None = Field(
+        default=None, description="Dagster's op settings: name, tags, pool.", examples=[{"pool": "warehouse"}]
+    )
+    retry: RetryOptions | None = Field(
+        default=None, description="Dagster's retry policy of the steps.", examples=[{"max_retries": 2}]
+    )
+    defs_state: Annotated[
+        DefsStateConfigArgs,
+        dg.Resolver.default(
+            description="Where the snapshot of the project is kept, and under which key.",
+            examples=[{"management_type": "LOCAL_FILESYSTEM", "key": "rocky-landing"}],
+        ),
+    ] = Field(default_factory=DefsStateConfigArgs.local_filesystem)
+
+    @field_validator("filters", "exclude_filters")
+    @classmethod
+    def _filters_are_pairs(cls, texts: Sequence[str]) -> Sequence[str]:
+        for text in texts:
+            key, equals, value = text.partition("=")
+            if not (key and equals and value):
+                raise ValueError(f"{text!r} is no `key=value`; write it like `airport=jfk`")
+        return texts
+
+    @model_validator(mode="after")
+    def _state_is_one(self) -> Self:
+        if self.state_path and self.state_namespace:
+            raise ValueError(
+                "state_path and state_namespace both say where the run state is: leave one of them out"
+            )
+        return self
