@@ -25,6 +25,7 @@ SCHEMA_VERSION = 22
 _INVALID = "database error: I/O error: invalid data"
 _RESUMABLE_RUNS = 20
 _PATIENCE_SECONDS = 0.3
+_OF_THE_DISK = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
 _NONE = -(2**63)  # stands for no watermark
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -130,20 +131,18 @@ class StateStore:
     def __init__(self, path: Path | None, lock: BaseFileLock | None = None) -> None:
         self._mutex = threading.Lock()
         self._lock = lock
+        self._path = path
         if path is not None and path.exists():
             _refuse_foreign(path)
         self._connection = sqlite3.connect(
             path or ":memory:", timeout=_PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
-            version = self._prepare(writing=lock is not None or path is None)
-        except sqlite3.DatabaseError as error:
+            with self._refusals():
+                version = self._prepare(writing=lock is not None or path is None)
+        except EngineError:
             self._connection.close()
-            code = error.sqlite_errorcode & 0xFF
-            unreadable = code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR)
-            known = {sqlite3.SQLITE_BUSY: _busy_message(path)}
-            text = f"database error: I/O error: {error}" if unreadable else _INVALID
-            raise EngineError(known.get(code, text)) from error
+            raise
         self.schema_version = version if path else None
         if version > SCHEMA_VERSION:
             self._connection.close()
@@ -293,15 +292,23 @@ class StateStore:
 
     @contextmanager
     def _access(self) -> Iterator[None]:
-        """Hold the connection; what SQLite refuses, for instance on a full disk, ends what needs it."""
-        with self._mutex:
-            try:
-                yield
-            except sqlite3.Error as error:
-                if self._connection.in_transaction:
-                    with suppress(sqlite3.Error):
-                        self._connection.execute("ROLLBACK")
-                raise EngineError("failed to use the state store", f"database error: {error}") from error
+        """Hold the connection."""
+        with self._mutex, self._refusals():
+            yield
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """Say what SQLite refuses, for instance on a full disk, in the engine's words."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if self._connection.in_transaction:
+                with suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
+            code = error.sqlite_errorcode & 0xFF
+            known = {sqlite3.SQLITE_BUSY: _busy_message(self._path)}
+            text = f"database error: I/O error: {error}" if code in _OF_THE_DISK else _INVALID
+            raise EngineError(known.get(code, text)) from error
 
     def _one(self, sql: str, *values: Any) -> Any:
         with self._access():

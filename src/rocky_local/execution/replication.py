@@ -140,27 +140,20 @@ def _copy_all(
     copied: list[Copied] = []
     failed: Failures = []
     waiting = list(reversed(copies))
-    running: dict[Future[Copied], TableCopy] = {}
+    running: dict[Future[Copied | None], TableCopy] = {}
     workers = max(1, min(pipeline.execution.concurrency, _WORKERS))
     with ThreadPoolExecutor(workers, thread_name_prefix="copy") as pool:
-
-        def start(most: int) -> None:
-            while waiting and len(running) < most and not context.shutdown.is_set():
+        while waiting or running:
+            while waiting and len(running) < workers and not context.shutdown.is_set():
                 copy = waiting.pop()
                 context.hooks.call("before_materialize", table=copy.target)
                 running[pool.submit(copy_table, context, copy)] = copy
-
-        while waiting or running:
-            start(workers)
             if not running:
                 break
-            ended = wait(running, ANSWERING_SECONDS, FIRST_COMPLETED).done
-            # The next ones start before anybody looks how the last ones ended.
-            start(workers + len(ended))
-            for future in ended:
+            for future in wait(running, ANSWERING_SECONDS, FIRST_COMPLETED).done:
                 copy = running.pop(future)
                 try:
-                    copied.append(future.result())
+                    copied += filter(None, [future.result()])
                 except EngineError as error:
                     LOG.warn("table processing failed", error=error.chain(), framed=error.chain())
                     failed.append((copy, error))
@@ -168,7 +161,16 @@ def _copy_all(
                 else:
                     _tell_hooks(context, copied[-1])
             if failed and _gives_up(pipeline, len(copied), len(failed)):
-                waiting.clear()
+                with context.result.lock:
+                    context.gave_up = True
+                # One more has begun before the engine looks; it is copied, and nothing is said of it.
+                for copy in waiting[-1:]:
+                    pool.submit(copy_table, context, copy)
+                break
+    for future in running:
+        with suppress(EngineError):
+            copied += filter(None, [future.result()])
+    context.gave_up = False
     return copied, failed
 
 
@@ -193,7 +195,7 @@ def _retry(context: RunContext, pipeline: Pipeline, failed: Failures, copied: li
         still = []
         for copy, _ in failed:
             try:
-                copied.append(copy_table(context, copy))
+                copied += filter(None, [copy_table(context, copy)])
             except EngineError as error:
                 LOG.warn("retry also failed", table=copy.target_table, error=error.chain())
                 still.append((copy, error))
@@ -201,8 +203,8 @@ def _retry(context: RunContext, pipeline: Pipeline, failed: Failures, copied: li
     return failed
 
 
-def copy_table(context: RunContext, copy: TableCopy) -> Copied:
-    """Copy one table and commit it, then move its watermark.
+def copy_table(context: RunContext, copy: TableCopy) -> Copied | None:
+    """Copy one table and commit it, then move its watermark; None when the run no longer speaks of it.
 
     Raises:
         EngineError: The copy failed; the target is as it was.
@@ -247,6 +249,8 @@ def copy_table(context: RunContext, copy: TableCopy) -> Copied:
     metadata = {"strategy": strategy.name, "watermark": clock.rfc3339(reached)}
     metadata["target_table_full_name"] = copy.target
     with context.result.lock:
+        if context.gave_up:
+            return None
         context.result.tables_copied += 1
     duration = clock.since_ms(started)
     context.add_materialization(copy.asset_key, started, duration, metadata)
