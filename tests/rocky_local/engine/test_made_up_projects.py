@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +14,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from .conftest import REPLICATION, TRANSFORMATION, Project
+from support.forking import ForkServer
+
+from .conftest import REPLICATION, TRANSFORMATION, Answer, Project
 
 TOWNS = ("ulm", "Bonn", "_x1", "T", "San_Luis", "no9", "aa_bb")
 TABLES = ("people", "Sales2", "_log", "q")
@@ -194,18 +199,44 @@ def change(database: duckdb.DuckDBPyConnection, made: MadeUp, *, first: bool) ->
             database.execute(f"INSERT INTO {table} VALUES (?, ?, ?, ?)", [row[0], moment, *row[2:]])
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[ForkServer]:
+    running = ForkServer()
+    yield running
+    running.close()
+
+
+@dataclass
+class Forked(Project):
+    """A project whose engine processes are forked from one that has its imports."""
+
+    server: ForkServer
+
+    def __call__(self, *argv: str, **env: str) -> Answer:
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            env = {"PATH": os.environ["PATH"], **env}
+            process = self.server.start(
+                argv, cwd=self.root, env=env, stdout=out.fileno(), stderr=err.fileno()
+            )
+            code = process.wait(60)
+            out.seek(0)
+            err.seek(0)
+            text = out.read().decode()
+            return Answer(code, json.loads(text) if text.startswith("{") else None, err.read().decode())
+
+
 @pytest.mark.timeout(300)
 @settings(
-    max_examples=20,
+    max_examples=24,
     deadline=None,
     derandomize=True,
     phases=(Phase.generate,),
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(made=projects())
-def test_the_warehouse_holds_what_plain_sql_gives(made: MadeUp) -> None:
+def test_the_warehouse_holds_what_plain_sql_gives(server: ForkServer, made: MadeUp) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        project, expected = Project(Path(folder)), Expected(made)
+        project, expected = Forked(Path(folder), server), Expected(made)
         write(project, made)
         for first in (True, False):
             with duckdb.connect(str(project.root / "lake.duckdb")) as lake:

@@ -21,9 +21,9 @@ from typing import Any
 import duckdb
 
 from rocky_local.args import STATE_FILE
+from support.forking import ForkedProcess, ForkServer
 
 from .cases import PROJECTS, RECORDINGS, Case, Outcome, Sequence
-from .forking import ForkedProcess, ForkServer
 
 ENGINE = os.environ.get("ROCKY_REPLAY_ENGINE") or str(Path(sys.executable).with_name("rocky-local"))
 CASE_TIMEOUT_SECONDS = 120

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from support.forking import ForkServer
+
 from .cases import PARTS, Case, read_sequences
 from .compare import compare, compare_files
-from .forking import ForkServer
 from .running import Replay, Replayed
 
 SEQUENCES = read_sequences()
