@@ -8,6 +8,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
+from rocky_local import tracing
 from rocky_local.errors import EngineError, Unsupported, UsageError
 
 
@@ -147,6 +148,24 @@ class Arguments:
         return pairs
 
 
+def warn_of_legacy_place() -> None:
+    """Log that the state file is beside a models folder and not in it; every command says so."""
+    if not (Path(STATE_FILE).exists() and Path("models").is_dir()):
+        return
+    text = (
+        f"using legacy state file `{STATE_FILE}` in the current directory. The canonical location is "
+        f"`models/{STATE_FILE}`; move the file there to silence this warning. The CLI will keep honouring the "
+        "CWD fallback for now, but it is deprecated and may be removed in a future release."
+    )
+    if Path("models", STATE_FILE).exists():
+        text = (
+            f"two Rocky state files detected: `{STATE_FILE}` (CWD, in use) and `models/{STATE_FILE}` (models_dir, "
+            "ignored). Merge is lossy — delete one to silence this warning. Run `rocky state` from each to decide "
+            "which holds the state you want to keep."
+        )
+    tracing.Log("rocky::state_path").warn(text)
+
+
 def parse(argv: list[str]) -> Arguments:
     """Parse the arguments after the program's name; those of a command that is not known are not looked at.
 
@@ -231,30 +250,15 @@ def _check_together(result: Arguments) -> None:
 
 
 def _unexpected(command: str, token: str, grammar: Grammar) -> UsageError:
+    from difflib import get_close_matches  # noqa: PLC0415
+
     problem = f"unexpected argument '{token}' found"
     own = [*grammar.options.split(), *grammar.switches.split()]
-    near = max(own, key=lambda flag: _jaro(token, flag), default="")
-    if _jaro(token, near) <= 0.7:
+    near = next(iter(get_close_matches(token, own, 1)), "")
+    if not near:
         return UsageError(problem, _usage(command))
     tip = ("", f"  tip: a similar argument exists: '{near}'")
     return UsageError(problem, _usage(command, near), details=tip)
-
-
-def _jaro(left: str, right: str) -> float:
-    """The Jaro similarity of two texts, by which the real parser finds its tip, between 0 and 1."""
-    window = max(len(left), len(right)) // 2 - 1
-    free, matched = dict(enumerate(right)), []
-    for place, letter in enumerate(left):
-        near = range(max(0, place - window), min(len(right), place + window + 1))
-        found = next((other for other in near if free.get(other) == letter), None)
-        if found is not None:
-            matched.append(letter)
-            del free[found]
-    if not matched:
-        return 0.0
-    opposite = [letter for place, letter in enumerate(right) if place not in free]
-    count, swaps = len(matched), sum(a != b for a, b in zip(matched, opposite, strict=True)) / 2
-    return (count / len(left) + count / len(right) + (count - swaps) / count) / 3
 
 
 def _shown(flag: str) -> str:

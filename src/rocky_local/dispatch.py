@@ -6,7 +6,7 @@ import os
 import signal
 from importlib import import_module
 
-from rocky_local import args, state, tracing
+from rocky_local import args, tracing
 from rocky_local.errors import ConfigError, EngineError, Unsupported, UsageError
 from rocky_local.output import Answer
 
@@ -24,7 +24,7 @@ def dispatch(arguments: list[str]) -> int:
         if parsed.command not in args.COMMANDS:
             raise Unsupported(f"the command '{parsed.command}'")
         if not (parsed.has("state-path") or parsed.has("state-namespace")):
-            state.warn_of_legacy_place()
+            args.warn_of_legacy_place()
         answer: Answer = import_module(f"rocky_local.commands.{parsed.command.replace('-', '_')}").run(parsed)
         code = answer.give(as_json=as_json)
         # The interpreter drops its handlers when it ends; a signal then would belie what was just printed.

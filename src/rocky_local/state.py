@@ -14,8 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rocky_local import clock, tracing
-from rocky_local.args import STATE_FILE
+from rocky_local import clock
 from rocky_local.errors import EngineError
 
 if TYPE_CHECKING:
@@ -50,24 +49,6 @@ class Claim(NamedTuple):
     run_id: str
     state: str
     at_ns: int
-
-
-def warn_of_legacy_place() -> None:
-    """Log that the state file is beside a models folder and not in it; every command says so."""
-    if not (Path(STATE_FILE).exists() and Path("models").is_dir()):
-        return
-    text = (
-        f"using legacy state file `{STATE_FILE}` in the current directory. The canonical location is "
-        f"`models/{STATE_FILE}`; move the file there to silence this warning. The CLI will keep honouring the "
-        "CWD fallback for now, but it is deprecated and may be removed in a future release."
-    )
-    if Path("models", STATE_FILE).exists():
-        text = (
-            f"two Rocky state files detected: `{STATE_FILE}` (CWD, in use) and `models/{STATE_FILE}` (models_dir, "
-            "ignored). Merge is lossy — delete one to silence this warning. Run `rocky state` from each to decide "
-            "which holds the state you want to keep."
-        )
-    tracing.Log("rocky::state_path").warn(text)
 
 
 def open_for_writing(path: Path, purpose: str = "") -> StateStore:

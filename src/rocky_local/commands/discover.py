@@ -15,7 +15,6 @@ from rocky_local.execution.discovery import SOURCE_TYPE, Source, discover_source
 from rocky_local.output import Answer, head
 from rocky_local.project.config import load_config
 from rocky_local.project.pipeline import Pipeline
-from rocky_local.state import open_for_writing
 
 _LOG = tracing.Log("rocky_cli::commands::discover")
 
@@ -44,6 +43,8 @@ def run(args: Arguments) -> Answer:
 
 def _new_sources(state_file: Path, pipeline: str, ids: list[str]) -> list[str]:
     """The ids seen for the first time; the first discovery only takes note, and a running run is not disturbed."""
+    from rocky_local.state import open_for_writing  # noqa: PLC0415
+
     try:
         with open_for_writing(state_file) as store:
             known = store.add_sources(pipeline, ids)

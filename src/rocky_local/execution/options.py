@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
-from rocky_local.state import reading
 
 
 class PartitionSelection(NamedTuple):
@@ -107,6 +106,8 @@ def shadow_from(args: Arguments) -> Shadow | None:
         EngineError: An unknown branch.
     """
     if branch := args.get("branch"):
+        from rocky_local.state import reading  # noqa: PLC0415
+
         with reading(args.state_file) as store:
             prefixes = {known["name"]: known["schema_prefix"] for known in store.branches()}
         if branch not in prefixes:
