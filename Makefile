@@ -32,10 +32,11 @@ ui: seed  ## Open the example project in a browser (`dg dev`)
 seed: setup  ## Load the example's data, and nothing else
 	@$(BIN)/python example_project/seed.py
 
-docs: seed  ## Write the pictures and the YAML reference in docs/ from the project as it is
+docs: seed  ## Write the pictures and the references in docs/ from the project as it is
 	@$(BIN)/python docs/draw_rooms.py
 	@$(BIN)/python docs/draw_graph.py
 	@$(BIN)/python docs/write_yaml_reference.py
+	@$(BIN)/python docs/write_rocky_local.py
 
 test: setup  ## Run every test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup

@@ -3,7 +3,7 @@
 Where each section of the engine's contract is kept:
 
 ====  ====================================  ================================================================
- 1    exit codes, formats, paths            `cli`, `args`, `output`, `errors`
+ 1    exit codes, formats, paths            `cli`, `dispatch`, `args`, `output`, `errors`
  2    rocky.toml and models                 `project`: `config`, `pipeline`, `models`, `sidecar`;
                                             what any table may hold: `tables`; what is said of a wrong one:
                                             `toml`, `frames`

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,7 +60,8 @@ class DuckDBAdapter:
 
     def close(self) -> None:
         """Write everything out and give the file back."""
-        self._connection.close()
+        with suppress(duckdb.Error):  # A disk that is full: what was committed is in the journal.
+            self._connection.close()
 
     def execute(self, sql: str) -> None:
         """Run one statement that returns nothing.

@@ -65,8 +65,9 @@ _EXCLUSIVE = {
     "plan": _SELECTIONS,
 }
 # Flags of the real engine that change what a command does, and that only it knows.
-_LEFT_OUT = ("--watch", "--defer-to", "--cache-ttl", "--output-file", "--target", "--truncate")
-_STATE_FILE = ".rocky-state.redb"
+LEFT_OUT = ("--watch", "--defer-to", "--cache-ttl", "--output-file", "--target", "--truncate")
+# A name of its own, so that both engines live in one project; where it lies is the real engine's rule.
+STATE_FILE = ".rocky-state.local.sqlite"
 
 
 @dataclass
@@ -106,9 +107,9 @@ class Arguments:
         if path := self.get("state-path"):
             return Path(path)
         if namespace := self.get("state-namespace"):
-            return Path("models", ".rocky-state", f"{namespace}.redb")
-        beside = Path("models").is_dir() and not Path(_STATE_FILE).exists()
-        return Path("models", _STATE_FILE) if beside else Path(_STATE_FILE)
+            return Path("models", ".rocky-state", f"{namespace}.local.sqlite")
+        beside = Path("models").is_dir() and not Path(STATE_FILE).exists()
+        return Path("models", STATE_FILE) if beside else Path(STATE_FILE)
 
     def get(self, name: str) -> str | None:
         """Return the value of an option, or None."""
@@ -176,7 +177,7 @@ def parse(argv: list[str]) -> Arguments:
         problem = f"invalid value '{result.get('output')}' for '--output <OUTPUT>'"
         raise UsageError(problem, details=(f"  [possible values: {', '.join(_FORMS)}]",))
     _check_together(result)
-    for flag in _LEFT_OUT:
+    for flag in LEFT_OUT:
         if result.has(flag[2:]):
             raise Unsupported(f"the flag '{flag}' of '{command}'")
     return result

@@ -1,15 +1,11 @@
-"""The command line: what was asked for, and the module that answers it."""
+"""The entry of the program: its version at once, anything else by the module that knows the commands."""
 
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from importlib import import_module
 
 from rocky_local import __version__
-from rocky_local.errors import ConfigError, EngineError, Unsupported, UsageError
-from rocky_local.output import Answer
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -26,31 +22,9 @@ def main(argv: list[str] | None = None) -> int:
     if arguments[:1] in (["--version"], ["-V"]):
         os.write(1, f"rocky {__version__}\n".encode())
         return 0
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from rocky_local import args, state, tracing  # noqa: PLC0415
+    from rocky_local.dispatch import dispatch  # noqa: PLC0415
 
-    as_json = True
-    try:
-        parsed = args.parse(arguments)
-        as_json = parsed.json
-        tracing.configure(as_json=as_json)
-        if parsed.command not in args.COMMANDS:
-            raise Unsupported(f"the command '{parsed.command}'")
-        if not (parsed.has("state-path") or parsed.has("state-namespace")):
-            state.warn_of_legacy_place()
-        answer: Answer = import_module(f"rocky_local.commands.{parsed.command.replace('-', '_')}").run(parsed)
-        code = answer.give(as_json=as_json)
-        # The interpreter drops its handlers when it ends; a signal then would belie what was just printed.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)
-        return code
-    except UsageError as error:
-        tracing.plain(error.report())
-        return 2
-    except EngineError as error:
-        tracing.plain(_report(error, as_json=as_json))
-        return 1
+    return dispatch(arguments)
 
 
 def _occupy_standard_streams() -> None:
@@ -60,16 +34,6 @@ def _occupy_standard_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
-
-
-def _report(error: EngineError, *, as_json: bool) -> str:
-    if isinstance(error, ConfigError) and not as_json:
-        from rocky_local.project import frames  # noqa: PLC0415
-
-        return frames.config_report(error)
-    traced = os.environ.get("RUST_BACKTRACE", "0") != "0"
-    place = f"\n  at {error.place}" if error.place and not as_json else ""
-    return error.report() + place + ("\n\nStack backtrace:\n   0: <unknown>" if traced else "")
 
 
 if __name__ == "__main__":

@@ -99,6 +99,14 @@ class NoQuery(DatabaseError):
         EngineError.__init__(self, self.brief)
 
 
+class IdentifierError(EngineError):
+    """A name that the engine does not write into SQL (contract, 18)."""
+
+    def __init__(self, name: str, *, of_a_table: bool = True) -> None:
+        text = f"invalid SQL identifier '{name}': must match [a-zA-Z0-9_]+"
+        super().__init__(*([f"dialect error: {text}", text] if of_a_table else [text]))
+
+
 class BootstrapError(EngineError):
     """The table of a model could not be made before its first build."""
 

@@ -10,7 +10,10 @@ from rocky_local import tracing
 
 # How long the main thread may sleep: a signal that another thread received is answered when it wakes.
 ANSWERING_SECONDS = 0.05
-_NUMBERS = (signal.SIGTERM, signal.SIGINT)
+# The terminal that goes away asks, too, unless the process was told not to mind (`nohup`).
+NUMBERS = [signal.SIGTERM, signal.SIGINT]
+if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+    NUMBERS.append(signal.SIGHUP)
 _NOTICE = (
     "\n[rocky] shutdown signal received — finishing in-flight statements; press Ctrl-C again to terminate"
 )
@@ -19,7 +22,7 @@ Shutdown = threading.Event
 
 
 def watch(shutdown: Shutdown) -> None:
-    """Turn SIGTERM and SIGINT into a request until the process ends; the statements in flight outlive it."""
+    """Turn SIGTERM, SIGINT and SIGHUP into a request until the process ends; the statements in flight outlive it."""
 
     def answer() -> None:
         shutdown.set()
@@ -29,17 +32,17 @@ def watch(shutdown: Shutdown) -> None:
 
 
 def on_stop(answer: Callable[[], None]) -> None:
-    """Answer SIGTERM and SIGINT once; a second one ends the process. The main thread must call it."""
+    """Answer SIGTERM, SIGINT and SIGHUP once; a second one ends the process. The main thread must call it."""
 
     def handle(*_: object) -> None:
         release()
         answer()
 
-    for number in _NUMBERS:
+    for number in NUMBERS:
         signal.signal(number, handle)
 
 
 def release() -> None:
-    """Let SIGTERM and SIGINT end the process at once again."""
-    for number in _NUMBERS:
+    """Let SIGTERM, SIGINT and SIGHUP end the process at once again."""
+    for number in NUMBERS:
         signal.signal(number, signal.SIG_DFL)

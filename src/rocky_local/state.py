@@ -9,20 +9,23 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rocky_local import clock, tracing
+from rocky_local.args import STATE_FILE
 from rocky_local.errors import EngineError
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 SCHEMA_VERSION = 22
-LEGACY_NAME = ".rocky-state.redb"
 _INVALID = "database error: I/O error: invalid data"
 _RESUMABLE_RUNS = 20
 _PATIENCE_SECONDS = 0.3
+_OF_THE_DISK = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
 _NONE = -(2**63)  # stands for no watermark
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -51,12 +54,20 @@ class Claim(NamedTuple):
 
 def warn_of_legacy_place() -> None:
     """Log that the state file is beside a models folder and not in it; every command says so."""
-    if Path(LEGACY_NAME).exists() and Path("models").is_dir():
-        tracing.Log("rocky::state_path").warn(
-            f"using legacy state file `{LEGACY_NAME}` in the current directory. The canonical location is "
-            f"`models/{LEGACY_NAME}`; move the file there to silence this warning. The CLI will keep honouring the "
-            "CWD fallback for now, but it is deprecated and may be removed in a future release."
+    if not (Path(STATE_FILE).exists() and Path("models").is_dir()):
+        return
+    text = (
+        f"using legacy state file `{STATE_FILE}` in the current directory. The canonical location is "
+        f"`models/{STATE_FILE}`; move the file there to silence this warning. The CLI will keep honouring the "
+        "CWD fallback for now, but it is deprecated and may be removed in a future release."
+    )
+    if Path("models", STATE_FILE).exists():
+        text = (
+            f"two Rocky state files detected: `{STATE_FILE}` (CWD, in use) and `models/{STATE_FILE}` (models_dir, "
+            "ignored). Merge is lossy — delete one to silence this warning. Run `rocky state` from each to decide "
+            "which holds the state you want to keep."
         )
+    tracing.Log("rocky::state_path").warn(text)
 
 
 def open_for_writing(path: Path, purpose: str = "") -> StateStore:
@@ -120,20 +131,18 @@ class StateStore:
     def __init__(self, path: Path | None, lock: BaseFileLock | None = None) -> None:
         self._mutex = threading.Lock()
         self._lock = lock
+        self._path = path
         if path is not None and path.exists():
             _refuse_foreign(path)
         self._connection = sqlite3.connect(
             path or ":memory:", timeout=_PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
-            version = self._prepare(writing=lock is not None or path is None)
-        except sqlite3.DatabaseError as error:
+            with self._refusals():
+                version = self._prepare(writing=lock is not None or path is None)
+        except EngineError:
             self._connection.close()
-            code = error.sqlite_errorcode & 0xFF
-            unreadable = code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR)
-            known = {sqlite3.SQLITE_BUSY: _busy_message(path)}
-            text = f"database error: I/O error: {error}" if unreadable else _INVALID
-            raise EngineError(known.get(code, text)) from error
+            raise
         self.schema_version = version if path else None
         if version > SCHEMA_VERSION:
             self._connection.close()
@@ -186,7 +195,7 @@ class StateStore:
             ns: The watermark in nanoseconds since 1970.
             settled: Whether the next copy may go by it, and need not look what the table holds.
         """
-        with self._mutex:
+        with self._access():
             self._connection.execute("BEGIN")
             self._connection.execute(
                 "INSERT OR REPLACE INTO watermarks VALUES (?, ?, ?)", (target, ns, not settled)
@@ -259,7 +268,8 @@ class StateStore:
         """Note source ids as seen and return those that had been seen before."""
         known = self._set("SELECT id FROM sources WHERE pipeline = ?", pipeline)
         rows = [(pipeline, id_) for id_ in ids]
-        self._connection.executemany("INSERT OR IGNORE INTO sources VALUES (?, ?)", rows)
+        with self._access():
+            self._connection.executemany("INSERT OR IGNORE INTO sources VALUES (?, ?)", rows)
         return known
 
     def build(self, model: str) -> tuple[str, str] | None:
@@ -280,19 +290,39 @@ class StateStore:
         """Keep a branch."""
         self._write("INSERT INTO meta VALUES (?, ?)", f"branch:{branch['name']}", json.dumps(branch))
 
+    @contextmanager
+    def _access(self) -> Iterator[None]:
+        """Hold the connection."""
+        with self._mutex, self._refusals():
+            yield
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """Say what SQLite refuses, for instance on a full disk, in the engine's words."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if self._connection.in_transaction:
+                with suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
+            code = error.sqlite_errorcode & 0xFF
+            known = {sqlite3.SQLITE_BUSY: _busy_message(self._path)}
+            text = f"database error: I/O error: {error}" if code in _OF_THE_DISK else _INVALID
+            raise EngineError(known.get(code, text)) from error
+
     def _one(self, sql: str, *values: Any) -> Any:
-        with self._mutex:
+        with self._access():
             return self._connection.execute(sql, values).fetchone()
 
     def _all(self, sql: str, *values: Any) -> list[Any]:
-        with self._mutex:
+        with self._access():
             return self._connection.execute(sql, values).fetchall()
 
     def _set(self, sql: str, *values: Any) -> set[str]:
         return {row[0] for row in self._all(sql, *values)}
 
     def _write(self, sql: str, *values: Any) -> None:
-        with self._mutex:
+        with self._access():
             self._connection.execute(sql, values)
 
 
@@ -304,8 +334,8 @@ def _refuse_foreign(path: Path) -> None:
         raise EngineError(f"I/O error: {error.strerror} (os error {error.errno})") from error
     if start == b"redb":
         raise EngineError(
-            f"{path} was written by the real `rocky` engine, whose format rocky-local cannot read; "
-            "use that engine here, or give rocky-local its own file with --state-path"
+            f"{path} was written by the real `rocky` engine, whose format rocky-local cannot read; give it another "
+            "file with --state-path (`state_path` in the YAML), or leave that out: it then keeps a file of its own"
         )
 
 

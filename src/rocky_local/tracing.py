@@ -64,18 +64,22 @@ class Log:
         """Write an INFO line."""
         self._write("INFO", message, fields)
 
-    def error(self, message: str, /, **fields: Any) -> None:
-        """Write an ERROR line."""
-        self._write("ERROR", message, fields)
-
     def warn(self, message: str, /, also: str | None = None, **fields: Any) -> None:
         """Write a WARN line; `also` becomes a second `message` field after the others (contract, 9.1)."""
         self._write("WARN", message, fields, also)
 
+    def error(self, message: str, /, **fields: Any) -> None:
+        """Write an ERROR line."""
+        self._write("ERROR", message, fields)
+
     def _write(self, level: str, message: str, fields: dict[str, Any], also: str | None = None) -> None:
         if not _enabled(level, self._target):
             return
-        pairs = [("message", message), *fields.items(), *([("message", also)] if also is not None else [])]
+        pairs = [
+            *([("message", message)] if message else []),
+            *fields.items(),
+            *([("message", also)] if also is not None else []),
+        ]
         spans = _spans.stack if self._in_spans else []
         stamp = clock.log_stamp(clock.now_ns())
         line = _json_line(stamp, level, self._target, pairs, spans)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from rocky_local.args import Arguments
-from rocky_local.errors import EngineError
+from rocky_local.errors import ConfigError, EngineError
 from rocky_local.output import Answer, head
 from rocky_local.project.compiler import Compiled, Diagnostic, compile_project
+from rocky_local.project.config import load_config
 from rocky_local.project.hints import cost_hints, incrementality_hint
 from rocky_local.project.models import Model
 
 
 def run(args: Arguments) -> Answer:
     """Compile and give the findings; one that is an error fails the command."""
-    compiled = compile_project(args.models, contracts_dir=args.get("contracts"), variables=args.variables())
+    masked: set[str] | None = None
+    with suppress(ConfigError):
+        masked = load_config(args.config).masked_tags()
+    compiled = compile_project(
+        args.models, contracts_dir=args.get("contracts"), variables=args.variables(), masked=masked
+    )
     only = args.get("model")
     models = {model.name: model for model in compiled.project.models if only in (None, model.name)}
     if not models:

@@ -35,7 +35,7 @@ def run(args: Arguments) -> Answer:
     directory = args.get("models") or config.models_dir()
     if args.has("column-lineage") and models_below(directory):
         compiled = compile_project(directory, contracts_dir=args.get("contracts"))
-        edges = [edge for model in compiled.project.models for edge in column_edges(compiled, model)]
+        edges = [edge for model in compiled.order for edge in column_edges(compiled, model)]
         result |= {"column_lineage": edges} if edges else {}
     return Answer(result)
 

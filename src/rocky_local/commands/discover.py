@@ -36,7 +36,7 @@ def run(args: Arguments) -> Answer:
     if configured := _checks(pipeline, sources):
         result["checks"] = configured
     ids = [source.id for source in sources]
-    if pipeline.report_new_sources and (new := _new_sources(state_file, pipeline.name, ids)):
+    if pipeline.source.discovery.report_new_sources and (new := _new_sources(state_file, pipeline.name, ids)):
         _LOG.warn("new sources discovered", pipeline=pipeline.name, new_sources=", ".join(new))
         result["new_sources"] = new
     return Answer(result, "\n".join(map(_line, sources)) or "No sources found.")
@@ -73,7 +73,7 @@ def _line(source: Source) -> str:
 
 def _checks(pipeline: Pipeline, sources: list[Source]) -> dict[str, Any]:
     """Which checks a run would make, by bare table name."""
-    config = pipeline.checks
+    config = pipeline.checks.written
     found: dict[str, Any] = {}
     if "freshness" in config:
         found["freshness"] = {"threshold_seconds": config["freshness"]["threshold_seconds"]}

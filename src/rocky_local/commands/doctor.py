@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from rocky_local import support
 from rocky_local.args import Arguments
 from rocky_local.errors import ConfigError, EngineError
 from rocky_local.output import Answer
@@ -37,7 +38,14 @@ class _Check(NamedTuple):
 def run(args: Arguments) -> Answer:
     """Give the findings; the exit code is 3 when one of them is critical."""
     only = args.get("check")
-    checks = [check for check in _all(args, only) if only in (None, check.name.split("/")[0])]
+    if only == "support":
+        found = [
+            _Check(f"support/{title}", "healthy", ", ".join(names))
+            for title, names in support.table().items()
+        ]
+    else:
+        found = _all(args, only)
+    checks = [check for check in found if only in (None, check.name.split("/")[0])]
     overall = _RANKS[max((_RANKS.index(check.status) for check in checks), default=0)]
     suggestions = [check.suggestion for check in checks if check.suggestion]
     result = {

@@ -40,7 +40,7 @@ def _shown(record: _Record, *, audit: bool) -> _Record:
         "run_id": record["run_id"],
         "started_at": record["started_at"],
         "status": record["status"],
-        "trigger": "Manual",
+        "trigger": record.get("trigger", "Manual"),
         "models_executed": len(record["models"]),
         "duration_ms": record["duration_ms"],
         "models": [
@@ -49,8 +49,10 @@ def _shown(record: _Record, *, audit: bool) -> _Record:
         ],
     }
     shown |= {"pipeline": record["pipeline"]} if record.get("pipeline") else {}
+    optional = ["submission_id"]
+    optional += ["session_source", "idempotency_key", "target_catalog", "hostname"] if audit else []
+    shown |= {key: record[key] for key in optional if record.get(key) is not None}
     if audit:
-        shown |= {key: record[key] for key in ("session_source", "hostname", "target_catalog")}
         shown["rocky_version"] = __version__
     return shown
 

@@ -28,7 +28,7 @@ def run(args: Arguments) -> Answer:
 
 
 def column_edges(compiled: Compiled, model: Model) -> list[dict[str, Any]]:
-    """Return the edges into a model's columns as results print them."""
+    """Return the edges into a model's columns as results print them; of computed ones the engine says nothing."""
     return [
         {
             "source": {"model": edge.source, "column": edge.source_column},
@@ -36,6 +36,7 @@ def column_edges(compiled: Compiled, model: Model) -> list[dict[str, Any]]:
             "transform": edge.transform,
         }
         for edge in compiled.lineage[model.name].edges
+        if edge.transform != "expression"
     ]
 
 

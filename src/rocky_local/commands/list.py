@@ -11,7 +11,7 @@ from rocky_local.project.config import Config, load_config
 from rocky_local.project.models import Project, load_project
 from rocky_local.project.pipeline import Pipeline
 
-_NEIGHBOURS = {"deps": "depends_on", "consumers": "consumed_by"}
+_NEIGHBOURS = {"deps": "depends_on", "consumers": "consumers"}
 _KINDS = ("pipelines", "adapters", "models", "sources", *_NEIGHBOURS)
 
 
@@ -25,10 +25,10 @@ def run(args: Arguments) -> Answer:
     config = load_config(args.config)
     folder = args.get("models") or config.models_dir()
     if kind in _NEIGHBOURS:
-        found = _neighbours(load_project(folder), kind, name)
-    else:
-        found = {kind: _models(folder) if kind == "models" else _configured(config, kind)}
-    return Answer({**head(f"list_{kind}"), **found})
+        found = {**head(f"list_{kind}"), **_neighbours(load_project(folder), kind, name)}
+        return Answer(dict(sorted(found.items())))
+    listed = _models(folder) if kind == "models" else _configured(config, kind)
+    return Answer({**head(f"list_{kind}"), kind: listed})
 
 
 def _configured(config: Config, kind: str) -> list[dict[str, Any]]:
@@ -53,7 +53,7 @@ def _pipeline(pipeline: Pipeline) -> dict[str, Any]:
 
 
 def _source(pipeline: Pipeline) -> dict[str, Any]:
-    adapter = pipeline.raw.get("source", {}).get("discovery", {}).get("adapter")
+    adapter = pipeline.written.get("source", {}).get("discovery", {}).get("adapter")
     return {
         "pipeline": pipeline.name,
         "adapter": pipeline.source_adapter,
@@ -81,4 +81,4 @@ def _neighbours(project: Project, kind: str, name: str) -> dict[str, Any]:
     if model is None:
         raise EngineError(f"model '{name}' not found")
     related = model.depends_on if kind == "deps" else project.dependents()[name]
-    return {"model": name, "direction": _NEIGHBOURS[kind], "related": list(related)}
+    return {_NEIGHBOURS[kind]: list(related), "model": name}

@@ -12,7 +12,7 @@ from rocky_local.state import open_for_writing
 
 
 def run(args: Arguments) -> Answer:
-    """Load all files; the command fails when not one of them could be loaded."""
+    """Load all files; one that cannot be loaded fails the command."""
     config, failed = load_config(args.config), "failed to resolve pipeline for load"
     try:
         pipeline = config.select(args.get("pipeline"))
@@ -24,4 +24,4 @@ def run(args: Arguments) -> Answer:
     database = DuckDBAdapter(config.duckdb_path(pipeline.adapter), pipeline.adapter)
     with database as adapter, open_for_writing(args.state_file):
         result = loading.load(adapter, pipeline, args.get("source-dir"), args.get("format"))
-    return Answer(result, loading.human(result), int(loading.failed(result)))
+    return Answer(result, loading.human(result), int(bool(result["files_failed"])))

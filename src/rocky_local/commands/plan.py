@@ -77,14 +77,14 @@ def _copy_statements(adapter: DuckDBAdapter, pipeline: Pipeline, text: str | Non
         entry = {"purpose": strategy.purpose, "target": target, "sql": sql}
         by_source.setdefault(copy.source.id, []).append(entry)
     for source, table in plan.excluded:
-        target = f"{pipeline.pattern.fill(pipeline.schema_template, source.components)}.{table}"
+        target = f"{pipeline.pattern.fill(pipeline.target.schema_template, source.components)}.{table}"
         sql = f"-- {table}: excluded by [[table_overrides]] enabled = false (rocky run skips this table)"
         entry = {"purpose": "excluded", "target": target, "sql": sql}
         by_source.setdefault(source.id, []).append(entry)
     statements = []
     for _, entries in sorted(by_source.items()):
         schema = entries[0]["target"].rsplit(".", 1)[0]
-        if pipeline.auto_create_schemas:
+        if pipeline.target.governance.auto_create_schemas:
             sql = f"CREATE SCHEMA IF NOT EXISTS {schema}"
             statements.append({"purpose": "create_schema", "target": schema, "sql": sql})
         statements += sorted(entries, key=lambda entry: entry["target"])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from rocky_local.adapter import DuckDBAdapter
 from rocky_local.args import Arguments
-from rocky_local.errors import EngineError
-from rocky_local.execution.loading import load_seeds
+from rocky_local.execution.loading import load_seeds, seeded_adapter
 from rocky_local.output import Answer
 from rocky_local.project.config import load_config
 from rocky_local.project.seeds import read_seeds
@@ -14,10 +13,7 @@ from rocky_local.project.seeds import read_seeds
 def run(args: Arguments) -> Answer:
     """Load all seeds; one that could not be loaded fails the command."""
     config = load_config(args.config)
-    try:
-        name = config.select(args.get("pipeline")).adapter
-    except EngineError as error:
-        raise EngineError("failed to resolve pipeline for seed", error.message) from error
+    name = seeded_adapter(config, args.get("pipeline"))
     directory = args.get("seeds") or "seeds"
     # A filter names source components, which seeds do not have: none of them fits.
     seeds = [] if args.has("filter") else read_seeds(directory)

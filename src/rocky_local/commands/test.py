@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from rocky_local.output import Answer, head
 from rocky_local.project.compiler import Compiled, compile_project
 from rocky_local.project.config import load_config
 from rocky_local.project.models import Model, load_project
+from rocky_local.project.sidecar import UnitTest
 from rocky_local.tracing import Display, Log
 
 _SEED = Path("data", "seed.sql")
@@ -76,23 +78,23 @@ def _build(adapter: DuckDBAdapter, model: Model, variables: dict[str, str]) -> N
     adapter.execute(f"CREATE OR REPLACE TABLE {model.name} AS\n{model.rendered(variables)}")
 
 
-def _unit_test(model: Model, test: dict[str, Any], variables: dict[str, str]) -> _Entry:
-    entry: _Entry = {"model": model.name, "test": test.get("name", "unnamed"), "passed": False}
+def _unit_test(model: Model, test: UnitTest, variables: dict[str, str]) -> _Entry:
+    entry: _Entry = {"model": model.name, "test": test.name, "passed": False}
     blame = ""
     with DuckDBAdapter(":memory:") as adapter:
         try:
-            for given in test.get("given", []):
-                adapter.execute(f"CREATE TABLE {given['ref']} AS {_values(given.get('rows', []))}")
+            for given in test.given:
+                adapter.execute(f"CREATE TABLE {given.ref} AS {_values(given.rows)}")
             blame = "model execution failed: "
             _build(adapter, model, variables)
             blame = ""
-            mismatches = _mismatches(adapter, model.name, test.get("expect", {}).get("rows", []))
+            mismatches = _mismatches(adapter, model.name, test.expect.rows)
         except DatabaseError as error:
             return {**entry, "error": f"{blame}{error.brief}", "mismatches": []}
     return {**entry, "passed": not mismatches, "mismatches": mismatches}
 
 
-def _values(rows: list[dict[str, Any]]) -> str:
+def _values(rows: Sequence[_Entry]) -> str:
     if not rows:
         return "SELECT 1 AS empty WHERE FALSE"
     names = list(rows[0])
@@ -100,7 +102,7 @@ def _values(rows: list[dict[str, Any]]) -> str:
     return f"SELECT * FROM (VALUES {lines}) AS given({', '.join(names)})"
 
 
-def _mismatches(adapter: DuckDBAdapter, table: str, expected: list[dict[str, Any]]) -> list[_Entry]:
+def _mismatches(adapter: DuckDBAdapter, table: str, expected: Sequence[_Entry]) -> list[_Entry]:
     """Compare rows without regard to their order; the columns are those that are expected."""
     if not expected:
         count = adapter.count(table)

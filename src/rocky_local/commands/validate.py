@@ -71,7 +71,7 @@ def _examine(config: Config, about: dict[str, Any]) -> Iterator[_Message]:
     for pipeline in pipelines:
         yield from _about_pipeline(config, pipeline, about["pipelines"])
     only = next(iter(config.adapters), "default")
-    uses = sum(_count_uses(pipeline.raw, only) for pipeline in pipelines)
+    uses = sum(_count_uses(pipeline.written, only) for pipeline in pipelines)
     if len(config.adapters) == 1 and only != "default" and uses > 1:
         repeats = f"single-adapter project repeats adapter='{only}' {uses} times"
         yield _message("lint", "L007", f"{repeats} — consider unnamed [adapter]")
@@ -82,19 +82,25 @@ def _examine(config: Config, about: dict[str, Any]) -> Iterator[_Message]:
 
 
 def _about_pipeline(config: Config, pipeline: Pipeline, listed: list[dict[str, Any]]) -> Iterator[_Message]:
-    kind, raw, name = pipeline.type, pipeline.raw, f"pipeline.{pipeline.name}"
+    kind, raw, name = pipeline.type, pipeline.written, f"pipeline.{pipeline.name}"
     templates = {key: "" for key in ("strategy", "catalog_template", "schema_template")}
     text = ""
     if kind == "replication":
-        templates = {key: getattr(pipeline, key) for key in templates}
-        text = f"{pipeline.strategy} -> {pipeline.catalog_template} / {pipeline.schema_template}"
+        templates = {
+            "strategy": pipeline.strategy,
+            "catalog_template": pipeline.target.catalog_template,
+            "schema_template": pipeline.target.schema_template,
+        }
+        text = (
+            f"{pipeline.strategy} -> {pipeline.target.catalog_template} / {pipeline.target.schema_template}"
+        )
         yield _message("ok", "V021", f"{name}: schema pattern parseable")
         governance = raw.get("target", {}).get("governance", {})
         if not governance.get("auto_create_catalogs", False):
             advice = f"{name}: auto_create_catalogs=false is the default — {_OMIT}"
             yield _message("lint", "L006", advice, field=f"{name}.target.governance.auto_create_catalogs")
     elif kind == "transformation":
-        text = f"models='{pipeline.models_glob}'"
+        text = f"models='{pipeline.models}'"
         if not Path(config.models_dir(pipeline)).is_dir():
             missing = f"{name}: models directory '{config.models_dir(pipeline)}' does not exist"
             yield _message("warn", "V025", missing, field=f"{name}.models")
@@ -112,7 +118,7 @@ def _about_pipeline(config: Config, pipeline: Pipeline, listed: list[dict[str, A
 
 def _about_checks(pipeline: Pipeline, name: str) -> Iterator[_Message]:
     for check in _NEVER_RUN if pipeline.type == "quality" else ():
-        if check in pipeline.checks:
+        if check in pipeline.checks.written:
             idle = f"{name}: checks.{check} is configured but a quality pipeline does not execute it"
             advice = "the check never runs (no-op). Move it to a pipeline type that runs it, or remove it."
             yield _message("warn", "V034", f"{idle} — {advice}", field=f"{name}.checks.{check}")

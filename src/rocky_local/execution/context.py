@@ -29,6 +29,7 @@ class RunContext:
 
     Attributes:
         pipeline: The pipeline that runs; None for a single model.
+        gave_up: Whether tables failed so that no further ones are copied or spoken of.
         drifts: How the sources of copied tables had changed, by target.
         column_counts: How many columns the query of each compiled model names.
         input_hashes: What the skip gate saw of the inputs of models that depend on no other, by target.
@@ -44,6 +45,7 @@ class RunContext:
     messages: Messages = field(default_factory=Messages)
     hooks: Hooks = field(default_factory=Hooks)
     shutdown: Shutdown = field(default_factory=Shutdown)
+    gave_up: bool = False
     drifts: dict[str, Drift] = field(default_factory=dict)
     column_counts: dict[str, int] = field(default_factory=dict)
     input_hashes: dict[str, str] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from rocky_local import clock, output, tracing
 from rocky_local.adapter import DuckDBAdapter
 from rocky_local.errors import EngineError
 from rocky_local.execution import runner
-from rocky_local.execution.loading import load_seeds
+from rocky_local.execution.loading import load_seeds, seeded_adapter
 from rocky_local.execution.options import RunOptions
 from rocky_local.execution.pipelines import copies_failed
 from rocky_local.output import Answer
@@ -116,7 +116,7 @@ class _Steps:
         return _failure(answer, run_id)
 
     def _seed(self, node: Node) -> str | None:
-        name = next(iter(self.config.adapters), "default")
+        name = seeded_adapter(self.config, None)
         directory = str(self.config.directory / "seeds")
         seeds = [seed for seed in read_seeds(directory) if seed.name == node.name]
         with DuckDBAdapter(self.config.duckdb_path(name), name) as adapter:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rocky_local import tracing
-from rocky_local.errors import EngineError
+from rocky_local.errors import EngineError, IdentifierError
 from rocky_local.execution.options import Shadow
 from rocky_local.project.pipeline import Pipeline, TableOverride
 
@@ -22,6 +23,14 @@ _LOG = tracing.Log("rocky_cli::commands::discover")
 def overlap_name(table: str) -> str:
     """Return how the check of a table against its siblings of the same name is called."""
     return f"cross_source_overlap:{SOURCE_TYPE}.{table}"
+
+
+_IDENTIFIER = re.compile(r"[a-zA-Z0-9_]+")
+
+
+def is_identifier(name: str) -> bool:
+    """Return whether the engine writes a name into SQL, which it does without quotes."""
+    return _IDENTIFIER.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,16 @@ class TableCopy:
         """The key under which results report it."""
         return self.source.asset_key(self.target_table)
 
+    def check_names(self) -> None:
+        """Refuse names that the engine would have to quote.
+
+        Raises:
+            IdentifierError: One of source schema, table and target schema.
+        """
+        for name in (self.source.id, self.table, self.catalog, self.schema, self.target_table):
+            if not is_identifier(name):
+                raise IdentifierError(name)
+
     def select(self) -> str:
         """Return the query that reads the source: everything, then the metadata columns."""
         return f"SELECT {', '.join(['*', *self.metadata_columns])}\nFROM {self.source_name}"
@@ -108,12 +127,14 @@ class CopyPlan:
     Attributes:
         excluded: The tables that an override switches off, with their source.
         schemas: The target schemas, one entry for each source, whether tables of it are copied or not.
+        sources: The sources that the filter lets in.
         unmatched: The override rules that matched no table.
     """
 
     copies: list[TableCopy]
     excluded: list[tuple[Source, str]]
     schemas: list[str]
+    sources: list[Source]
     unmatched: list[TableOverride]
 
 
@@ -166,48 +187,67 @@ def plan_copies(
     Raises:
         EngineError: Two sources would write the same table.
     """
-    plan = CopyPlan([], [], [], [])
-    matched: set[int] = set()
-    for source in filter(lambda source: source.wanted(choice), sources):
-        schema = pipeline.pattern.fill(pipeline.schema_template, source.components)
+    wanted = [source for source in sources if source.wanted(choice)]
+    plan = CopyPlan([], [], [], wanted, [])
+    matched: set[TableOverride] = set()
+    for source in wanted:
+        schema = pipeline.pattern.fill(pipeline.target.schema_template, source.components)
         plan.schemas.append(shadow.schema if shadow and shadow.schema else schema)
         for table in source.tables:
             if choice and choice[0] == "table" and table != choice[1]:
                 continue
-            rules = [rule for rule in pipeline.overrides if _matches(rule, source, table)]
-            matched.update(rule.index for rule in rules)
-            if rules and not rules[0].enabled:
+            rules = [rule for rule in pipeline.table_overrides if _matches(rule, source, table)]
+            matched.update(rules)
+            rules.sort(key=_generality)
+            if _first(rules, "enabled", default=True) is False:
                 plan.excluded.append((source, table))
             else:
                 target = shadow.redirect(schema, table) if shadow else (schema, table)
-                plan.copies.append(_copy(pipeline, source, table, target, rules[0] if rules else None))
-    plan.unmatched.extend(rule for rule in pipeline.overrides if rule.index not in matched)
+                plan.copies.append(_copy(pipeline, source, table, target, rules))
+    plan.unmatched.extend(rule for rule in pipeline.table_overrides if rule not in matched)
     _reject_collisions(plan.copies)
     return plan
 
 
+def _is_pattern(table: str) -> bool:
+    return "*" in table or "?" in table
+
+
 def _matches(rule: TableOverride, source: Source, table: str) -> bool:
-    return all(
-        pattern is None or fnmatch.fnmatchcase(name, pattern)
-        for pattern, name in ((rule.connector, source.id), (rule.table, table))
-    )
+    if rule.match.connector not in (None, source.id):
+        return False
+    if rule.match.table is None or not _is_pattern(rule.match.table):
+        return rule.match.table in (None, table)
+    return fnmatch.fnmatchcase(table, rule.match.table.replace("[", "[[]"))
+
+
+def _generality(rule: TableOverride) -> int:
+    """A connector with a literal table comes first, then with a pattern, then alone, then a table alone."""
+    if rule.match.connector is None:
+        return 3 if rule.match.table else 4
+    return 2 if rule.match.table is None else int(_is_pattern(rule.match.table))
+
+
+def _first(rules: list[TableOverride], name: str, *, default: Any) -> Any:
+    """Return what the most specific rule that says anything about a field says."""
+    return next((value for rule in rules if (value := getattr(rule, name)) not in (None, ())), default)
 
 
 def _copy(
-    pipeline: Pipeline, source: Source, table: str, target: tuple[str, str], rule: TableOverride | None
+    pipeline: Pipeline, source: Source, table: str, target: tuple[str, str], rules: list[TableOverride]
 ) -> TableCopy:
     return TableCopy(
         source=source,
         table=table,
-        catalog=pipeline.pattern.fill(pipeline.catalog_template, source.components),
+        catalog=pipeline.pattern.fill(pipeline.target.catalog_template, source.components),
         schema=target[0],
         target_table=target[1],
-        strategy=(rule and rule.strategy) or pipeline.strategy,
-        timestamp_column=(rule and rule.timestamp_column) or pipeline.timestamp_column,
-        merge_keys=(rule and rule.merge_keys) or pipeline.merge_keys,
+        strategy=_first(rules, "strategy", default=pipeline.strategy),
+        timestamp_column=_first(rules, "timestamp_column", default=pipeline.timestamp_column),
+        merge_keys=_first(rules, "merge_keys", default=pipeline.merge_keys),
         metadata_columns=tuple(
             f"CAST({pipeline.pattern.fill(column.value, source.components)} AS {column.type}) AS {column.name}"
-            for column in pipeline.metadata_columns or ()
+            for column in pipeline.metadata_columns
         ),
     )
 

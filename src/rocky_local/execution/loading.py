@@ -8,10 +8,11 @@ from typing import Any
 
 from rocky_local import clock
 from rocky_local.adapter import READERS, DuckDBAdapter
-from rocky_local.errors import DatabaseError, Unsupported
+from rocky_local.errors import DatabaseError, EngineError, Unsupported
 from rocky_local.execution.context import RunContext
 from rocky_local.execution.work import Work
 from rocky_local.output import Answer, head
+from rocky_local.project.config import Config
 from rocky_local.project.pipeline import Pipeline
 from rocky_local.project.seeds import Seed
 from rocky_local.tracing import Display, Log
@@ -51,8 +52,8 @@ def load(
         Unsupported: The pipeline asks for a format that only the real engine reads.
     """
     started = clock.now_ns()
-    directory = source_dir or str(pipeline.raw.get("source_dir", "."))
-    target, options = pipeline.raw.get("target", {}), pipeline.raw.get("options", {})
+    directory = source_dir or str(pipeline.written.get("source_dir", "."))
+    target, options = pipeline.written.get("target", {}), pipeline.written.get("options", {})
     wanted = form or options.get("format", "auto")
     if wanted not in ("auto", "csv", "json", "parquet"):
         raise Unsupported(f"the load format '{wanted}'")
@@ -83,16 +84,26 @@ def failed(result: dict[str, Any]) -> bool:
 
 def human(result: dict[str, Any]) -> str:
     """Return the summary for people."""
-    lines = [
-        "Load complete:",
-        f"  Files: {result['files_loaded']} loaded, {result['files_failed']} failed",
-        f"  Rows:  {result['total_rows']}",
-        f"  Bytes: {result['total_bytes']}",
-    ]
+    counts = f"{result['files_loaded']} loaded, {result['files_failed']} failed"
+    lines = ["", f"Load complete: {counts} ({result['duration_ms']} ms)"]
+    lines.append(f"  Total: {result['total_rows']} rows, {result['total_bytes']} bytes")
     for entry in result["files"]:
-        outcome = entry.get("error", f"{entry['rows_loaded']} rows")
-        lines.append(f"  {entry['file']} -> {entry['target']}: {outcome}")
+        outcome = f"{entry['rows_loaded']} rows, {entry['bytes_read']} bytes, {entry['duration_ms']} ms"
+        mark, outcome = ("FAIL", entry["error"]) if "error" in entry else ("OK", outcome)
+        lines.append(f"  [{mark}] {entry['file']} -> {entry['target']} ({outcome})")
     return "\n".join(lines)
+
+
+def seeded_adapter(config: Config, pipeline: str | None) -> str:
+    """Return the adapter that seeds go to: that of the named pipeline, or of the only one.
+
+    Raises:
+        EngineError: Which pipeline it is cannot be told.
+    """
+    try:
+        return config.select(pipeline).adapter
+    except EngineError as error:
+        raise EngineError("failed to resolve pipeline for seed", error.message) from error
 
 
 def load_seeds(adapter: DuckDBAdapter, directory: str, seeds: list[Seed]) -> dict[str, Any]:

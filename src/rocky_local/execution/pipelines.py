@@ -47,6 +47,7 @@ class Replication(Work):
             context.hooks.call("pipeline_complete", told, duration_ms=result.duration_ms)
         else:
             context.hooks.call("pipeline_error", error=self.failure(context).partition(" (")[0])
+        self.note_budget(context)
         counts = f"{result.tables_copied} copied, {result.failed_copies} failed"
         for action in result.drift_actions:
             context.messages.drift(action)
@@ -80,6 +81,7 @@ class Transformation(Work):
             else:
                 shown = tracing.Display(directory)
                 _RUN_LOCAL.warn("models directory not found — nothing to execute", models_dir=shown)
+            self.note_budget(context)
         counts = f"{len(context.result.materializations)} models executed"
         context.messages.complete(f"rocky run complete: {counts} in {context.result.duration_ms}ms")
 

@@ -46,8 +46,8 @@ class QualityWork(Work):
         context.open(self.pipeline.adapter)
         context.result.with_cost = False
         with tracing.span("run_quality"):
-            if self.pipeline.checks_table.enabled:
-                self._check_all(context, self.pipeline.checks)
+            if self.pipeline.checks.enabled:
+                self._check_all(context, self.pipeline.checks.written)
             else:
                 _LOG.warn("quality pipeline checks are disabled — nothing to do")
 
@@ -75,9 +75,12 @@ class QualityWork(Work):
 
     def text(self, context: RunContext) -> str:
         """Return the outcome for people."""
+        found = context.result.quarantine
+        rows = sum(entry["quarantined_rows"] for entry in found)
+        kept_away = f"quarantined {rows} row(s) across {len(found)} table(s), " if found else ""
         return (
             f"quality pipeline complete: {len(self._found)} check(s) across {len(self._tables)} table(s), "
-            f"{self._failed('error')} error / {self._failed('warning')} warning failed, "
+            f"{self._failed('error')} error / {self._failed('warning')} warning failed, {kept_away}"
             f"in {context.result.duration_ms}ms"
         )
 
@@ -88,7 +91,7 @@ class QualityWork(Work):
 def _find_tables(adapter: DuckDBAdapter, pipeline: Pipeline) -> list[_Table]:
     """Return the tables of a pipeline; an entry without a table means all tables of its schema."""
     found = []
-    for entry in pipeline.raw.get("tables", []):
+    for entry in pipeline.written.get("tables", []):
         names = (
             [entry["table"]]
             if "table" in entry

@@ -6,7 +6,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext, suppress
 
 from rocky_local import clock, tracing
-from rocky_local.errors import DatabaseError, EngineError
+from rocky_local.errors import DatabaseError, EngineError, IdentifierError
 from rocky_local.execution import drift
 from rocky_local.execution.context import LOG, RunContext
 from rocky_local.execution.discovery import (
@@ -14,6 +14,7 @@ from rocky_local.execution.discovery import (
     CopyPlan,
     TableCopy,
     discover_sources,
+    is_identifier,
     parse_filter,
     plan_copies,
 )
@@ -63,7 +64,7 @@ def run_replication(context: RunContext, pipeline: Pipeline) -> Failures:
     for target in (item.copy.target for item in copied if item.copy.target in context.drifts):
         change = context.drifts[target]
         result.drift_actions.append({"table": target, "action": change.action, "reason": change.reason})
-    if hooks.table or (copied and pipeline.checks):
+    if hooks.table or (copied and pipeline.checks.written):
         run_checks(context, pipeline, copied)
     return failed
 
@@ -82,23 +83,34 @@ def _report_plan(context: RunContext, pipeline: Pipeline, plan: CopyPlan) -> Non
         LOG.info(message, table=table, schema=source.id)
         entry = {"asset_key": source.asset_key(table), "source_schema": source.id, "table_name": table}
         result.excluded_tables.append({**entry, "reason": "table_override_disabled"})
-    if pipeline.auto_create_schemas:
+    for source in plan.sources:
+        if not is_identifier(source.id):
+            message, error = (
+                "failed to list source tables, will process all discovered tables",
+                IdentifierError,
+            )
+            problem = tracing.Display(error(source.id, of_a_table=False))
+            LOG.warn(message, schema=source.id, error=problem)
+    if pipeline.target.governance.auto_create_schemas:
+        for schema in plan.schemas:
+            if not is_identifier(schema):
+                raise IdentifierError(schema, of_a_table=False)
         for schema in plan.schemas:
             # Where that fails, each table of the schema says so, and the others are copied.
             with suppress(DatabaseError):
                 context.adapter.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
         result.schemas_created = len(plan.schemas)
     for rule in plan.unmatched:
-        result.override_warnings.append(_warn_unmatched(rule))
+        result.override_warnings.append(_warn_unmatched(rule, pipeline.table_overrides.index(rule)))
 
 
-def _warn_unmatched(rule: TableOverride) -> dict[str, object]:
+def _warn_unmatched(rule: TableOverride, index: int) -> dict[str, object]:
     """Log that an override matched nothing in this run and return its entry of `override_warnings`."""
-    match = {"connector": rule.connector, "table": rule.table}
+    match = {"connector": rule.match.connector, "table": rule.match.table}
     shown = ", ".join(f"{key} = " + (f'Some("{name}")' if name else "None") for key, name in match.items())
-    place = f"[[table_overrides]] rule index {rule.index} ({shown})"
+    place = f"[[table_overrides]] rule index {index} ({shown})"
     message = f"{place} matched no (connector, table) pair in this run"
-    fields = {"rule_index": rule.index, "kind": "zero_match"}
+    fields = {"rule_index": index, "kind": "zero_match"}
     LOG.warn("table_override rule matched zero tables", also=message, **fields)
     return {**fields, "message": message, **{key: name for key, name in match.items() if name is not None}}
 
@@ -128,7 +140,7 @@ def _copy_all(
     copied: list[Copied] = []
     failed: Failures = []
     waiting = list(reversed(copies))
-    running: dict[Future[Copied], TableCopy] = {}
+    running: dict[Future[Copied | None], TableCopy] = {}
     workers = max(1, min(pipeline.execution.concurrency, _WORKERS))
     with ThreadPoolExecutor(workers, thread_name_prefix="copy") as pool:
         while waiting or running:
@@ -141,7 +153,7 @@ def _copy_all(
             for future in wait(running, ANSWERING_SECONDS, FIRST_COMPLETED).done:
                 copy = running.pop(future)
                 try:
-                    copied.append(future.result())
+                    copied += filter(None, [future.result()])
                 except EngineError as error:
                     LOG.warn("table processing failed", error=error.chain(), framed=error.chain())
                     failed.append((copy, error))
@@ -149,7 +161,16 @@ def _copy_all(
                 else:
                     _tell_hooks(context, copied[-1])
             if failed and _gives_up(pipeline, len(copied), len(failed)):
-                waiting.clear()
+                with context.result.lock:
+                    context.gave_up = True
+                # One more has begun before the engine looks; it is copied, and nothing is said of it.
+                for copy in waiting[-1:]:
+                    pool.submit(copy_table, context, copy)
+                break
+    for future in running:
+        with suppress(EngineError):
+            copied += filter(None, [future.result()])
+    context.gave_up = False
     return copied, failed
 
 
@@ -174,7 +195,7 @@ def _retry(context: RunContext, pipeline: Pipeline, failed: Failures, copied: li
         still = []
         for copy, _ in failed:
             try:
-                copied.append(copy_table(context, copy))
+                copied += filter(None, [copy_table(context, copy)])
             except EngineError as error:
                 LOG.warn("retry also failed", table=copy.target_table, error=error.chain())
                 still.append((copy, error))
@@ -182,12 +203,13 @@ def _retry(context: RunContext, pipeline: Pipeline, failed: Failures, copied: li
     return failed
 
 
-def copy_table(context: RunContext, copy: TableCopy) -> Copied:
-    """Copy one table and commit it, then move its watermark.
+def copy_table(context: RunContext, copy: TableCopy) -> Copied | None:
+    """Copy one table and commit it, then move its watermark; None when the run no longer speaks of it.
 
     Raises:
         EngineError: The copy failed; the target is as it was.
     """
+    copy.check_names()
     started = clock.now_ns()
     adapter, state = context.adapter, context.state
     with tracing.span("process_table", table=copy.target_table):
@@ -201,10 +223,12 @@ def copy_table(context: RunContext, copy: TableCopy) -> Copied:
         anew = not known or (change and change.recreates)
         strategy = COPY_STRATEGIES["full_refresh" if anew else copy.strategy]
         since = watermark or 0
-        if strategy.appends and unsettled:
+        if strategy.appends:
+            # The copy may hold more than this state knows of: of a run that was cut off, or of the other engine.
             latest = _latest(context, copy)[0]
-            since = _EARLIEST if latest is None else latest
+            since = max(_EARLIEST if unsettled else since, _EARLIEST if latest is None else latest)
         sql = strategy.sql(copy, copy.target, source, since)
+        sql = sql if before else sql.replace("CREATE OR REPLACE TABLE", "CREATE TABLE", 1)
         LOG.debug("generated SQL", table=copy.target, strategy=strategy.name, sql=sql)
         LOG.info("copying data", table=copy.target, strategy=strategy.name)
         if strategy.appends:
@@ -225,6 +249,8 @@ def copy_table(context: RunContext, copy: TableCopy) -> Copied:
     metadata = {"strategy": strategy.name, "watermark": clock.rfc3339(reached)}
     metadata["target_table_full_name"] = copy.target
     with context.result.lock:
+        if context.gave_up:
+            return None
         context.result.tables_copied += 1
     duration = clock.since_ms(started)
     context.add_materialization(copy.asset_key, started, duration, metadata)

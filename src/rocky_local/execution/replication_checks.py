@@ -18,7 +18,7 @@ Found = tuple["Copied", checks.Finding]
 
 def run_checks(context: RunContext, pipeline: Pipeline, copied: list[Copied]) -> None:
     """Check every copied table and report each finding as it is made; one that fails never fails the run."""
-    config, adapter, hooks = pipeline.checks, context.adapter, context.hooks
+    config, adapter, hooks = pipeline.checks.written, context.adapter, context.hooks
     started = clock.now_ns()
     hooks.call("before_checks", {"table_count": len(copied) if config else 0})
     counted, fresh = checks.switched_on(config.get("row_count")), config.get("freshness")

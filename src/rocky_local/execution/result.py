@@ -15,7 +15,7 @@ _ORDER = (
     "status skipped_by_run_id? idempotency_key? pipeline_type filter duration_ms tables_copied tables_failed "
     "tables_skipped? excluded_tables? resumed_from? shadow? materializations model_decisions? contained? check_results "
     "quarantine? anomalies? errors? execution metrics permissions drift partition_summaries? interrupted cost_summary? "
-    "override_warnings?"
+    "budget_breaches? override_warnings?"
 )
 _KEYS = _ORDER.split()
 
@@ -61,6 +61,7 @@ class RunResult:
     partition_summaries: list[Entry] = field(default_factory=list)
     interrupted: bool = False
     override_warnings: list[Entry] = field(default_factory=list)
+    budget_breaches: list[Entry] = field(default_factory=list)
     with_metrics: bool = False
     with_cost: bool = True
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)

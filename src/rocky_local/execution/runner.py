@@ -7,7 +7,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from rocky_local import clock, state, tracing
+from rocky_local import clock, state, support, tracing
 from rocky_local.errors import EngineError
 from rocky_local.execution import idempotency, pipelines
 from rocky_local.execution.context import LOG, RunContext
@@ -19,6 +19,8 @@ from rocky_local.output import Answer
 from rocky_local.project.config import Config, load_config
 from rocky_local.project.pipeline import Pipeline
 from rocky_local.signals import Shutdown, watch
+
+_TRIGGERS = ("schedule", "sensor", "webhook", "ci")
 
 
 def run(options: RunOptions, shutdown: Shutdown | None = None) -> Answer:
@@ -34,12 +36,14 @@ def run(options: RunOptions, shutdown: Shutdown | None = None) -> Answer:
     started = clock.now_ns()
     run_id = options.run_id or clock.run_id(started)
     config = load_config(options.config)
+    support.refuse_remote_state(config)
     with tracing.span("run", run_id=run_id):
         messages = open_messages()
         skipped = idempotency.claim(options, run_id, started)
         if skipped is not None:
             return skipped
         messages.log("rocky run starting")
+        support.say_ignored(config)
         try:
             context = _context(config, options, run_id, started, messages)
             return _execute(context, shutdown)
@@ -73,7 +77,10 @@ def _execute(context: RunContext, shutdown: Shutdown | None) -> Answer:
         work.run(context)
         # A graph that is stopped drops its step, which nobody hears of any more.
         if context.state is not None and not (shutdown and shutdown.is_set()):
-            context.state.record_run(_record(context), context.result.started_ns)
+            try:
+                context.state.record_run(_record(context), context.result.started_ns)
+            except EngineError as error:
+                LOG.warn("the run is not in the history", error=error.chain())
         succeeded = context.result.exit_code == 0
         idempotency.settle(context.options, context.run_id, succeeded=succeeded, store=context.state)
         context.messages.flush()
@@ -111,6 +118,7 @@ def _record(context: RunContext) -> dict[str, Any]:
     ]
     names = [error["asset_key"][-1] if error["asset_key"] else "<unknown>" for error in result.errors]
     models += [{"model_name": name, "duration_ms": 0, "status": "failed"} for name in names]
+    trigger = os.environ.get("ROCKY_RUN_TRIGGER", "")
     return {
         "run_id": context.run_id,
         "started_at": clock.rfc3339(result.started_ns),
@@ -118,6 +126,9 @@ def _record(context: RunContext) -> dict[str, Any]:
         "duration_ms": result.duration_ms,
         "models": models,
         "pipeline": pipeline.name if pipeline else None,
+        "trigger": trigger.capitalize() if trigger in _TRIGGERS else "Manual",
+        "idempotency_key": context.options.idempotency_key,
+        "submission_id": os.environ.get("ROCKY_SUBMISSION_ID"),
         "session_source": "dagster" if "DAGSTER_PIPES_CONTEXT" in os.environ else "cli",
         "hostname": platform.node(),
         "target_catalog": _target_catalog(pipeline),
@@ -127,4 +138,4 @@ def _record(context: RunContext) -> dict[str, Any]:
 def _target_catalog(pipeline: Pipeline | None) -> str | None:
     if pipeline is None:
         return None
-    return pipeline.catalog_template or pipeline.raw.get("target", {}).get("catalog")
+    return pipeline.target.catalog_template or pipeline.written.get("target", {}).get("catalog")

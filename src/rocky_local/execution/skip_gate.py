@@ -16,6 +16,8 @@ _UNSTABLE = re.compile(
     r"\b(now|random|uuid|gen_random_uuid|current_timestamp|current_date|current_time|today|nextval)\b", re.I
 )
 
+_SKIPPED = "skip-unchanged: logic and upstream data both appear unchanged — skipping re-materialization (best-effort)"
+
 
 class SkipGate:
     """Decides for each model whether to build it, and remembers what each build was made of.
@@ -40,11 +42,11 @@ class SkipGate:
             return False
         reason = self._obstacle(model) or self._change(model)
         skip = reason is None
-        reason = reason or "logic and upstream row counts unchanged since last build"
+        reason = reason or "logic and upstream data unchanged since last build"
         decision = {"model": model.name, "decision": "skip" if skip else "build", "reason": reason}
         self._decisions[model.name] = decision
         if skip:
-            LOG.info("skip-unchanged: model is unchanged — not built", model=model.name, reason=reason)
+            LOG.info(_SKIPPED, model=model.name, reason="skipped_unchanged")
         return skip
 
     def built(self, model: Model) -> None:
@@ -68,11 +70,10 @@ class SkipGate:
         """Why a model is never left out, or None."""
         if model.kind == "time_interval":
             return "time_interval: built (not skip-eligible)"
-        if model.skip.get("eligible") is False:
-            return "not skip-eligible: [skip] eligible = false"
-        if not model.skip.get("deterministic", not _UNSTABLE.search(model.sql)):
-            return "not skip-eligible: the query is not deterministic"
-        return None
+        steady = model.skip.get("deterministic", not _UNSTABLE.search(model.sql))
+        if model.skip.get("eligible", True) and steady:
+            return None
+        return "not skip-eligible (non-deterministic, opt-out, or special strategy)"
 
     def _change(self, model: Model) -> str | None:
         """What may have changed since the last build, or None."""

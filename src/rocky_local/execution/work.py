@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from rocky_local import tracing
 from rocky_local.execution.context import RunContext
 from rocky_local.output import Answer
 from rocky_local.project.pipeline import Pipeline
+
+_EVENTS = tracing.Log("rocky_observe::events")
 
 
 class Work(ABC):
@@ -29,10 +32,34 @@ class Work(ABC):
 
     def answer(self, context: RunContext) -> Answer:
         """Return how the run ended."""
-        result = context.result
+        result, budget = context.result, context.config.budget
         closing = f"Error: {self.failure(context)}" if result.status == "Failure" else None
         shown = result.as_json() | ({"status": "Success"} if self.prints_success else {})
-        return Answer(shown, self.text(context), result.exit_code, closing)
+        answer = Answer(shown, self.text(context), result.exit_code, closing)
+        if result.budget_breaches and not answer.code and budget and budget.on_breach == "error":
+            breaches = (
+                "{limit_type}: actual {actual:.0f} > limit {limit:.0f}".format_map(breach)
+                for breach in result.budget_breaches
+            )
+            answer.code, answer.closing = 1, f"Error: budget exceeded — {', '.join(breaches)}"
+        return answer
+
+    @staticmethod
+    def note_budget(context: RunContext) -> None:
+        """Note what of the budget is exceeded; on DuckDB nothing costs anything but time."""
+        limit = context.config.budget.max_duration_ms if context.config.budget else None
+        actual = context.result.duration_ms
+        if limit is not None and actual > limit:
+            breach = {"limit_type": "max_duration_ms", "limit": float(limit), "actual": float(actual)}
+            context.result.budget_breaches.append(breach)
+            event = {
+                "rocky.event": "budget_breach",
+                "target": "",
+                "error": "",
+                "attempt": 0,
+                "max_attempts": 0,
+            }
+            _EVENTS.info("", **event)
 
     def failure(self, context: RunContext) -> str:
         """Return the sentence for a run that failed altogether."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
 from rocky_local.errors import CompileError
 from rocky_local.project import toml
 from rocky_local.project.diagnostics import Diagnostic as Diagnostic  # noqa: PLC0414
-from rocky_local.project.diagnostics import diagnose
+from rocky_local.project.diagnostics import diagnose, diagnose_together
 from rocky_local.project.lineage import LineageError, QueryLineage
-from rocky_local.project.models import Model, Project, load_project
+from rocky_local.project.models import Model, Project, files_below, load_project
 from rocky_local.project.query_cache import QueryCache
 from rocky_local.project.sidecar import Contract, read_contract
 from rocky_local.tracing import Display, Log
@@ -56,7 +57,11 @@ class Compiled:
 
 
 def compile_project(
-    directory: str, *, contracts_dir: str | None = None, variables: dict[str, str] | None = None
+    directory: str,
+    *,
+    contracts_dir: str | None = None,
+    variables: dict[str, str] | None = None,
+    masked: Container[str] | None = None,
 ) -> Compiled:
     """Compile all models of a folder and log how long it took.
 
@@ -64,6 +69,7 @@ def compile_project(
         directory: The folder as log lines and messages should show it.
         contracts_dir: A folder of `<model>.contract.toml`; contracts beside their model always count.
         variables: The run variables for `@var(name)`.
+        masked: The classification tags that are masked or may go unmasked; None where nobody asks.
 
     Raises:
         CompileError: No models, a query that cannot be parsed, an unknown or a cyclic dependency.
@@ -79,6 +85,7 @@ def compile_project(
     for model in project.models:
         contracts = [model.contract, _separate_contract(contracts_dir, model)]
         found += diagnose(model, lineage[model.name], [each for each in contracts if each], variables or {})
+    found += diagnose_together(project.models, lineage, masked)
     spent = {"project_load": loaded - started, "total": time.monotonic_ns() - started}
     measured = {name: nanoseconds // 1_000_000 for name, nanoseconds in spent.items()}
     names = ("project_load", *_UNMEASURED, "total")
@@ -115,4 +122,4 @@ def _separate_contract(directory: str | None, model: Model) -> Contract | None:
 
 def models_below(directory: str) -> bool:
     """Return whether a folder holds any model."""
-    return any(any(Path(directory).rglob(f"*.{kind}")) for kind in ("sql", "rocky"))
+    return any(path.suffix in (".sql", ".rocky") for path in files_below(Path(directory)))

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AliasChoices, ConfigDict, Field, ValidationInfo, field_validator, model_validator
-
 from rocky_local.errors import ConfigError, EngineError, Unsupported
 from rocky_local.project import toml
 from rocky_local.project.pipeline import Pipeline
-from rocky_local.project.tables import Closed, Count, Table, checked
+from rocky_local.project.tables import EMPTY, Closed, Names, Table, checked
 
 # fmt: off
 TOP_LEVEL = (
@@ -26,6 +24,14 @@ ADAPTER_TYPES = (
 )
 # fmt: on
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+
+
+# Spellings that are one and the same, and what shows that a table is not one of several named ones.
+_PLURALS = {"adapters": "adapter", "pipelines": "pipeline", "hooks": "hook", "roles": "role"}
+_MARKS = {
+    "adapter": ("type", "path"),
+    "pipeline": ("type", "source", "models", "tables", "unique_key", "source_dir"),
+}
 
 
 class Adapter(Table):
@@ -46,36 +52,32 @@ class _Resilience(Closed):
 
 
 class _Freshness(Closed):
-    expected_lag_seconds: Count = 0
+    expected_lag_seconds: int = 0
+
+
+class Budget(Closed):
+    """What a run may cost at most."""
+
+    max_usd: float | None = None
+    max_duration_ms: int | None = None
+    max_bytes_scanned: int | None = None
+    on_breach: Literal["warn", "error"] = "warn"
 
 
 class _Hook(Table):
     command: str
-    timeout_ms: Count | None = None
+    timeout_ms: int | None = None
     on_failure: Literal["abort", "warn", "ignore"] = "warn"
 
 
-class _Hooks(Table):
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, list[_Hook]] = Field(init=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _listed(cls, table: Any) -> Any:
-        """Look only into the lists of commands for events, where one command is a list of one."""
-        if not isinstance(table, dict):
-            return table
-        events = {name: hooks for name, hooks in table.items() if name.startswith("on_")}
-        return {name: [hooks] if isinstance(hooks, dict) else hooks for name, hooks in events.items()}
-
-
 class _RockyToml(Closed):
-    adapter: dict[str, Adapter] = Field({}, validation_alias=AliasChoices("adapter", "adapters"))
-    pipeline: dict[str, Pipeline] = Field({}, validation_alias=AliasChoices("pipeline", "pipelines"))
+    adapter: dict[str, Adapter] = EMPTY
+    pipeline: dict[str, Pipeline] = EMPTY
     state: dict[str, Any] | None = None
     mask: dict[str, Any] | None = None
-    classifications: dict[str, list[str]] | None = None
-    hook: _Hooks | None = Field(None, validation_alias=AliasChoices("hook", "hooks"))
+    classifications: dict[str, Names] | None = None
+    hook: dict[str, tuple[_Hook, ...]] = EMPTY
+    budget: Budget | None = None
     run: _Run | None = None
     resilience: _Resilience | None = None
     freshness: _Freshness | None = None
@@ -85,26 +87,29 @@ class _RockyToml(Closed):
         """Return the names of all tables, also of those that are not looked into."""
         return [*TOP_LEVEL]
 
-    @field_validator("adapter", mode="before")
     @classmethod
-    def _name_adapters(cls, tables: Any) -> Any:
-        unnamed = isinstance(tables, dict) and any(not isinstance(table, dict) for table in tables.values())
-        return _named({"default": tables} if unnamed else tables)
+    def prepared(cls, table: dict[str, Any]) -> dict[str, Any]:
+        """Name adapters and pipelines, and list the hooks of events, where one command is a list of one."""
+        table = {**super().prepared(table)}
+        adapters = table.get("adapter", {})
+        known = [*adapters] if isinstance(adapters, dict) else []
+        fallback = "default" if "default" in known else next(iter(known), "default")
+        for kind in ("adapter", "pipeline"):
+            table[kind] = _named(table.get(kind, {}), fallback)
+        if isinstance(hooks := table.get("hook"), dict):
+            events = {name: hooks[name] for name in hooks if name.startswith("on_")}
+            table["hook"] = {
+                name: [event] if isinstance(event, dict) else event for name, event in events.items()
+            }
+        return table
 
-    @field_validator("pipeline", mode="before")
-    @classmethod
-    def _name_pipelines(cls, tables: Any, info: ValidationInfo) -> Any:
-        adapters = info.data.get("adapter", {})
-        fallback = "default" if "default" in adapters else next(iter(adapters), "default")
-        return _named(tables, fallback=fallback)
 
-
-def _named(tables: Any, **more: Any) -> Any:
+def _named(tables: Any, fallback: str) -> Any:
     """Put names into the tables of a table; what is no table is left as it is, to be complained about."""
     if not isinstance(tables, dict):
         return tables
     return {
-        name: {**table, "name": name, "raw": table, **more} if isinstance(table, dict) else table
+        name: {**table, "name": name, "fallback": fallback} if isinstance(table, dict) else table
         for name, table in tables.items()
     }
 
@@ -117,6 +122,8 @@ class Config:
     adapters: dict[str, Adapter]
     pipelines: dict[str, Pipeline]
     raw: dict[str, Any]
+    budget: Budget | None = None
+    text: str = ""
 
     @property
     def directory(self) -> Path:
@@ -125,9 +132,21 @@ class Config:
 
     def models_dir(self, pipeline: Pipeline | None = None) -> str:
         """Return the models folder as log lines show it: `./models/`, beside the config file."""
-        glob = pipeline.models_glob if pipeline else "models/**"
+        glob = pipeline.models if pipeline else "models/**"
         base = re.split(r"[*?\[]", glob, maxsplit=1)[0].rstrip("/") or "."
         return f"{self.directory}/{base}/"
+
+    def where(self, *place: str) -> str:
+        """Return the file and line of a setting, as in `rocky.toml:7`, whichever spelling the file has."""
+        plural = {name: plural for plural, name in _PLURALS.items()}.get(place[0], place[0])
+        spelled = (place, (plural, *place[1:]), tuple(part for part in place if part != "default"))
+        return f"{self.path}:{max(toml.line_of(each, self.text) for each in spelled)}"
+
+    def masked_tags(self) -> set[str]:
+        """Return the classification tags with a mask in some environment, and those that may go without."""
+        masks = self.raw.get("mask", {})
+        named = (tag for value in masks.values() if isinstance(value, dict) for tag in value)
+        return {*masks, *named, *self.raw.get("classifications", {}).get("allow_unmasked", ())}
 
     def select(self, name: str | None) -> Pipeline:
         """Return the named pipeline, or the only one.
@@ -169,7 +188,8 @@ class Config:
         if found.type not in ADAPTER_TYPES:
             raise EngineError(f"adapters.{adapter}: {unsupported_adapter(found.type)}")
         if found.type != "duckdb":
-            raise Unsupported(f"the adapter type '{found.type}' (adapters.{adapter})")
+            place = self.where("adapter", adapter, "type")
+            raise Unsupported(f"the adapter type '{found.type}' of adapters.{adapter} ({place})")
         return found.path or ":memory:"
 
 
@@ -189,14 +209,30 @@ def load_config(path: str) -> Config:
         ConfigError: The file is missing, is not TOML, or holds what does not belong there.
     """
     try:
-        raw = toml.parse(_substituted(toml.read(Path(path)), path))
+        text = _substituted(toml.read(Path(path)), path)
+        raw = _in_one_spelling(toml.parse(text))
         file = checked(_RockyToml, raw)
     except OSError:
         raise ConfigError(path, f"No rocky.toml found at '{path}'") from None
     except toml.TomlError as error:
         position = (error.line, error.column) if error.line else None
         raise ConfigError(path, f"failed to parse TOML: {error}", str(error), syntax=position) from error
-    return Config(path, file.adapter, file.pipeline, raw)
+    return Config(path, file.adapter, file.pipeline, raw, file.budget, text)
+
+
+def _in_one_spelling(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return the tables with the plurals in the singular, and with a lone adapter or pipeline under its name."""
+    for plural, name in _PLURALS.items():
+        if plural in raw and name in raw:
+            raise toml.TomlError(f"duplicate field `{name}`\n")
+    raw = {_PLURALS.get(name, name): table for name, table in raw.items()}
+    for name, marks in _MARKS.items():
+        table = raw.get(name)
+        if isinstance(table, dict) and any(
+            mark in table and (mark == "source" or not isinstance(table[mark], dict)) for mark in marks
+        ):
+            raw[name] = {"default": table}
+    return raw
 
 
 def _substituted(text: str, path: str) -> str:
@@ -205,7 +241,7 @@ def _substituted(text: str, path: str) -> str:
     def value(match: re.Match[str]) -> str:
         found = os.environ.get(match[1], match[2])
         if found is None:
-            raise ConfigError(path, f"environment variable '{match[1]}' not set")
+            raise ConfigError(path, f"environment variable '{match[1]}' not set (referenced in config)")
         return found
 
     return _VARIABLE.sub(value, text)

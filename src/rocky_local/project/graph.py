@@ -117,7 +117,7 @@ def build_graph(config: Config, *, models_dir: str | None = None, seeds_dir: str
             _add_models(graph, name, folder)
         else:
             missing.append(f"{folder} ('{name}')")
-    if not graph.nodes:
+    if missing and not graph.nodes:
         raise EngineError(_nothing(missing))
     steps: dict[str | None, list[str]] = {pipeline.name: [] for pipeline in pipelines}
     for node in graph.nodes:
@@ -129,8 +129,6 @@ def build_graph(config: Config, *, models_dir: str | None = None, seeds_dir: str
 
 
 def _nothing(missing: list[str]) -> str:
-    if not missing:
-        return "the DAG has zero nodes: no pipelines are defined in the config"
     return (
         f"the DAG has zero nodes, and the models root {', '.join(missing)} does not exist. "
         "Create the directory, fix the `models = ...` glob in rocky.toml, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -49,15 +50,17 @@ def incrementality_hint(model: Model, query: QueryLineage) -> dict[str, Any] | N
         return None
     stamp = _TIMESTAMP.search(column)
     why = f"ends with '{stamp[0]}' (timestamp pattern)" if stamp else "matches auto-increment ID pattern"
-    confidence, signal = "medium", f"column name '{column}' {why}"
+    confidence, signals = "medium", [f"column name '{column}' {why}"]
     if not named:
-        confidence, signal = "low", f"column '{column}' appears in ORDER BY (suggests monotonic ordering)"
+        confidence, signals = "low", [f"column '{column}' appears in ORDER BY (suggests monotonic ordering)"]
+    if re.search(rf"\b{re.escape(column)}\s*[<>]", model.sql):
+        signals.append(f"column '{column}' used with comparison operator in SQL (suggests range filtering)")
     _LOG.info(
         "incrementality candidate detected",
         model=model.name,
         column=Display(column),
         confidence=Display(confidence.capitalize()),
-        signals=Display(f'["{signal}"]'),
+        signals=Display(json.dumps(signals)),
     )
     found = {"is_candidate": True, "recommended_column": column, "confidence": confidence}
-    return {**found, "signals": [signal]}
+    return {**found, "signals": signals}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -18,6 +19,7 @@ from rocky_local.project.sidecar import (
     Contract,
     Sidecar,
     Strategy,
+    UnitTest,
     read_contract,
     read_definitions,
     read_sidecar,
@@ -53,7 +55,7 @@ class Model:
     freshness: dict[str, Any] | None = None
     classification: dict[str, str] = field(default_factory=dict)
     tests: tuple[dict[str, Any], ...] = ()
-    unit_tests: tuple[dict[str, Any], ...] = ()
+    unit_tests: tuple[UnitTest, ...] = ()
     skip: dict[str, bool] = field(default_factory=dict)
     contract: Contract | None = None
 
@@ -130,7 +132,8 @@ class Project:
             sorter.prepare()  # What is not behind the cycle still comes out.
         layers = in_layers(sorter)
         if blocked := needs.keys() - set(chain.from_iterable(layers)):
-            raise CompileError(f"circular dependency detected involving: {', '.join(sorted(blocked))}")
+            names = ", ".join(f'"{name}"' for name in sorted(blocked))
+            raise CompileError(f"circular dependency detected involving: [{names}]")
         return layers
 
     def order(self, *, by_name: bool = False) -> list[Model]:
@@ -164,6 +167,19 @@ def in_layers(sorter: TopologicalSorter[str]) -> list[list[str]]:
     return layers
 
 
+def files_below(root: Path) -> Iterator[Path]:
+    """Yield the files of a folder and of those in it, also behind links, each folder once."""
+    seen = set()
+    for folder, folders, names in os.walk(root, followlinks=True):
+        folders.sort()
+        real = os.path.realpath(folder)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (path for name in names if (path := Path(folder, name)).is_file())
+
+
 def load_project(directory: str) -> Project:
     """Read every model below a folder. Dependencies are not looked at yet.
 
@@ -174,9 +190,7 @@ def load_project(directory: str) -> Project:
         CompileError: A sidecar, a defaults file, a group or a `.rocky` model cannot be read.
     """
     folder = _Folder(directory)
-    files = [
-        path for kind in ("sql", "rocky") for path in sorted(folder.root.rglob(f"*.{kind}")) if path.is_file()
-    ]
+    files = [path for kind in (".sql", ".rocky") for path in folder.files if path.suffix == kind]
     with folder.queries:
         models = tuple(map(folder.model, files))
     seen: dict[str, Model] = {}
@@ -197,7 +211,8 @@ class _Folder:
         groups = sorted((self.root / "groups").glob("*.toml"))
         self.groups = {path.stem: self.read(path, read_sidecar) for path in groups}
         self.tests = self.read(self.root / "test_definitions.toml", read_definitions)
-        defaults = sorted(self.root.rglob("_defaults.toml"))
+        self.files = sorted(files_below(self.root))
+        defaults = [path for path in self.files if path.name == "_defaults.toml"]
         self.defaults = {path.parent: self.read(path, read_sidecar) for path in defaults}
 
     def read(self, path: Path, reader: Callable[[Path], R]) -> R:
@@ -230,13 +245,13 @@ class _Folder:
             table=target.get("table", name),
             strategy=strategy.shown(),
             depends_on=own.depends_on,
-            sources=tuple(own.sources),
+            sources=own.sources,
             tags={**group.tags, **own.tags},
             retention=own.retention,
-            freshness=freshness.model_dump(exclude_unset=True) if freshness else None,
+            freshness=freshness.written if freshness else None,
             classification=own.classification,
-            tests=(*(test.model_dump(exclude_unset=True) for test in own.tests), *self._named(name, own)),
-            unit_tests=tuple(test.model_dump() for test in own.test),
+            tests=(*(test.written for test in own.tests), *self._named(name, own)),
+            unit_tests=own.test,
             skip=own.skip,
             contract=self.read(path.with_name(f"{path.stem}.contract.toml"), read_contract),
         )
@@ -261,8 +276,8 @@ class _Folder:
                 expected = f"(expected a [{use.name}] entry in test_definitions.toml)"
                 reason = f"model '{model}' references unknown named test '{use.name}' {expected}"
                 raise CompileError(f"failed to load models: {reason}", reason)
-            defined = self.tests[use.name].model_dump(exclude_unset=True)
-            yield defined | use.model_dump(exclude_unset=True, exclude={"name"})
+            own_words = {name: value for name, value in use.written.items() if name in ("column", "severity")}
+            yield self.tests[use.name].written | own_words
 
     @staticmethod
     def _target(name: str, own: Sidecar, group: Sidecar, defaults: Sidecar) -> dict[str, str]:

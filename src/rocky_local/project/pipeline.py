@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self, get_args
-
-from pydantic import AliasChoices, AliasPath, Field, model_validator
+from typing import Any, Literal, get_args
 
 from rocky_local.project import toml
-from rocky_local.project.tables import Assertion, Closed, Count, Names, Severity, Table, inside
+from rocky_local.project.tables import Assertion, Closed, Names, Severity, Table
 
 PipelineType = Literal["replication", "transformation", "quality", "snapshot", "load"]
 CopyKind = Literal["incremental", "full_refresh", "merge", "view"]
@@ -61,13 +59,13 @@ class _Discovery(Closed):
 class _Place(Closed):
     adapter: str = ""
     catalog: str = ""
-    schema_name: str = Field("", alias="schema")
+    schema: str = ""
     table: str = ""
 
 
 class _Source(_Place):
-    schema_pattern: SchemaPattern = Field(default_factory=SchemaPattern)
-    discovery: _Discovery = Field(default_factory=_Discovery)
+    schema_pattern: SchemaPattern = SchemaPattern()
+    discovery: _Discovery = _Discovery()
 
 
 class _Governance(Closed):
@@ -82,7 +80,7 @@ class _Governance(Closed):
 class _Target(_Place):
     catalog_template: str = ""
     schema_template: str = ""
-    governance: _Governance = Field(default_factory=_Governance)
+    governance: _Governance = _Governance()
     separator: str = ""
 
 
@@ -92,44 +90,39 @@ class _Match(Closed):
 
 
 class TableOverride(Closed):
-    """One `[[table_overrides]]` rule; the first that matches a table applies.
+    """One `[[table_overrides]]` rule; of those that match a table, each field is the most specific one's."""
 
-    Attributes:
-        index: Its position among the rules of the pipeline.
-    """
-
-    match: _Match | None = None
-    connector: str | None = inside("match", "connector", default=None)
-    table: str | None = inside("match", "table", default=None)
-    enabled: bool = True
+    match: _Match = _Match()
+    enabled: bool | None = None
     strategy: CopyKind | None = None
     timestamp_column: str | None = None
     merge_keys: Names = ()
-    index: int = inside("index", default=0)
 
 
 class Execution(Closed):
     """How many tables at a time, and what happens when one fails."""
 
-    concurrency: Count = 32
+    concurrency: int = 32
     fail_fast: bool = False
-    table_retries: Count = 1
-    error_rate_abort_pct: Count | None = None
+    table_retries: int = 1
+    error_rate_abort_pct: int | None = None
 
-    @model_validator(mode="before")
     @classmethod
-    def _without_adaptive(cls, table: Any) -> Any:
-        adaptive = isinstance(table, dict) and table.get("concurrency") == "adaptive"
-        return {name: value for name, value in table.items() if name != "concurrency"} if adaptive else table
+    def prepared(cls, table: dict[str, Any]) -> dict[str, Any]:
+        """Leave out the concurrency that is the engine's to choose."""
+        adaptive = table.get("concurrency") == "adaptive"
+        return super().prepared(
+            {name: value for name, value in table.items() if not (adaptive and name == "concurrency")}
+        )
 
     @property
     def adaptive(self) -> bool:
         """Whether the concurrency is the engine's to choose."""
-        return "concurrency" not in self.model_fields_set
+        return "concurrency" not in self.written
 
 
 class _FreshnessCheck(Closed):
-    threshold_seconds: Count
+    threshold_seconds: int
     severity: Severity = "error"
 
 
@@ -149,7 +142,7 @@ class _CustomCheck(Closed):
 
 class _Overlap(Closed):
     keys: Names
-    max_overlap_rows: Count = 0
+    max_overlap_rows: int = 0
     severity: Severity = "error"
 
 
@@ -164,8 +157,8 @@ class _Checks(Closed):
     column_match: Any = None
     freshness: _FreshnessCheck | None = None
     null_rate: _NullRate | None = None
-    custom: list[_CustomCheck] | None = None
-    assertions: list[Assertion] | None = None
+    custom: tuple[_CustomCheck, ...] = ()
+    assertions: tuple[Assertion, ...] = ()
     cross_source_overlap: _Overlap | None = None
     anomaly_threshold_pct: float | None = None
     fail_on_error: bool = True
@@ -176,14 +169,14 @@ class _Options(Closed):
     create_table: bool = True
     truncate_first: bool = False
     format: str = "auto"
-    batch_size: Count = 0
+    batch_size: int = 0
     csv_delimiter: str = ","
     csv_has_header: bool = True
 
 
 class _TableRef(Closed):
     catalog: str
-    schema_name: str = Field(alias="schema")
+    schema: str
     table: str | None = None
 
 
@@ -197,49 +190,49 @@ class Pipeline(Table):
     """One `[pipeline.NAME]` table of any type.
 
     Attributes:
-        raw: The table as written, for what only one command reads.
+        fallback: The adapter where none is named.
     """
 
     name: str
-    raw: dict[str, Any]
+    fallback: str
     type: PipelineType = "replication"
     depends_on: Names = ()
     strategy: str = "incremental"
     timestamp_column: str = "_fivetran_synced"
     merge_keys: Names = ()
-    models_glob: str = Field("models/**", alias="models")
-    source: _Source = Field(default_factory=_Source)
-    target: _Target = Field(default_factory=_Target)
-    overrides: list[TableOverride] = Field([], alias="table_overrides")
-    execution: Execution = Field(default_factory=Execution)
-    checks_table: _Checks = Field(default_factory=_Checks, alias="checks")
-    options: _Options | None = None
-    tables: list[_TableRef] | None = None
-    metadata_columns: list[_MetadataColumn] | None = None
+    models: str = "models/**"
+    source: _Source = _Source()
+    target: _Target = _Target()
+    table_overrides: tuple[TableOverride, ...] = ()
+    execution: Execution = Execution()
+    checks: _Checks = _Checks()
+    options: _Options = _Options()
+    tables: tuple[_TableRef, ...] = ()
+    metadata_columns: tuple[_MetadataColumn, ...] = ()
     source_dir: str = "."
     updated_at: str = ""
     invalidate_hard_deletes: bool = False
-    adapter: str = Field(validation_alias=AliasChoices(AliasPath("target", "adapter"), "fallback"))
-    source_adapter: str = Field(validation_alias=AliasChoices(AliasPath("source", "adapter"), "fallback"))
-    auto_create_schemas: bool = inside("target", "governance", "auto_create_schemas", default=False)
-    catalog_template: str = inside("target", "catalog_template", default="")
-    schema_template: str = inside("target", "schema_template", default="")
-    pattern: SchemaPattern = inside("source", "schema_pattern", default=SchemaPattern())
-    report_new_sources: bool = inside("source", "discovery", "report_new_sources", default=False)
 
-    @model_validator(mode="after")
-    def _is_complete(self) -> Self:
-        for index, rule in enumerate(self.overrides):
-            rule.index = index
+    def complete(self) -> None:
+        """Look for what a replication needs."""
         if self.type == "replication":
             for table, name in ((self, "source"), (self.source, "schema_pattern"), (self, "target")):
-                if name not in table.model_fields_set:
+                if name not in table.written:
                     raise ValueError(f"missing field `{name}`")
             if self.strategy not in get_args(CopyKind):
                 raise ValueError(toml.unknown("variant", self.strategy, [*get_args(CopyKind)]))
-        return self
 
     @property
-    def checks(self) -> dict[str, Any]:
-        """The `[checks]` table as written, empty when there is none."""
-        return dict(self.raw.get("checks", {}))
+    def adapter(self) -> str:
+        """The adapter that it writes with."""
+        return self.target.adapter or self.fallback
+
+    @property
+    def source_adapter(self) -> str:
+        """The adapter that it reads with."""
+        return self.source.adapter or self.fallback
+
+    @property
+    def pattern(self) -> SchemaPattern:
+        """How the names of source schemas are taken apart."""
+        return self.source.schema_pattern

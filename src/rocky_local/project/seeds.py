@@ -5,16 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from pydantic import Field
-
 from rocky_local.errors import EngineError
 from rocky_local.project import toml
-from rocky_local.project.tables import Table, checked
+from rocky_local.project.tables import EMPTY, Table, checked
 
 
 class _Sidecar(Table):
     name: str | None = None
-    target: dict[str, str] = Field(default_factory=dict)
+    target: dict[str, str] = EMPTY
 
 
 class Seed(NamedTuple):

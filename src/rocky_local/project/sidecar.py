@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
-
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from typing import Any, Literal
 
 from rocky_local.project import toml
-from rocky_local.project.tables import Assertion, Count, Names, Severity, T, Table, checked, inside
+from rocky_local.project.tables import EMPTY, Assertion, Names, Severity, T, Table, checked
 
 # fmt: off
 Kind = Literal[
@@ -21,54 +19,54 @@ Kind = Literal[
 class Strategy(Table):
     """How a model is built."""
 
-    model_config = ConfigDict(extra="allow")
-
     type: Kind = "full_refresh"
     unique_key: Names = ()
     update_columns: Names = ()
     time_column: str = ""
     granularity: Literal["hour", "day", "month", "year"] = "day"
-    lookback: Count = 0
-    batch_size: Count = 1
+    lookback: int = 0
+    batch_size: int = 1
     first_partition: str | None = None
 
-    @field_validator("unique_key", mode="before")
     @classmethod
-    def _listed(cls, keys: Any) -> Any:
-        return [keys] if isinstance(keys, str) else keys
+    def prepared(cls, table: dict[str, Any]) -> dict[str, Any]:
+        """Let a lone key be a list of one."""
+        key = table.get("unique_key")
+        return {**table, "unique_key": [key]} if isinstance(key, str) else table
 
-    @model_validator(mode="after")
-    def _is_complete(self) -> Self:
-        if self.type == "time_interval" and "time_column" not in self.model_fields_set:
+    def complete(self) -> None:
+        """Look for what partitions need."""
+        if self.type == "time_interval" and "time_column" not in self.written:
             raise ValueError("missing field `time_column`")
-        return self
 
     def shown(self) -> dict[str, Any]:
         """Return the table as results print it: as written, with the defaults of a partitioned model."""
-        partitioned = {"time_column", "granularity", "lookback", "batch_size", "first_partition"}
-        written = self.model_fields_set | (partitioned if self.type == "time_interval" else set())
-        return self.model_dump(include={"type", *written})
+        partitioned = ("time_column", "granularity", "lookback", "batch_size", "first_partition")
+        shown = ("type", *(partitioned if self.type == "time_interval" else ()))
+        return {**{name: getattr(self, name) for name in shown}, **self.written}
 
 
 class _Freshness(Table):
-    max_lag_seconds: Count = 0
+    max_lag_seconds: int = 0
     time_column: str = ""
     severity: Severity = "error"
 
 
 class _Given(Table):
     ref: str
-    rows: list[dict[str, Any]] = Field(default_factory=list)
+    rows: tuple[dict[str, Any], ...] = ()
 
 
 class _Expect(Table):
-    rows: list[dict[str, Any]] = Field(default_factory=list)
+    rows: tuple[dict[str, Any], ...] = ()
 
 
-class _UnitTest(Table):
+class UnitTest(Table):
+    """A test of a model on rows of its own."""
+
     name: str = "unnamed"
-    given: list[_Given] = Field(default_factory=list)
-    expect: _Expect = Field(default_factory=_Expect)
+    given: tuple[_Given, ...] = ()
+    expect: _Expect = _Expect()
 
 
 class NamedTest(Table):
@@ -79,32 +77,25 @@ class NamedTest(Table):
     severity: Severity = "error"
 
 
-class TestDefinitions(Table):
-    """The tests of `test_definitions.toml` by name."""
-
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, Assertion] = Field(init=False)
-
-
 class Sidecar(Table):
     """A sidecar, `_defaults.toml` or a group (contract, 2.2)."""
 
     name: str | None = None
     depends_on: Names = ()
     group: str | None = None
-    args: dict[str, Any] = Field(default_factory=dict)
+    args: dict[str, Any] = EMPTY
     retention: str | None = None
     strategy: Strategy | None = None
-    target: dict[str, str] = Field(default_factory=dict)
+    target: dict[str, str] = EMPTY
     schema_template: str | None = None
-    sources: list[dict[str, str]] = Field(default_factory=list)
-    tags: dict[str, str] = Field(default_factory=dict)
-    classification: dict[str, str] = Field(default_factory=dict)
+    sources: tuple[dict[str, str], ...] = ()
+    tags: dict[str, str] = EMPTY
+    classification: dict[str, str] = EMPTY
     freshness: _Freshness | None = None
-    tests: list[Assertion] = Field(default_factory=list)
-    use_test: list[NamedTest] = Field(default_factory=list)
-    test: list[_UnitTest] = Field(default_factory=list)
-    skip: dict[str, bool] = Field(default_factory=dict)
+    tests: tuple[Assertion, ...] = ()
+    use_test: tuple[NamedTest, ...] = ()
+    test: tuple[UnitTest, ...] = ()
+    skip: dict[str, bool] = EMPTY
 
 
 class ContractColumn(Table):
@@ -114,13 +105,16 @@ class ContractColumn(Table):
     nullable: bool = True
 
 
+class _Rules(Table):
+    required: Names = ()
+    protected: Names = ()
+
+
 class Contract(Table):
     """What a model promises about its columns."""
 
-    columns: list[ContractColumn] = Field(default_factory=list)
-    rules: dict[str, Any] | None = None
-    required: Names = inside("rules", "required", default=())
-    protected: Names = inside("rules", "protected", default=())
+    columns: tuple[ContractColumn, ...] = ()
+    rules: _Rules = _Rules()
 
 
 def read_contract(path: Path) -> Contract | None:
@@ -147,7 +141,7 @@ def read_definitions(path: Path) -> dict[str, Assertion]:
     Raises:
         TomlError: It cannot be read.
     """
-    return _table(path, TestDefinitions).__pydantic_extra__ if path.is_file() else {}
+    return _table(path, dict[str, Assertion]) if path.is_file() else {}
 
 
 def _table(path: Path, kind: type[T]) -> T:

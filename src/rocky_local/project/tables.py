@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, Literal, Self, TypeVar
-
-from pydantic import AliasPath, BaseModel, ConfigDict, Field, ValidationError, model_validator
+import math
+from types import MappingProxyType, UnionType
+from typing import (
+    Any,
+    Final,
+    Literal,
+    TypeVar,
+    Union,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from rocky_local.project import toml
 
-Count = Annotated[int, Field(ge=0)]
-Names = Annotated[tuple[str, ...], Field(strict=False)]
+Names = tuple[str, ...]
 Severity = Literal["error", "warning"]
+Place = tuple[str | int, ...]
+EMPTY: Final[Any] = MappingProxyType({})
 _EXPECTED = {
-    "string_type": "a string",
-    "literal_error": "a string",
-    "bool_type": "a boolean",
-    "int_type": "u64",
-    "greater_than_equal": "u64",
-    "float_type": "f64",
-    "list_type": "a sequence",
-    "tuple_type": "a sequence",
-    "dict_type": "a map",
-    "model_type": "a map",
+    str: "a string",
+    Literal: "a string",
+    bool: "a boolean",
+    int: "u64",
+    float: "f64",
+    tuple: "a sequence",
 }
 _KINDS = ((bool, "boolean"), (int, "integer"), (float, "floating point"), (list, "sequence"), (dict, "map"))
 _NEEDS = {
@@ -42,10 +48,25 @@ _NEEDS = {
 }
 
 
-class Table(BaseModel):
-    """A table in which unknown fields are ignored."""
+@dataclass_transform(kw_only_default=True)
+class Table:
+    """A table: each annotation is a field, needed unless it has a default. Unknown fields are ignored.
 
-    model_config = ConfigDict(strict=True, defer_build=True, allow_inf_nan=False)
+    Attributes:
+        written: The table as it was read.
+    """
+
+    def __init__(self, **values: Any) -> None:
+        self.written: dict[str, Any] = values
+        vars(self).update(values)
+
+    @classmethod
+    def prepared(cls, table: dict[str, Any]) -> dict[str, Any]:
+        """Return the table in the one spelling that the fields describe; a ValueError says what is wrong."""
+        return table
+
+    def complete(self) -> None:
+        """Raise a ValueError when the fields do not go together."""
 
 
 class Closed(Table):
@@ -53,15 +74,14 @@ class Closed(Table):
 
     @classmethod
     def known(cls) -> list[str]:
-        """Return the names of the fields as they are written."""
-        fields = cls.model_fields.items()
-        return [f.alias or name for name, f in fields if not isinstance(f.validation_alias, AliasPath)]
+        """Return the names of the fields."""
+        return [*_fields(cls)]
 
-    @model_validator(mode="before")
     @classmethod
-    def _has_only_known_fields(cls, table: Any) -> Any:
+    def prepared(cls, table: dict[str, Any]) -> dict[str, Any]:
+        """Refuse unknown fields."""
         known = cls.known()
-        for name in table if isinstance(table, dict) else ():
+        for name in table:
             if name not in known:
                 raise ValueError(toml.unknown("field", name, known))
         return table
@@ -69,8 +89,6 @@ class Closed(Table):
 
 class Assertion(Table):
     """One assertion on a table: a declared test of a model, or an entry of `checks.assertions`."""
-
-    model_config = ConfigDict(extra="allow")
 
     type: str
     name: str = ""
@@ -81,34 +99,30 @@ class Assertion(Table):
     pattern: str = ""
     to_table: str = ""
     to_column: str = ""
-    values: list[Any] = []
+    values: tuple[Any, ...] = ()
     op: Literal["sum", "count", "avg", "min", "max"] = "count"
     cmp: Literal["lt", "lte", "gt", "gte", "eq", "ne", "<", "<=", ">", ">=", "=", "==", "!=", "<>"] = "eq"
     value: str = ""
     kind: Literal["unique"] = "unique"
     columns: Names = ()
     key_expr: str = ""
-    days: Count = 0
+    days: int = 0
 
-    @model_validator(mode="after")
-    def _is_complete(self) -> Self:
+    def complete(self) -> None:
+        """Look for what the type needs."""
         if self.type not in _NEEDS:
             raise ValueError(toml.unknown("variant", self.type, [*_NEEDS]))
         for name in _NEEDS[self.type]:
-            if name not in self.model_fields_set:
+            if name not in self.written:
                 raise ValueError(f"missing field `{name}`")
-        bounds = [(self.model_extra or {}).get(name, 0) for name in ("min", "max")]
+        bounds = [self.written.get(name, 0) for name in ("min", "max")]
         if self.type == "row_count_range" and not all(isinstance(bound, int) for bound in bounds):
             raise ValueError(f"invalid type: min and max are {bounds}, expected u64")
-        return self
 
 
-def inside(*place: str, default: Any) -> Any:
-    """Return the field for a value that stands deeper, in a table that is a field as well."""
-    return Field(default, validation_alias=AliasPath(*place))
-
-
-T = TypeVar("T", bound=Table)
+T = TypeVar("T")
+_Kind = TypeVar("_Kind", bound=Table)
+_FIELDS: dict[type[Table], dict[str, Any]] = {}
 
 
 def checked(kind: type[T], table: dict[str, Any], text: str | None = None) -> T:
@@ -129,23 +143,69 @@ def checked(kind: type[T], table: dict[str, Any], text: str | None = None) -> T:
         in `type`
     """
     try:
-        return kind.model_validate(table)
-    except ValidationError as error:
-        reason, place = _explained(error.errors(include_url=False)[0])
-        raise toml.misplaced(reason, place, text) from error
+        found: T = _value(kind, table, ())
+    except _Misplaced as error:
+        raise toml.misplaced(error.reason, error.place, text) from None
+    return found
 
 
-def _explained(found: Any) -> tuple[str, tuple[str | int, ...]]:
-    """Return what is wrong in the engine's words, and where."""
-    kind, place, value = found["type"], found["loc"], found["input"]
-    if kind == "missing":
-        return f"missing field `{place[-1]}`", place[:-1]
-    if kind == "value_error":
-        return str(found["ctx"]["error"]), place
-    if kind == "literal_error" and isinstance(value, str):
-        return toml.unknown("variant", value, re.findall(r"'(\w+)'", found["ctx"]["expected"])), place
-    flaw = "value" if kind == "greater_than_equal" else "type"
-    return f"invalid {flaw}: {_shown(value)}, expected {_EXPECTED.get(kind, found['msg'])}", place
+class _Misplaced(Exception):
+    def __init__(self, reason: str, place: Place) -> None:
+        super().__init__(reason)
+        self.reason, self.place = reason, place
+
+
+def _fields(kind: type[Table]) -> dict[str, Any]:
+    if kind not in _FIELDS:
+        _FIELDS[kind] = get_type_hints(kind)
+    return _FIELDS[kind]
+
+
+def _table(kind: type[_Kind], table: dict[str, Any], place: Place) -> _Kind:
+    try:
+        table = kind.prepared(table)
+        found = kind()
+        found.written = table
+        for name, wanted in _fields(kind).items():
+            if name in table:
+                setattr(found, name, _value(wanted, table[name], (*place, name)))
+            elif not hasattr(kind, name):
+                raise ValueError(f"missing field `{name}`")
+        found.complete()
+    except ValueError as error:
+        raise _Misplaced(str(error), place) from error
+    return found
+
+
+def _value(wanted: Any, value: Any, place: Place) -> Any:
+    """Return a value as the kind that is wanted."""
+    kind, inner = get_origin(wanted) or wanted, get_args(wanted)
+    if kind is Any:
+        return value
+    if kind in (Union, UnionType):
+        return _value(inner[0], value, place)
+    if kind is tuple and isinstance(value, list):
+        return tuple(_value(inner[0], entry, (*place, number)) for number, entry in enumerate(value))
+    if kind is dict and isinstance(value, dict):
+        return {name: _value(inner[1], entry, (*place, name)) for name, entry in value.items()}
+    if isinstance(kind, type) and issubclass(kind, Table) and isinstance(value, dict):
+        return _table(kind, value, place)
+    if problem := _problem(kind, inner, value):
+        raise _Misplaced(problem, place)
+    return value
+
+
+def _problem(kind: Any, choices: tuple[Any, ...], value: Any) -> str:
+    """Say what is wrong with a value that holds no others; nothing where it is as wanted."""
+    if kind is Literal and isinstance(value, str):
+        return "" if value in choices else toml.unknown("variant", value, [*choices])
+    if type(value) is kind or (kind is float and type(value) is int):
+        if kind is int and value < 0:
+            return f"invalid value: {_shown(value)}, expected u64"
+        if kind is float and not math.isfinite(value):
+            return f"invalid value: {_shown(value)}, expected a finite number"
+        return ""
+    return f"invalid type: {_shown(value)}, expected {_EXPECTED.get(kind, 'a map')}"
 
 
 def _shown(value: Any) -> str:

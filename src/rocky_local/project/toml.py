@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def read(path: Path) -> str:
         TomlError: The file is not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise TomlError("stream did not contain valid UTF-8\n") from error
 
@@ -79,20 +80,37 @@ def misplaced(reason: str, place: tuple[str | int, ...], text: str | None = None
         place: The keys that lead to it.
         text: The TOML text, to point at the line of the value if it has one of its own.
     """
+    for number, here, found in _entries(text or ""):
+        if here == list(place):
+            return _pointed(str(text), number, found.start("shown") + 1, len(found["shown"]), reason)
+    where = f"in `{'.'.join(map(str, place))}`\n" if place else ""
+    return TomlError(f"{reason}\n{where}")
+
+
+def line_of(place: tuple[str, ...], text: str) -> int:
+    r"""Return the 1-based line of a value or table, or else of what it is in; 1 when it has none of its own.
+
+    Example:
+        >>> line_of(("a", "b", "c"), "x = 1\n[a.b]\nd = 2")
+        2
+    """
+    lines = {tuple(here): number for number, here, _ in reversed([*_entries(text)])}
+    return next((lines[place[:end]] for end in range(len(place), 0, -1) if place[:end] in lines), 1)
+
+
+def _entries(text: str) -> Iterator[tuple[int, list[str | int], re.Match[str]]]:
+    """Yield the line, the place and the match of every header and every `name = value`."""
     section: list[str | int] = []
     entries: dict[str, int] = {}
-    for number, line in enumerate(text.split("\n") if text else (), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if header := _HEADER.match(line):
             section = [*header["name"].split(".")]
             if header["shown"].startswith("[["):
                 entries[header["name"]] = entries.get(header["name"], -1) + 1
                 section.append(entries[header["name"]])
         pair = _PAIR.match(line)
-        here = [*section, *pair["name"].split(".")] if pair else section
-        if (found := header or pair) and here == list(place):
-            return _pointed(str(text), number, found.start("shown") + 1, len(found["shown"]), reason)
-    where = f"in `{'.'.join(map(str, place))}`\n" if place else ""
-    return TomlError(f"{reason}\n{where}")
+        if found := header or pair:
+            yield number, [*section, *pair["name"].split(".")] if pair else section, found
 
 
 def unknown(what: str, name: str, allowed: list[str]) -> str:

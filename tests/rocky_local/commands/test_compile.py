@@ -31,7 +31,7 @@ def test_a_cycle_and_an_unknown_dependency_give_no_json(project):
     unknown = project.run("compile")
 
     assert (cycle.code, cycle.stdout, unknown.code, unknown.stdout) == (1, "", 1, "")
-    assert "a, b" in cycle.stderr
+    assert 'circular dependency detected involving: ["a", "b"]' in cycle.stderr
     assert "Error: unknown dependency 'nobody' referenced by 'a'" in unknown.stderr
 
 

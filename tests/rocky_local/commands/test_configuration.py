@@ -84,8 +84,8 @@ def test_what_is_left_out_has_its_default_and_a_pipeline_may_have_keys_of_its_ow
 
     assert (pipeline.adapter, pipeline.strategy, pipeline.pattern.separator) == ("lake", "incremental", "__")
     assert (pipeline.execution.adaptive, pipeline.execution.concurrency) == (True, 32)
-    assert [(rule.index, rule.table, rule.connector) for rule in pipeline.overrides] == [(0, "x_*", None)]
-    assert (pipeline.checks, pipeline.raw["mine"]) == ({}, {"a": 1})
+    assert [(rule.match.table, rule.match.connector) for rule in pipeline.table_overrides] == [("x_*", None)]
+    assert (pipeline.checks.written, pipeline.written["mine"]) == ({}, {"a": 1})
 
 
 DAILY = "[strategy]\ntype = 'time_interval'\n"

@@ -6,8 +6,8 @@ def test_an_empty_state_file_is_left_behind_and_still_reads_as_none(project):
 
     answers = [project.run("doctor", "--check", "state_schema").json for _ in range(2)]
 
-    assert (project.folder / "models/.rocky-state.redb").read_bytes() == b""
-    assert not (project.folder / "models/.rocky-state.redb.lock").exists()
+    assert (project.folder / "models/.rocky-state.local.sqlite").read_bytes() == b""
+    assert not (project.folder / "models/.rocky-state.local.sqlite.lock").exists()
     assert {answer["checks"][0]["message"] for answer in answers} == {
         "no on-disk state schema (binary supports v22)"
     }

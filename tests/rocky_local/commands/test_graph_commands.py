@@ -112,8 +112,8 @@ def test_a_failed_check_fails_its_step(chain):
 def test_lists_name_neighbours(chain):
     deps, consumers = chain.run("list", "deps", "second").json, chain.run("list", "consumers", "first").json
 
-    assert (deps["command"], deps["related"]) == ("list_deps", ["first"])
-    assert (consumers["command"], consumers["related"]) == ("list_consumers", ["second"])
+    assert (deps["command"], deps["depends_on"]) == ("list_deps", ["first"])
+    assert (consumers["command"], consumers["consumers"]) == ("list_consumers", ["second"])
 
 
 def test_a_plan_keeps_its_filter_and_runs_again_and_again(chain):

@@ -60,6 +60,5 @@ def test_columns_come_from_where_the_steps_take_them(project: Project) -> None:
     }
     assert edges == {
         ("u", "x", "x", "direct"),
-        ("h", "n", "double", "expression"),
         ("h", "n", "n", "aggregation: sum"),
     }

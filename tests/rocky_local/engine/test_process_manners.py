@@ -53,12 +53,15 @@ def test_no_command_imports_dagster(landing: Project) -> None:
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=landing.root)
 
 
-def test_sigterm_lets_the_running_copy_finish(landing: Project) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_stop_lets_the_running_copy_finish(landing: Project, number: signal.Signals) -> None:
     text = (landing.root / "rocky.toml").read_text() + "[pipeline.landing.execution]\nconcurrency = 1\n"
     landing.write("rocky.toml", text + '[[hook.on_after_materialize]]\ncommand = "sleep 1"\n')
+    inherited = signal.signal(number, signal.SIG_DFL)
     process, log = _started(landing, "run", "-o", "json")
+    signal.signal(number, inherited)
     _wait_for(log, "copying data", process)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     out, _ = process.communicate(timeout=30)
     result = json.loads(out)
     assert process.returncode == 130
@@ -86,6 +89,34 @@ def test_a_stopped_graph_finishes_its_statement_and_says_nothing_more(landing: P
     assert landing("run").code == 0
 
 
+def test_a_missing_extra_is_one_line(landing: Project) -> None:
+    code = (
+        "import sys; sys.modules['duckdb'] = None; from rocky_local.cli import main; sys.exit(main(['run']))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=landing.root
+    )
+    lines = [line for line in run.stderr.splitlines() if not line.startswith("{")]
+    assert run.returncode == 1
+    assert lines == [
+        "Error: rocky-local needs `duckdb`, which is not installed: install this package with its extra `local`"
+    ]
+
+
+@pytest.mark.parametrize("limit", [0, 4096, 60_000, 300_000])
+def test_a_full_disk_is_no_traceback(landing: Project, limit: int) -> None:
+    code = (
+        f"import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit})); "
+        "from rocky_local.cli import main; sys.exit(main(['run', '-o', 'json']))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=landing.root
+    )
+    assert "Traceback" not in run.stderr
+    assert run.stdout.startswith("{") or "Error: " in run.stderr
+    assert run.returncode == 0 or "Error" in run.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_signal_ends_models_at_once_and_keeps_what_was_built(
     marts: Project, number: signal.Signals
@@ -105,7 +136,7 @@ def test_a_signal_ends_models_at_once_and_keeps_what_was_built(
 
 def test_a_second_writer_gives_up_and_a_reader_says_busy(landing: Project) -> None:
     landing("run")
-    with (landing.root / ".rocky-state.redb.lock").open("a") as lock:
+    with (landing.root / ".rocky-state.local.sqlite.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         started = time.monotonic()
         second = landing("run")
@@ -114,7 +145,7 @@ def test_a_second_writer_gives_up_and_a_reader_says_busy(landing: Project) -> No
         assert second.result is None
         assert "is locked by another process; only one rocky writer can run at a time" in second.stderr
         assert landing("state").code == 0
-    with open_for_writing(landing.root / ".rocky-state.redb"):
+    with open_for_writing(landing.root / ".rocky-state.local.sqlite"):
         busy = landing("state")
         assert busy.code == 1
         assert "is busy" in busy.stderr
@@ -129,7 +160,7 @@ def test_new_sources_are_not_looked_for_while_the_state_is_locked(landing: Proje
     )
     assert landing("discover").code == 0
     landing.sql("CREATE SCHEMA raw__kiel; CREATE TABLE raw__kiel.people AS SELECT 1 AS id")
-    with open_for_writing(landing.root / ".rocky-state.redb"):
+    with open_for_writing(landing.root / ".rocky-state.local.sqlite"):
         locked = landing("discover")
     assert (locked.code, len(locked.result["sources"])) == (0, 3)
     assert "new_sources" not in locked.result
@@ -156,12 +187,12 @@ def test_a_locked_database_is_named(landing: Project) -> None:
 
 
 def test_a_corrupt_state_file_is_a_clear_error(landing: Project) -> None:
-    landing.write(".rocky-state.redb", "not a database, but long enough to be looked at " * 40)
+    landing.write(".rocky-state.local.sqlite", "not a database, but long enough to be looked at " * 40)
     run = landing("run")
     assert run.code == 1
-    assert "Error: failed to open state store at .rocky-state.redb" in run.stderr
+    assert "Error: failed to open state store at .rocky-state.local.sqlite" in run.stderr
     assert "database error: I/O error: invalid data" in run.stderr
-    (landing.root / ".rocky-state.redb").write_bytes(b"redb\x1a\n\xa9\r\n" + bytes(4096))
+    (landing.root / ".rocky-state.local.sqlite").write_bytes(b"redb\x1a\n\xa9\r\n" + bytes(4096))
     assert "written by the real `rocky` engine" in landing("run").stderr
 
 
@@ -257,11 +288,11 @@ def test_what_is_not_supported_is_refused_in_one_line(project: Project) -> None:
 
 def test_the_state_file_is_found_as_the_contract_says(landing: Project) -> None:
     landing("run")
-    assert (landing.root / ".rocky-state.redb").exists()
+    assert (landing.root / ".rocky-state.local.sqlite").exists()
     (landing.root / "models").mkdir()
     assert "using legacy state file" in landing("state").stderr
     landing("--state-namespace", "ns", "run")
-    assert (landing.root / "models/.rocky-state/ns.redb").exists()
+    assert (landing.root / "models/.rocky-state/ns.local.sqlite").exists()
     assert landing("--state-path", "nowhere/s.redb", "run").code == 1
     with duckdb.connect(str(landing.root / "lake.duckdb")) as connection:
         assert connection.execute("SELECT COUNT(*) FROM kept__ulm.people").fetchone() == (3,)

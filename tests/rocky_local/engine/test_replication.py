@@ -98,14 +98,16 @@ def test_all_tables_failing_is_a_failure_with_json(landing: Project) -> None:
     assert "2 table(s) failed during parallel execution" in answer.stderr
 
 
-def test_fail_fast_leaves_later_tables_alone(landing: Project) -> None:
+def test_fail_fast_leaves_later_tables_alone_but_for_the_one_that_has_begun(landing: Project) -> None:
     settings = "[pipeline.landing.execution]\nconcurrency = 1\nfail_fast = true\ntable_retries = 0\n"
     landing.write("rocky.toml", (landing.root / "rocky.toml").read_text() + settings)
     landing.sql("CREATE SCHEMA kept__bonn; CREATE VIEW kept__bonn.people AS SELECT 1 AS one")
+    landing.sql("CREATE SCHEMA raw__wien; CREATE TABLE raw__wien.people AS FROM raw__ulm.people")
     answer = landing("run")
-    assert answer.code == 1
-    assert answer.result["materializations"] == []
+    assert (answer.code, answer.result["materializations"]) == (1, [])
     assert answer.result["execution"]["tables_processed"] == 1
+    tables = "SELECT table_schema FROM information_schema.tables WHERE table_schema LIKE 'kept%' ORDER BY 1"
+    assert landing.sql(tables) == [("kept__bonn",), ("kept__ulm",)]
 
 
 def test_resume_leaves_out_what_is_copied(landing: Project) -> None:

@@ -90,8 +90,9 @@ def compare(recorded: Outcome, replayed: Outcome, *, root: str, ran_on: date) ->
 
 def compare_files(recorded: list[str], replayed: list[str]) -> str:
     """Compare the files in the work directory, but for those that only one of the engines has by its nature."""
+    mask = Mask(RECORDED_ON, "/project")
     shown = [
-        sorted({_PLAN.sub("<plan>", name) for name in names if not _OWN.search(name)})
+        sorted({mask.text(_PLAN.sub("<plan>", name)) for name in names if not _OWN.search(name)})
         for names in (recorded, replayed)
     ]
     return "\n".join(difflib.unified_diff(*shown, "recorded", "replayed", lineterm="", n=0))

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 
 _LARGEST = 1 << 20
@@ -106,7 +107,11 @@ class ForkServer:
 
 def serve(control: socket.socket) -> None:
     """Forks a command for each request, until the other side is closed."""
-    from rocky_local import cli
+    from rocky_local import args, cli
+
+    for command in args.COMMANDS:
+        import_module(f"rocky_local.commands.{command.replace('-', '_')}")
+    import_module("sqlglot")
 
     running: dict[int, socket.socket] = {}
 

@@ -11,11 +11,13 @@ _DATE = re.compile(
     r"(?<![\d.])(\d{4})-(\d\d)(?:-(\d\d))?((?:[T ]\d\d(?::?\d\d){0,2}(?:\.\d+)?)?(?:Z|\+00:00| UTC)?)"
 )
 _VARYING_NUMBERS = re.compile(
-    r"(_ms|^lag_seconds|^pid|^mean|^std_dev|^latest_z_score|^compute_cost_per_run)$"
+    r"(_ms|^lag_seconds|^pid|^actual$|^mean|^std_dev|^latest_z_score|^compute_cost_per_run)$"
 )
 _VARYING_STRINGS = {"sql_hash", "recipe_identity", "plan_id", "hostname", "session_id"}
 _UNORDERED_STRINGS = {"missing", "contributing_tables"}
 _TEXT_RULES = [
+    # The state file of rocky-local has a name of its own.
+    (re.compile(r"\.local\.sqlite\b"), ".redb"),
     (re.compile(r"run-apply-[0-9a-f-]{36}"), "<run-apply>"),
     (re.compile(r"run-20(?!000101)\d{6}-\d{6}-\d{3}"), "<run>"),
     (re.compile(r"\b(transform|load|quality|snapshot|dag|seed)-20\d{6}-\d{6}-\d{3}"), "<run>"),
@@ -23,6 +25,7 @@ _TEXT_RULES = [
     (re.compile(r"(held in )\S+( \(PID )\d+\)"), r"\1<exe>\2<pid>)"),
     (re.compile(r"\b\d+(\.\d+)?\s?(ms|µs)\b"), "<duration>"),
     (re.compile(r"(_ms(?:\x1b\[\d+m)*=(?:\x1b\[\d+m)*)\d+"), r"\1<n>"),
+    (re.compile(r"\bactual \d+ >"), "actual <n> >"),
     (re.compile(r"\bin \d+(\.\d+)?s\b"), "in <duration>"),
     (re.compile(r"'[0-9a-f]{16}'"), "'<snapshot>'"),
     (re.compile(r"\$\d+\.\d+"), "<dollars>"),

@@ -20,6 +20,8 @@ from typing import Any
 
 import duckdb
 
+from rocky_local.args import STATE_FILE
+
 from .cases import PROJECTS, RECORDINGS, Case, Outcome, Sequence
 from .forking import ForkedProcess, ForkServer
 
@@ -97,16 +99,23 @@ class Replay:
             elif "add_hooks" in action:
                 with (self.work / action["add_hooks"]).open("a") as config:
                     config.write(HOOKS)
+            elif "moved" in action:
+                before, after = action["moved"].split(" to ")
+                (self.work / before).rename(self.work / after)
             elif "write_file" in action:
-                (self.work / action["write_file"]).write_text(action["text"])
+                self._path(action["write_file"]).write_text(action["text"])
             elif "remove" in action:
-                target = self.work / action["remove"]
+                target = self._path(action["remove"])
                 shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
             else:
                 sql = action.get("sql") or (self.work / action["sql_file"]).read_text()
                 sql = sql.replace(*_LIGHTER.get(self.sequence.project, ("", "")))
                 with duckdb.connect(str(self.work / action["db"])) as connection:
                     connection.execute(sql)
+
+    def _path(self, recorded: str) -> Path:
+        """Where something of the recorded project is in ours, whose state file has a name of its own."""
+        return self.work / recorded.replace(".rocky-state.redb", STATE_FILE)
 
     def _run_case(self, case: Case) -> Replayed:
         work = self.work
@@ -191,7 +200,7 @@ class Replay:
             wait_for_text(err, "m_heavy" if "copying" in description else '"model":"b_heavy"', process)
             return
         if "flock" in description:
-            lock = self.work / "models" / ".rocky-state.redb.lock"
+            lock = self._path("models/.rocky-state.redb.lock")
             code = f"import fcntl,sys; f=open({str(lock)!r},'a'); fcntl.flock(f,fcntl.LOCK_EX)"
         else:
             database = next(self.work.glob("*.duckdb"))

@@ -128,7 +128,7 @@ def strategy_of(model: Model) -> BuildStrategy:
         Unsupported: A kind that only the real engine builds.
     """
     if model.kind not in _STRATEGIES:
-        raise Unsupported(f"the strategy '{model.kind}'")
+        raise Unsupported(f"the strategy '{model.kind}' of model '{model.name}' ({model.file})")
     return _STRATEGIES[model.kind]
 
 

@@ -1,0 +1,93 @@
+"""What rocky-local does, what it accepts without doing it, and what it leaves to the real engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, get_args
+
+from rocky_local import args, tracing
+from rocky_local.errors import Unsupported
+from rocky_local.project.pipeline import PipelineType
+
+if TYPE_CHECKING:
+    from rocky_local.project.config import Config
+
+# Settings that are accepted and change nothing, by their place; `*` is any name.
+IGNORED = {
+    "ai": "nothing is asked of a model",
+    "cache": "nothing is cached",
+    "cost": "DuckDB costs nothing",
+    "fulfill": "nothing is fulfilled",
+    "gc": "nothing is collected",
+    "hook.webhooks": "webhooks are not called",
+    "imports": "no other project is imported",
+    "pipeline.*.target.governance.grants": "DuckDB has no grants",
+    "pipeline.*.target.governance.isolation": "DuckDB has no workspaces",
+    "pipeline.*.target.governance.schema_grants": "DuckDB has no grants",
+    "pipeline.*.target.governance.tags": "DuckDB has no tags",
+    "policy": "policies are not checked",
+    "portability": "other dialects are not looked at",
+    "retry": "statements are not repeated; failed tables are (`execution.table_retries`)",
+    "reuse": "nothing is reused",
+    "role": "DuckDB has no roles",
+    "schedule": "nothing is scheduled",
+    "schema_evolution": "drift is handled as the real engine does by default",
+}
+# What stops a command that needs it, each in one line that names the place.
+REFUSED = {
+    "adapter.*.type": "every type but `duckdb`",
+    "state.backend": "every backend but `local`",
+    "pipeline.*.options.format": "every load format but `auto`, `csv`, `json`, `parquet`",
+    "strategy.type": "`delete_insert`, `microbatch`, `materialized_view`, `dynamic_table`, `content_addressed`",
+}
+ADAPTERS = ("duckdb",)
+PIPELINES = get_args(PipelineType)
+_said: set[str] = set()
+
+
+def table() -> dict[str, dict[str, str]]:
+    """Return everything that the module's first line speaks of, as a title and lines of name and remark."""
+    stopped = {"a command that is not in the list": "", **REFUSED}
+    stopped |= {f"the flag `{flag}`": "" for flag in args.LEFT_OUT}
+    return {
+        "Commands": dict.fromkeys(sorted(args.COMMANDS), ""),
+        "Adapters": dict.fromkeys(ADAPTERS, ""),
+        "Pipelines": dict.fromkeys(PIPELINES, ""),
+        "Accepted and ignored": IGNORED,
+        "Left to the real engine": stopped,
+    }
+
+
+def say_ignored(config: Config) -> None:
+    """Log each setting that changes nothing here, once in the life of the process.
+
+    Args:
+        config: The project's configuration.
+    """
+    for pattern, why in IGNORED.items():
+        for place in _places(config.raw, pattern.split(".")):
+            name = ".".join(place)
+            if name not in _said:
+                _said.add(name)
+                text = f"`{name}` is ignored by rocky-local: {why}"
+                tracing.Log("rocky_local::support").warn(text, setting=name, place=config.where(*place))
+
+
+def refuse_remote_state(config: Config) -> None:
+    """Refuse a state that is not on this machine.
+
+    Raises:
+        Unsupported: It is configured so.
+    """
+    backend = (config.raw.get("state") or {}).get("backend", "local")
+    if backend != "local":
+        raise Unsupported(f"the state backend '{backend}' ({config.where('state', 'backend')})")
+
+
+def _places(table: object, pattern: list[str]) -> list[list[str]]:
+    """Return the places in a table that fit a pattern."""
+    if not pattern:
+        return [[]]
+    if not isinstance(table, dict):
+        return []
+    names = table if pattern[0] == "*" else table.keys() & {pattern[0]}
+    return [[name, *rest] for name in names for rest in _places(table[name], pattern[1:])]
