@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import dagster as dg
 import psutil
 
+from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.engine.request import RunRequest
 from dagster_rocky.resource import RockyResource
 from support.stand_in import PREAMBLE, run_step, table_asset
@@ -143,7 +144,9 @@ def pipes_delay(folder: Path, instance: dg.DagsterInstance) -> None:
         "    time.sleep(0.1)\n"
         f"time.sleep(0.3)\nsay(result({names!r}))"
     )
-    run = run_step(engine(folder, body), "pipes", [table_asset(n) for n in names], instance=instance)
+    at_once = RunOptions(live_after_seconds=0)
+    tables = [table_asset(n) for n in names]
+    run = run_step(engine(folder, body), "pipes", tables, options=at_once, instance=instance)
     delays = [
         entry.timestamp - float(entry.asset_materialization.metadata["rocky/watermark"].value)  # type: ignore[union-attr,arg-type]
         for entry in instance.all_logs(run.result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)

@@ -117,6 +117,36 @@ def test_pipes_results_in_a_plain_asset_are_what_the_engine_reported(
     assert [e.passed for e in result.get_asset_check_evaluations()] == [True]
 
 
+def test_pipes_results_beside_what_is_declared_are_told_under_their_own_keys(
+    rocky: Callable[..., RockyResource],
+) -> None:
+    checks = [
+        {"name": name, "passed": name != "b", "severity": "error"} for name in ("expression:-", "a", "b", "b")
+    ]
+    found = [{"asset_key": ["duckdb", "x", "a"], "checks": checks}]
+    resource = rocky(f'say(result(["a", "b"], check_results={found!r}))')
+
+    @dg.asset
+    def whole(context: dg.AssetExecutionContext):
+        yield from resource.run_pipes(context).get_results()
+
+    @dg.asset
+    def alone(context: dg.AssetExecutionContext):
+        yield from resource.run_pipes(context).get_results(include_undeclared=False)
+
+    result = dg.materialize([whole])
+    told = {
+        e.asset_key.to_user_string(): e.materialization for e in result.get_asset_materialization_events()
+    }
+    assert set(told) == {"duckdb/x/a", "duckdb/x/b", "whole"}
+    assert told["duckdb/x/a"].metadata["rocky/strategy"].value == "full_refresh"
+    evaluated = {(e.check_name, e.passed) for e in result.get_asset_check_evaluations()}
+    assert evaluated == {("expression__", True), ("a", True), ("b", False), ("b_2", False)}
+    assert [e.asset_key.path[-1] for e in dg.materialize([alone]).get_asset_materialization_events()] == [
+        "alone"
+    ]
+
+
 def test_a_partial_success_is_a_result(rocky: Callable[..., RockyResource]) -> None:
     body = (
         'say(result(["a"], status="PartialFailure", errors=[{"asset_key": [], "error": "no"}])); sys.exit(2)'

@@ -62,7 +62,7 @@ from dagster_rocky.results.costs import (
     Recommendation,
 )
 from dagster_rocky.results.discovery import (
-    ConfiguredCheck,
+    DiscoveredCheck,
     DiscoveredChecks,
     DiscoveredSource,
     DiscoveredTable,
@@ -175,7 +175,6 @@ __all__ = [
     "ComplianceException",
     "ComplianceResult",
     "ComplianceSummary",
-    "ConfiguredCheck",
     "ContainedModel",
     "CostHint",
     "CostResult",
@@ -190,6 +189,7 @@ __all__ = [
     "DeclarativeTests",
     "Diagnostic",
     "DiscoverResult",
+    "DiscoveredCheck",
     "DiscoveredChecks",
     "DiscoveredSource",
     "DiscoveredTable",

@@ -37,7 +37,7 @@ class FailedSource(EngineObject):
     cooldown_seconds: float | None = None
 
 
-class ConfiguredCheck(EngineObject):
+class DiscoveredCheck(EngineObject):
     """A check that `discover` lists for a table name.
 
     `kind` is `custom`, `null_rate`, `assertion` or `cross_source_overlap`. A `candidate` may be reported on any one of
@@ -59,7 +59,7 @@ class DiscoveredChecks(EngineObject):
     """Configured checks by bare table name, shared by all sources (contract, section 3)."""
 
     freshness: FreshnessConfig | None = None
-    configured_checks: dict[str, list[ConfiguredCheck]] = Field(default_factory=dict)
+    configured_checks: dict[str, list[DiscoveredCheck]] = Field(default_factory=dict)
 
 
 class DiscoverResult(EngineOutput):

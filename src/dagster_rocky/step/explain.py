@@ -14,6 +14,7 @@ from dagster_rocky.results import RunError, RunResult
 from dagster_rocky.step.ledger import Status
 
 COMPILE = "<compile>"
+PARTIAL = 2
 _RUNTIME = "<runtime>"
 _MODEL_IN_TEXT = re.compile(r"model '([^']+)'")
 _NOT_PARSED = re.compile(r"^\s*- ([^:\n]+): (.*?)(?: at Line: (\d+), Column: \d+)?$", re.MULTILINE)
@@ -248,6 +249,8 @@ def outside_errors(
 ) -> list[str] | None:
     """The errors of a run that built all that was selected, when every one is about something else.
 
+    Beside something built they give exit code 2 (contract, section 1.2); another code has another reason.
+
     Args:
         result: The engine's; its exit code is not 0.
         is_selected: Whether a name that the engine uses, with the partition that the error names if it does, is of
@@ -259,7 +262,7 @@ def outside_errors(
         Their texts, at least one; `None` when something is left that the selection does not explain.
     """
     nameless = [error for error in result.errors if not error.asset_key]
-    if not result.errors or result.interrupted or len(nameless) > missing_extras:
+    if not result.errors or result.exit_code != PARTIAL or len(nameless) > missing_extras:
         return None
     for name, text in errors_by_name(result.errors).items():
         partition = _PARTITION.search(text)

@@ -4,7 +4,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import dagster as dg
 
@@ -32,6 +32,7 @@ from dagster_rocky.step.names import EngineNames
 CodeVersions = Mapping[dg.AssetKey, str]
 """Code versions of the files as they are now, of assets whose state is older."""
 _PROGRESS_SECONDS = 0.25
+AnyEvent = TypeVar("AnyEvent", bound=EngineEvent)
 
 
 class Reporter:
@@ -77,6 +78,7 @@ class Reporter:
             names: Of the run that it comes from.
             invocation: The run itself, for what its log lines told.
         """
+        event = _masked(event, invocation)
         match event:
             case Progress():
                 self._take_progress(event, names)
@@ -86,8 +88,7 @@ class Reporter:
                 yield from self.checks.take_live(event, names)
             case Failed():
                 self.live_errors[event.name] = event.error
-                error = _first_line(invocation.masker.mask(event.error) if invocation else event.error)
-                self._context.log.warning(f"rocky: {event.name} failed, for now: {error}")
+                self._context.log.warning(f"rocky: {event.name} failed, for now: {_first_line(event.error)}")
             case Noticed():
                 if self._first(("noticed", event.text)):
                     self._context.log.log(event.level, f"rocky: {event.text}")
@@ -103,7 +104,7 @@ class Reporter:
         checked = []
         for event in found:
             if isinstance(event, Checked):
-                checked.append(event)
+                checked.append(_masked(event, invocation))
             else:
                 yield from self.take(event, names, invocation)
         yield from self.checks.take_all(checked, names)
@@ -257,6 +258,18 @@ class _Progress:
             lines, self._lines = self._lines, []
             self._written = time.monotonic()
             self._context.log.info("\n".join(lines))
+
+
+_MASKED = ("metadata", "detail", "facts", "reason", "error", "text")
+"""What of an event people read, beside the names by which it finds its asset."""
+
+
+def _masked(event: AnyEvent, invocation: RockyInvocation | None) -> AnyEvent:
+    """The event without secrets in what people read of it."""
+    if invocation is None:
+        return event
+    mask = invocation.masker.mask_all
+    return replace(event, **{name: mask(getattr(event, name)) for name in _MASKED if hasattr(event, name)})
 
 
 def _with_facts(event: Built, invocation: RockyInvocation | None) -> Built:

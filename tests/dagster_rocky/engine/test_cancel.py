@@ -112,6 +112,13 @@ def materialized(home: Path) -> tuple[set[str], str]:
         return {e.dagster_event.asset_key.path[-1] for e in logs}, run.status.value  # type: ignore[union-attr]
 
 
+def summary(home: Path) -> str:
+    """What the run says of itself after it was cancelled, on one line and a table."""
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        logs = instance.all_logs(instance.get_runs()[0].run_id)
+        return next(text for entry in logs if "Cancelled:" in (text := entry.user_message))
+
+
 @pytest.mark.parametrize(("behaviour", "grace"), [(OBEYS, 5.0), (IGNORES, 0.5)], ids=["obeys", "ignores"])
 def test_cancel_leaves_nothing_and_keeps_what_was_finished(
     make_engine: Make, mode: str, tmp_path: Path, behaviour: str, grace: float
@@ -127,6 +134,7 @@ def test_cancel_leaves_nothing_and_keeps_what_was_finished(
     tables, status = materialized(tmp_path / "home")
     assert tables == {"a", "b"}
     assert status in ("FAILURE", "CANCELED")
+    assert "2 of 3 finished" in summary(tmp_path / "home")
 
 
 def test_graceful_stop_emits_what_its_json_lists(make_engine: Make, mode: str, tmp_path: Path) -> None:

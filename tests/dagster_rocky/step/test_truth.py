@@ -9,7 +9,9 @@ import pytest
 from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.engine.request import RunRequest
 from dagster_rocky.planning.plan import PlannedRun, Unit
+from dagster_rocky.planning.selection import StepPlan
 from dagster_rocky.resource import RockyResource
+from dagster_rocky.step.execution import execute_plan
 from dagster_rocky.vocabulary import CheckDeclaration, EngineAsset
 from support.stand_in import StepRun, run_step, table_asset
 
@@ -257,3 +259,73 @@ def test_only_failures_that_may_pass_are_retried(
     """)
     run_step(engine, mode, [A], retry=dg.RetryPolicy(max_retries=1))
     assert engine.engine().folder.joinpath("calls").read_text() == ("xx" if retried else "x")
+
+
+# --- partitions ----------------------------------------------------------------------------------
+
+
+def test_partitions_beside_a_failed_sibling_are_told_by_their_own_key_with_versions(
+    make_engine: Make, mode: str
+) -> None:
+    days = ("2026-05-01", "2026-05-02", "2026-05-03")
+    daily = model("daily", granularity="day", code_version="v7")
+    engine = make_engine("""
+        built = [{"asset_key": ["wh", "marts", "daily"], "metadata": {"strategy": "time_interval"},
+                  "partition": {"key": key}} for key in ("2026-05-01", "2026-05-03")]
+        say(result(built, status="PartialFailure", errors=[{"asset_key": ["<runtime>"], "failure_kind": "unknown",
+            "error": "model 'daily' failed: partition '2026-05-02' of model 'daily' failed: boom"}]))
+        sys.exit(2)
+    """)
+    partitions = dg.DailyPartitionsDefinition(days[0])
+    plan = StepPlan(
+        runs=(PlannedRun(request=RunRequest(), units=tuple(Unit(daily, day, day) for day in days)),)
+    )
+
+    @dg.multi_asset(
+        specs=[dg.AssetSpec(daily.asset_key, skippable=True, code_version="v7", partitions_def=partitions)],
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    def step(context: dg.AssetExecutionContext):
+        yield from execute_plan(context, engine, plan, mode=mode)
+
+    defs = dg.Definitions(assets=[step], jobs=[dg.define_asset_job("tested", "*")])
+    tags = {"dagster/asset_partition_range_start": days[0], "dagster/asset_partition_range_end": days[-1]}
+    result = defs.resolve_job_def("tested").execute_in_process(tags=tags, raise_on_error=False)
+
+    told = [event.materialization for event in result.get_asset_materialization_events()]
+    assert [found.partition for found in told] == ["2026-05-01", "2026-05-03"]
+    for found in told:
+        assert (found.tags or {})["dagster/code_version"] == "v7"
+        assert (found.tags or {})["dagster/data_version"]
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert "Failed partitions: 2026-05-02" in failure.step_failure_data.user_failure_data.description
+
+
+# --- secrets -------------------------------------------------------------------------------------
+
+
+def test_no_secret_of_a_failing_run_is_told_anywhere(
+    make_engine: Make, mode: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WAREHOUSE_DSN", "opensesame-4711")
+    engine = make_engine("""
+        log("connecting", dsn="opensesame-4711", password="hunter2hunter2")
+        check = {"name": "row_count", "passed": False, "severity": "error", "query": "SELECT 'opensesame-4711'"}
+        say(result(["b"], errors=[{"asset_key": [], "error": "no way in: opensesame-4711 wh.kept__x.a"}],
+            check_results=[{"asset_key": ["duckdb", "x", "b"], "checks": [check]}],
+            scheduling_warnings=["opensesame-4711"],
+            drift={"actions_taken": [{"table": "wh.kept__x.b", "action": "x", "reason": "opensesame-4711"}]}))
+        sys.stderr.write("Error: opensesame-4711\\n"); sys.exit(2)
+    """)
+    run = run_step(
+        engine, mode, [A, with_checks(B, named("row_count"))], options=RunOptions(mask_env=["WAREHOUSE_DSN"])
+    )
+
+    assert not run.success
+    entries = [str(entry) for entry in run.instance.all_logs(run.result.run_id)]
+    console = "".join(capfd.readouterr())
+    assert any("no way in" in entry for entry in entries)
+    for secret in ("opensesame-4711", "hunter2hunter2"):
+        assert not [entry for entry in entries if secret in entry]
+        assert secret not in console

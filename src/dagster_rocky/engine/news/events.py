@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Source = Literal["hook", "pipes", "result"]
+Teller = Literal["hook", "pipes", "result"]
 """Who told: a hook of the project, a Pipes message, or the JSON on stdout."""
 
 
@@ -19,7 +19,7 @@ class Progress:
         run_id: The engine's run id, when known by then.
     """
 
-    source: Source
+    source: Teller
     name: str
     partition: str | None = None
     duration_ms: int | None = None
@@ -38,7 +38,7 @@ class Built:
         run_id: The engine's run id, when known by then.
     """
 
-    source: Source
+    source: Teller
     name: str
     partition: str | None = None
     duration_ms: int | None = None
@@ -67,7 +67,7 @@ class Failed:
         run_id: The engine's run id, when known by then.
     """
 
-    source: Source
+    source: Teller
     name: str
     error: str
     run_id: str | None = None
@@ -84,7 +84,7 @@ class Checked:
         detail: The remaining fields of the result.
     """
 
-    source: Source
+    source: Teller
     name: str
     check: str
     passed: bool
@@ -99,7 +99,7 @@ class Drifted:
     A hook knows neither action nor reason: both are empty then.
     """
 
-    source: Source
+    source: Teller
     table: str
     action: str
     reason: str
@@ -109,7 +109,7 @@ class Drifted:
 class Deviated:
     """A table's row count is far from its history; `table` is the dotted target, `facts` the engine's numbers."""
 
-    source: Source
+    source: Teller
     table: str
     reason: str
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -126,7 +126,7 @@ class Quarantined:
         facts: Tables and row counts, under the engine's names.
     """
 
-    source: Source
+    source: Teller
     name: str
     ok: bool
     error: str = ""
@@ -137,7 +137,7 @@ class Quarantined:
 class Noticed:
     """Something about the run as a whole that belongs in its log, at a level of the standard library."""
 
-    source: Source
+    source: Teller
     level: int
     text: str
 
