@@ -250,15 +250,30 @@ def _check_together(result: Arguments) -> None:
 
 
 def _unexpected(command: str, token: str, grammar: Grammar) -> UsageError:
-    from difflib import get_close_matches  # noqa: PLC0415
-
     problem = f"unexpected argument '{token}' found"
     own = [*grammar.options.split(), *grammar.switches.split()]
-    near = next(iter(get_close_matches(token, own, 1)), "")
-    if not near:
+    near = max(own, key=lambda flag: _jaro(token, flag), default="")
+    if _jaro(token, near) <= 0.7:
         return UsageError(problem, _usage(command))
     tip = ("", f"  tip: a similar argument exists: '{near}'")
     return UsageError(problem, _usage(command, near), details=tip)
+
+
+def _jaro(left: str, right: str) -> float:
+    """The Jaro similarity of two texts, by which the real parser finds its tip, between 0 and 1."""
+    window = max(len(left), len(right)) // 2 - 1
+    free, matched = dict(enumerate(right)), []
+    for place, letter in enumerate(left):
+        near = range(max(0, place - window), min(len(right), place + window + 1))
+        found = next((other for other in near if free.get(other) == letter), None)
+        if found is not None:
+            matched.append(letter)
+            del free[found]
+    if not matched:
+        return 0.0
+    opposite = [letter for place, letter in enumerate(right) if place not in free]
+    count, swaps = len(matched), sum(a != b for a, b in zip(matched, opposite, strict=True)) / 2
+    return (count / len(left) + count / len(right) + (count - swaps) / count) / 3
 
 
 def _shown(flag: str) -> str:
