@@ -30,7 +30,7 @@ ROWS = {
 }
 
 ROOMS = [
-    Room("vocabulary", "Which words do load and run time share?", "shared"),
+    Room("vocabulary", "Which words are shared by all?", "shared"),
     Room("results", "What does the engine's JSON mean?", "shared"),
     Room("partitions", "Engine keys and Dagster keys?", "shared"),
     Room("_dagster", "What of Dagster is private?", "shared"),

@@ -197,7 +197,7 @@ def test_each_line_stands_once_on_the_steps_stderr(make_engine: Make, mode: str,
 def test_without_a_console_logger_the_raw_lines_are_copied(make_engine: Make, mode: str, monkeypatch) -> None:
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
-    monkeypatch.setattr("dagster_rocky.resource.prints_to_console", lambda log: False)
+    monkeypatch.setattr("dagster_rocky.engine.commands.prints_to_console", lambda log: False)
     run_step(make_engine(QUIET_AND_LOUD), mode, [A])
 
     raw = [line for line in stream.getvalue().splitlines() if line.startswith('{"timestamp"')]

@@ -67,3 +67,45 @@ def test_a_retry_that_succeeds_lets_downstream_assets_run(tmp_path: Path, mode: 
     assert result.success
     built = {e.asset_key.path[-1] for e in result.get_asset_materialization_events()}
     assert built == {"heights", "names", "downstream"}
+
+
+@pytest.mark.parametrize("mode", ["buffered", "streaming", "pipes"])
+def test_a_retry_over_a_range_tells_only_the_partitions_that_it_built(load, mode: str) -> None:
+    loaded = load("broken/partition_failure", mode=mode, retry={"max_retries": 1})
+    engine, warehouse = loaded.folder / "engine", next(loaded.folder.glob("*.duckdb"))
+    mend = f"import duckdb; duckdb.connect('{warehouse}').execute(\"UPDATE survey.log SET v = '1' WHERE v = 'oops'\")"
+    (loaded.folder / "mend.py").write_text(mend)
+    ran_before = f"[ $(grep -c ' run ' '{loaded.folder / 'calls'}') -ge 2 ]"
+    engine.write_text(
+        engine.read_text().replace(
+            "exec ", f"{ran_before} && '{sys.executable}' '{loaded.folder / 'mend.py'}'\nexec "
+        )
+    )
+
+    ran = loaded.run('key:"atlas/drawn/daily"', partition_range=("2026-01-01", "2026-01-03"))
+
+    assert ran.success, ran.failures
+    assert len(loaded.calls()) == 2
+    assert loaded.calls()[1].endswith("--partition 2026-01-02 --lookback 0")
+    days = ["2026-01-01", "2026-01-02", "2026-01-03"]
+    assert [partition for _, partition in ran.materialized] == days
+    assert sum("Built earlier" in text for _, text in ran.observed) == 2
+
+
+@pytest.mark.parametrize("mode", ["buffered", "streaming", "pipes"])
+def test_a_model_that_changed_since_the_refresh_is_recorded_as_what_was_run(load, mode: str) -> None:
+    loaded = load("broken/runtime_contained", mode=mode)
+    before = loaded.specs()["atlas/drawn/a_names"].code_version
+    model = loaded.folder / "models" / "a_names.sql"
+    model.write_text(model.read_text() + "\n-- edited\n")
+
+    ran = loaded.run('key:"atlas/drawn/a_names"')
+
+    assert ran.success, ran.failures
+    latest = loaded.instance.get_latest_materialization_event(dg.AssetKey(["atlas", "drawn", "a_names"]))
+    assert latest is not None and latest.asset_materialization is not None
+    recorded = (latest.asset_materialization.tags or {})["dagster/code_version"]
+    assert recorded != before
+    assert (latest.asset_materialization.tags or {})["dagster/data_version"]
+    told = [entry.user_message for entry in loaded.instance.all_logs(latest.run_id)]
+    assert any("changed after the state was refreshed" in text for text in told)
