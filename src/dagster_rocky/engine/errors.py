@@ -122,23 +122,6 @@ def hard_failure(end: ProcessEnd) -> RockyFailure:
     )
 
 
-def unexplained_exit(end: ProcessEnd, result: RunResult) -> RockyFailure:
-    """Everything that was asked for was reported, and yet the engine did not exit with 0."""
-    told = [error.error for error in result.errors]
-    why = (
-        end.engine_error
-        or "; ".join(told)
-        or ("it was interrupted" if result.interrupted else "it does not say why")
-    )
-    quoted = "" if end.engine_error or told else _quoted(end)
-    return RockyFailure(
-        "unexplained",
-        f"{why}\n\nThe engine ended with exit code {end.exit_code}, though it reported everything that was selected."
-        + quoted,
-        end.metadata(),
-    )
-
-
 def no_json(
     end: ProcessEnd, size: int, first: bytes | bytearray, last: bytes | bytearray, why: str
 ) -> RockyFailure:
@@ -232,12 +215,16 @@ def too_old(version: str, command: str) -> RockyFailure:
     )
 
 
-def unexplained(end: ProcessEnd) -> RockyFailure:
-    """An exit code other than 0 with a result that names no error: the engine's last words are all there is."""
-    lead = (
-        end.engine_error or f"The engine ended with exit code {end.exit_code}, and its result names no error."
-    )
-    quoted = "" if end.engine_error else _quoted(end)
+def unexplained(end: ProcessEnd, result: RunResult) -> RockyFailure:
+    """An exit code other than 0 that the result does not explain: the engine's last words are all there is."""
+    told = [error.error for error in result.errors]
+    lead = end.engine_error or "; ".join(told)
+    if not lead:
+        why = "it was interrupted" if result.interrupted else "its result names no error"
+        lead = f"The engine ended with exit code {end.exit_code}, and {why}."
+    else:
+        lead += f"\n\nThe engine ended with exit code {end.exit_code}."
+    quoted = "" if end.engine_error or told else _quoted(end)
     return RockyFailure("unexplained", f"{lead}{_disk_hint(end)}{quoted}", end.metadata())
 
 

@@ -197,7 +197,7 @@ class _Step:
         yield from self._close_rest(run, result, invocation, has_failed_check=explained)
         built = [unit for unit in run.units if self._ledger.status(unit) is Status.MATERIALIZED]
         yield from checks.without_result(built, may_block=not run.request.options.shadow_suffix)
-        if result.exit_code and not self._ledger.failures() and not explained:
+        if result.exit_code and not explained:
             outside = checks.failed_outside[outside_before:] if run.kind == "quality" else []
             yield from self._account_for_exit(run, names, result, invocation, outside)
         self._follow_up(run)
@@ -323,22 +323,29 @@ class _Step:
         invocation: RockyInvocation,
         failed_checks: Sequence[str],
     ) -> Iterator[StepEvent]:
-        """An exit code other than 0 beside a whole selection: green only where something else explains it."""
+        """An exit code other than 0: green only where all was built and something else explains it."""
+        outcomes = [self._ledger.status(unit) for unit in run.units]
+        if any(status is not None and status.fails_the_step for status in outcomes):
+            if not result.errors and not result.interrupted and Status.FAILED not in outcomes:
+                self._note_unexplained(result, invocation)
+            return
         built = {"/".join(m.asset_key) for m in result.materializations}
         missing = sum("/".join(extra.engine_key) not in built for extra in run.extras)
         texts = outside_errors(result, names.is_selected, missing)
         if texts is None and not result.errors and failed_checks:
             texts = [f"check {name} failed" for name in failed_checks]
         if texts is None:
-            self._conclusion.failures.append(
-                errors.unexplained_exit(invocation.end(), result).masked(invocation.masker)
-            )
+            self._note_unexplained(result, invocation)
             return
         self._context.log.warning(
             f"rocky: the engine ended with exit code {result.exit_code} because of something that was not selected: "
             + "; ".join(text.split("\n", 1)[0] for text in texts[:10])
         )
         yield events.outside_failure(run.units[0].asset.asset_key, texts)
+
+    def _note_unexplained(self, result: RunResult, invocation: RockyInvocation) -> None:
+        failure = errors.unexplained(invocation.end(), result)
+        self._conclusion.failures.append(failure.masked(invocation.masker))
 
     def _follow_up(self, run: PlannedRun) -> None:
         """Puts what a failed model kept from being built, without depending on it, into runs of its own."""

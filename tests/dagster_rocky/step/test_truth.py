@@ -114,6 +114,16 @@ def test_an_exit_code_that_nothing_explains_is_red_after_all_was_told(
     assert (run.failure.description or "").startswith("Error: budget exceeded")
 
 
+def test_a_failure_without_an_error_shows_the_engines_last_lines(make_engine: Make, mode: str) -> None:
+    engine = make_engine('log("the disk made a noise"); say(result([], status="Failure")); sys.exit(1)')
+    run = run_step(engine, mode, [A])
+
+    assert outcomes(run) == {"a": "not reported"}
+    assert run.failure is not None
+    assert "exit code 1, and its result names no error" in (run.failure.description or "")
+    assert "the disk made a noise" in str(run.failure.metadata["stderr_tail"].value)
+
+
 def test_an_error_outside_the_selection_is_told_and_does_not_fail_it(make_engine: Make, mode: str) -> None:
     engine = make_engine("""
         say(result(["a"], status="PartialFailure", tables_failed=1,
