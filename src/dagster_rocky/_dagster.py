@@ -65,7 +65,7 @@ def download_latest_state(key: str, path: Path) -> bool:
 def has_assets(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> bool:
     """Whether a context is that of an asset.
 
-    One that is built for a direct call raises a private error for every property that needs a run.
+    Private because a context that is built for a direct call raises a private error for what needs a run.
     """
     try:
         return context.has_assets_def
@@ -110,8 +110,9 @@ def local_state_path(config: DefsStateConfig, project_root: Path) -> Path | None
 def output_without_materialization(context: dg.OpExecutionContext, key: dg.AssetKey) -> dg.Output[Any]:
     """An asset's output that lets downstream steps run and records no materialization.
 
-    Dagster derives a materialization from each output of an asset, for all partitions of the run; the one exception
-    is marked by a metadata key of its own. Without it, partitions that are told one by one would be told again.
+    Private because Dagster derives a materialization from each output of an asset, for all partitions of the run;
+    the one exception is marked by a metadata key of its own. Without it, partitions that are told one by one would
+    be told again.
     """
     from dagster._core.definitions.source_asset import (  # noqa: PLC0415 - only a step needs it
         SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION,
@@ -125,9 +126,9 @@ def output_without_materialization(context: dg.OpExecutionContext, key: dg.Asset
 def pipes_context_data(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Mapping[str, Any]:
     """The Pipes context of a step, as Dagster's own clients send it.
 
-    Dagster makes it with a private function; `open_pipes_session`, which is public, demands an event for every
-    selected asset and check, and so cannot be used for runs that report what really happened. A context that is
-    built for a direct call has nothing to send.
+    Private because `open_pipes_session`, which is public, demands an event for every selected asset and check, and
+    so cannot be used for runs that report what really happened. A context that is built for a direct call has
+    nothing to send.
     """
     from dagster._core.pipes.context import (  # noqa: PLC0415 - only pipes mode needs it
         build_external_execution_context_data,
@@ -142,8 +143,9 @@ def pipes_context_data(context: dg.AssetExecutionContext | dg.OpExecutionContext
 def prints_to_console(log: object) -> bool:
     """Whether what is logged at INFO is also printed by this process, so that a copy of it would stand there twice.
 
-    A step's `context.log` hands its records to the run's loggers, by default a coloured console logger on stderr, and
-    has no public way to ask for them. Where Dagster has moved them, the answer is the default: they are printed.
+    Private because a step's `context.log` hands its records to the run's loggers, by default a coloured console logger
+    on stderr, and has no public way to ask for them. Where Dagster has moved them, the answer is the default: they are
+    printed.
 
     Args:
         log: A step's `context.log`.
@@ -163,7 +165,10 @@ def prints_to_console(log: object) -> bool:
 
 
 def run_of(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> tuple[str, Mapping[str, str]] | None:
-    """The id and the tags of a context's Dagster run; `None` for a context that is built for a direct call."""
+    """The id and the tags of a context's Dagster run; `None` for a context that is built for a direct call.
+
+    Private because such a context raises a private error for them.
+    """
     try:
         return context.run_id, context.run.tags
     except DagsterInvalidPropertyError:
@@ -178,8 +183,8 @@ def version_tags(
 ) -> Mapping[str, str]:
     """The tags in which a materialization carries its code version, data version and inputs.
 
-    Dagster writes them for the results of a step, and not for materializations that are told one by one; without
-    them a partition never becomes stale.
+    Private because Dagster writes them for the results of a step, and not for materializations that are told one by
+    one; without them a partition never becomes stale.
 
     Args:
         context: The step's.
@@ -210,7 +215,8 @@ def version_tags(
 def without_warnings() -> AbstractContextManager[None]:
     """A context in which Dagster does not warn of its own beta features.
 
-    The warnings are about what this package does, not about what its users do.
+    Private because warnings have no public switch; these are about what this package does, not about what its users
+    do.
     """
     return disable_dagster_warnings()
 

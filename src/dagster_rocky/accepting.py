@@ -27,7 +27,7 @@ def accepted(what: str, make: Callable[[], T]) -> T | None:
 
     Example:
         ```python
-        accepted("the freshness of a/b", lambda: dg.FreshnessPolicy.time_window(fail_window=timedelta(0)))
+        accepted("the key of a table", lambda: dg.AssetKey(3))  # None, after a warning
         ```
     """
     try:

@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError
 
 import dagster_rocky
 from dagster_rocky import RockyComponent
+from dagster_rocky.planning.plan import Unit, plan_units
 from dagster_rocky.resource import RockyResource
 from dagster_rocky.results import DiscoverResult
 from dagster_rocky.vocabulary import EngineAsset
@@ -57,6 +58,27 @@ def table(airport: str, name: str) -> EngineAsset:
     )
 
 
+def unfinished_run() -> dict[str, object]:
+    """A run of three models that ended at a broken one."""
+    names = {"broken": (), "its_sibling": (), "its_dependent": ("wh.marts.broken",)}
+    found = {
+        name: EngineAsset(
+            engine_key=("wh", "marts", name),
+            asset_key=dg.AssetKey(["wh", "marts", name]),
+            kind="model",
+            name=name,
+            pipeline="marts",
+            target=f"wh.marts.{name}",
+            path=f"models/{name}.sql",
+            reads=reads,
+        )
+        for name, reads in names.items()
+    }
+    models = list(found.values())
+    (run,) = plan_units([Unit(model) for model in models], models)
+    return {**found, "models": models, "run": run}
+
+
 def readers_own(folder: Path, snapshots) -> dict[str, object]:
     """What the examples take for granted: a project, its state, and what its graph has of it."""
     config = copy_project("tenants", folder) / "rocky.toml"
@@ -76,6 +98,10 @@ def readers_own(folder: Path, snapshots) -> dict[str, object]:
         "weather_of_every_airport": [found for found in tables if found.name == "weather"],
         "pipeline": snapshots("tenants").pipelines[0],
         "source": snapshots("tenants").pipelines[0].sources[0],
+        "snapshot": snapshots("tenants"),
+        "project_dir": copy_project("marts", folder.with_name("marts")),
+        "model": snapshots("marts").models[0],
+        **unfinished_run(),
     }
 
 

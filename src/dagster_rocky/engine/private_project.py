@@ -34,9 +34,9 @@ def write_private_project(private: Path, config: Path, pipeline: str, models: Se
             can still be run one by one.
 
     Example:
-        ```python
+        ```text
         write_private_project(folder / "rocky.toml", project / "rocky.toml", "marts", [ChosenModel(...)])
-        # rocky -c <folder>/rocky.toml run --pipeline marts     in the folder of the project
+        rocky -c <folder>/rocky.toml run --pipeline marts     in the folder of the project
         ```
     """
     try:

@@ -49,7 +49,7 @@ class ComponentPartitions:
 
     Example:
         ```python
-        ComponentPartitions(PartitionsOptions(by="airport")).value_of(source)  # 'jfk'
+        ComponentPartitions(PartitionsOptions(by="operator")).value_of(source)  # 'fjordline'
         ```
     """
 

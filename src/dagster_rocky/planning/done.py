@@ -33,8 +33,8 @@ def built_earlier(
         The selected assets, by partition, that need not be built again; empty on a first try.
 
     Example:
-        ```python
-        built_earlier(context)  # {(AssetKey(["raw", "orders"]), None): "4b0c…"}
+        ```text
+        built_earlier(context) gives {(AssetKey(["raw", "orders"]), None): "4b0c…"}
         ```
     """
     if retry_scope == "all":

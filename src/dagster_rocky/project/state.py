@@ -60,7 +60,7 @@ def state_key(class_name: str, place: str, *, module: str, project_root: Path, c
         root = Path("/srv/warehouse")
         config = root / "rocky.toml"
         state_key("RockyComponent", "flights", module="warehouse.defs", project_root=root, config_path=config)
-        # 'RockyComponent[warehouse/flights-…]'
+        # 'RockyComponent[warehouse/flights-ce638e]'
         ```
     """
     root, folder = project_root.resolve(), config_path.parent.resolve()

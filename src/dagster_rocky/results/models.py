@@ -183,6 +183,20 @@ class LineageNode(EngineObject):
     source_id: str | None = None
 
 
+class ListDepsResult(EngineOutput):
+    """The output of `list deps`: the models that a model names as upstream."""
+
+    model: str = ""
+    depends_on: list[str] = Field(default_factory=list)
+
+
+class ListConsumersResult(EngineOutput):
+    """The output of `list consumers`: the models that name a model as upstream."""
+
+    model: str = ""
+    consumers: list[str] = Field(default_factory=list)
+
+
 class LineageResult(EngineOutput):
     """The output of `lineage`: `columns` and `edges` of a model, or the `trace` of one column."""
 

@@ -30,6 +30,8 @@ OUTPUTS = {
     "validate": results.ValidateResult,
     "doctor": results.DoctorResult,
     "list_pipelines": results.ListPipelinesResult,
+    "list_consumers": results.ListConsumersResult,
+    "list_deps": results.ListDepsResult,
     "list_models": results.ListModelsResult,
     "list_adapters": results.ListAdaptersResult,
     "list_sources": results.ListSourcesResult,
