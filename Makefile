@@ -38,8 +38,8 @@ docs: seed  ## Write the pictures and the references in docs/ from the project a
 	@$(BIN)/python docs/write_yaml_reference.py
 	@$(BIN)/python docs/write_rocky_local.py
 
-test: setup  ## Run every test
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+test: setup  ## Run every test; what fails beside others is run once more, alone
+	$(BIN)/python -m pytest -n 2 --dist loadgroup || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 # The fast half: what starts neither `dg` nor a recorded sequence.
 FAST := tests/dagster_rocky tests/rocky_local/commands
