@@ -30,6 +30,7 @@ ROWS = {
 }
 
 ROOMS = [
+    Room("installation", "Is it alone in its folder?", "shared"),
     Room("vocabulary", "Which words are shared by all?", "shared"),
     Room("results", "What does the engine's JSON mean?", "shared"),
     Room("partitions", "Engine keys and Dagster keys?", "shared"),

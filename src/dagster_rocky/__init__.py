@@ -1,5 +1,12 @@
 """Rocky SQL projects as Dagster assets."""
 
+# ruff: noqa: E402 - what another distribution has overwritten must not be imported before it is refused
+from pathlib import Path
+
+from dagster_rocky.installation import refuse_the_other
+
+refuse_the_other(Path(__file__).parent)
+
 from dagster_rocky.component import RockyComponent
 from dagster_rocky.resource import RockyResource
 from dagster_rocky.standalone import build_rocky_definitions

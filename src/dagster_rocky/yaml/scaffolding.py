@@ -11,6 +11,7 @@ import dagster as dg
 import jinja2
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from dagster_rocky.installation import DISTRIBUTION
 from dagster_rocky.yaml.paths import as_text
 
 CONFIG_NAME = "rocky.toml"
@@ -133,7 +134,7 @@ def templates_folder() -> Path:
         if (folder / "defs.yaml.jinja").is_file():
             return folder
     raise FileNotFoundError(
-        f"dagster-rocky's templates are not in {package}: the installation is incomplete. Install it again."
+        f"the templates of {DISTRIBUTION} are not in {package}: the installation is incomplete. Install it again."
     )
 
 
@@ -191,7 +192,7 @@ def _binary(given: str | None, folder: Path) -> str:
     if shutil.which(ENGINE) is None and importlib.util.find_spec("duckdb") is not None:
         click.echo(
             f"`{ENGINE}` is not on PATH: binary_path is `{EMBEDDED_ENGINE}`, the embedded engine of "
-            f"dagster-rocky. Change it in the component when `{ENGINE}` is installed."
+            f"{DISTRIBUTION}. Change it in the component when `{ENGINE}` is installed."
         )
         return EMBEDDED_ENGINE
     return ENGINE
