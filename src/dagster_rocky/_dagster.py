@@ -27,6 +27,7 @@ __all__ = [
     "DATA_VERSION_TAG",
     "CheckError",  # what Dagster raises for a value of a wrong kind; in none of its public modules
     "download_latest_state",
+    "goes_on_from",
     "has_assets",
     "is_valid_name",  # what outputs, inputs and ops may be called; there is no public function that says so
     "last_good_state",
@@ -60,6 +61,26 @@ def download_latest_state(key: str, path: Path) -> bool:
         return False
     storage.download_state_to_path(key, version, path)
     return True
+
+
+def goes_on_from(instance: dg.DagsterInstance, run: dg.DagsterRun, parent_run_id: str) -> bool:
+    """Whether the plan of a run takes over what the steps of another one left.
+
+    Private because a run that Python re-executes from failure has no tag that says so; only the state of its plan does.
+
+    Args:
+        instance: Where the run is.
+        run: The later run.
+        parent_run_id: The earlier one.
+
+    Returns:
+        True for a re-execution of some steps or from failure; false for one of everything.
+    """
+    if run.execution_plan_snapshot_id is None:
+        return False
+    known = instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id).initial_known_state
+    past = known.parent_state if known else None
+    return past is not None and past.run_id == parent_run_id
 
 
 def has_assets(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> bool:

@@ -91,3 +91,19 @@ def test_the_latest_version_of_a_state_is_downloaded(tmp_path):
         assert fetched.read_text() == "{}"
         storage.set_latest_version("key", "__local__")
         assert not _dagster.download_latest_state("key", fetched)
+
+
+def test_a_run_goes_on_from_another_when_it_takes_over_its_steps():
+    instance = dg.DagsterInstance.ephemeral()
+    job = dg.build_reconstructable_job("support.failing", "make_job")
+    first = dg.execute_job(job, instance)
+    again = dg.execute_job(job, instance, reexecution_options=dg.ReexecutionOptions(first.run_id))
+    resumed = dg.execute_job(
+        job, instance, reexecution_options=dg.ReexecutionOptions.from_failure(first.run_id, instance)
+    )
+    goes_on = [
+        _dagster.goes_on_from(instance, run, first.run_id)
+        for result in (first, again, resumed)
+        if (run := instance.get_run_by_id(result.run_id))
+    ]
+    assert goes_on == [False, False, True]

@@ -1,9 +1,11 @@
 """What of a step's selection did earlier tries build already?"""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import dagster as dg
+
+from dagster_rocky._dagster import goes_on_from
 
 Done = Mapping[tuple[dg.AssetKey, str | None], str]
 """Built assets and partitions, each with the id of the Dagster run that built it."""
@@ -86,32 +88,67 @@ def _plain(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 def _tries_before(context: dg.AssetExecutionContext) -> list[dg.DagsterRun]:
     """The other runs of the same work, oldest first."""
-    own = context.run
-    if not _goes_on(own):
+    own, instance = context.run, context.instance
+    if not _goes_on(own, instance):
         return []
     root = own.root_run_id or own.tags.get(_ROOT)
     if root is None:
         return []
-    instance = context.instance
     records = instance.get_run_records(filters=dg.RunsFilter(tags={_ROOT: root}), ascending=True)
-    group = {record.dagster_run.run_id: record.dagster_run for record in records}
-    first = instance.get_run_by_id(root)
-    group = ({root: first} if first else {}) | group
+    group = {run.run_id: run for run in _ancestors(own, instance)}
+    group |= {record.dagster_run.run_id: record.dagster_run for record in records}
     group.setdefault(own.run_id, own)
-    start = _start_of(own, group)
-    return [run for run in group.values() if run.run_id != own.run_id and _start_of(run, group) == start]
+    start = _start_of(own, group, instance)
+    return [
+        run for run in group.values() if run.run_id != own.run_id and _start_of(run, group, instance) == start
+    ]
 
 
-def _goes_on(run: dg.DagsterRun) -> bool:
+def _ancestors(run: dg.DagsterRun, instance: dg.DagsterInstance) -> Sequence[dg.DagsterRun]:
+    """The runs that a run was made from, oldest first; those that Python made have no tag that says so."""
+    line: list[dg.DagsterRun] = []
+    parent = instance.get_run_by_id(_parent_of(run) or "")
+    while parent is not None:
+        line.insert(0, parent)
+        parent = instance.get_run_by_id(_parent_of(parent) or "")
+    return line
+
+
+def _parent_of(run: dg.DagsterRun) -> str | None:
+    return run.parent_run_id or run.tags.get(_PARENT)
+
+
+def _goes_on(run: dg.DagsterRun, instance: dg.DagsterInstance) -> bool:
     """Whether a run only finishes what its parent began."""
     if run.tags.get(_RESUMES) == "true":
         return True
-    return _RETRY_NUMBER in run.tags and run.tags.get(_STRATEGY) != _ALL_STEPS
+    if _RETRY_NUMBER in run.tags:
+        return run.tags.get(_STRATEGY) != _ALL_STEPS
+    return run.remote_job_origin is None and _takes_up_what_failed(run, instance)
 
 
-def _start_of(run: dg.DagsterRun, group: Mapping[str, dg.DagsterRun]) -> str:
+def _takes_up_what_failed(run: dg.DagsterRun, instance: dg.DagsterInstance) -> bool:
+    """Whether a run has just the steps that its parent did not finish.
+
+    `dagster.execute_job` with `ReexecutionOptions.from_failure` leaves no other trace of what it was asked for.
+    """
+    parent, steps = _parent_of(run), set(run.step_keys_to_execute or ())
+    if parent is None or not goes_on_from(instance, run, parent):
+        return False
+    ended: dict[dg.DagsterEventType, set[str | None]] = {
+        dg.DagsterEventType.STEP_SUCCESS: set(),
+        dg.DagsterEventType.STEP_FAILURE: set(),
+    }
+    for record in instance.all_logs(parent, of_type=set(ended)):
+        if record.dagster_event is not None:
+            ended[record.dagster_event.event_type].add(record.dagster_event.step_key)
+    succeeded, failed = ended.values()
+    return failed <= steps and not steps & succeeded
+
+
+def _start_of(run: dg.DagsterRun, group: Mapping[str, dg.DagsterRun], instance: dg.DagsterInstance) -> str:
     """The run at which the work of this one began."""
-    while _goes_on(run) and (parent := run.parent_run_id or run.tags.get(_PARENT)):
+    while _goes_on(run, instance) and (parent := _parent_of(run)):
         if parent not in group:
             return parent
         run = group[parent]
