@@ -51,6 +51,7 @@ class Ran:
     materialized: list[tuple[str, str | None]] = field(default_factory=list)
     checks: dict[str, bool] = field(default_factory=dict)
     severities: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     observed: list[tuple[str, str]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     metadata: dict[tuple[str, str | None], dict[str, Any]] = field(default_factory=dict)
@@ -71,6 +72,7 @@ def collect(result: dg.ExecuteInProcessResult) -> Ran:
             name = f"{check.asset_key.to_user_string()}:{check.check_name}"
             ran.checks[name] = check.passed
             ran.severities[name] = check.severity.value
+            ran.facts[name] = {key: value.value for key, value in check.metadata.items()}
         elif kind == "ASSET_OBSERVATION":
             seen = event.event_specific_data.asset_observation
             ran.observed.append((seen.asset_key.to_user_string(), seen.description or ""))
