@@ -5,9 +5,17 @@ text, and reads a null like a field that was left out: a newer engine, or anothe
 """
 
 from copy import deepcopy
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
+from pydantic.functional_validators import ModelWrapValidatorHandler
 
 
 def json_document(stdout: bytes) -> bytes:
@@ -51,6 +59,18 @@ def json_start(stdout: bytes | bytearray) -> int | None:
             return before + 1
     stripped = stdout.lstrip()
     return len(stdout) - len(stripped) if stripped.startswith(b"{") else None
+
+
+def _none_where_odd(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return handler(value)
+    except ValidationError:
+        return None
+
+
+Bytes = Annotated[int | None, WrapValidator(_none_where_odd)]
+"""A number of bytes that a warehouse billed. DuckDB bills none, so no recording shows one: what is no whole number is
+read like a field that was left out."""
 
 
 class EngineObject(BaseModel):

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import Field
 
-from dagster_rocky.results.base import EngineObject
-from dagster_rocky.results.failures import Attempt
+from dagster_rocky.results.base import Bytes, EngineObject
+from dagster_rocky.results.failures import Attempts
 
 
 class PartitionWindow(EngineObject):
@@ -39,9 +39,9 @@ class Materialization(EngineObject):
     metadata: MaterializationMetadata = Field(default_factory=MaterializationMetadata)
     partition: PartitionWindow | None = None
     cost_usd: float | None = None
-    bytes_scanned: int | None = None
-    bytes_written: int | None = None
-    attempts: list[Attempt] = Field(default_factory=list)
+    bytes_scanned: Bytes = None
+    bytes_written: Bytes = None
+    attempts: Attempts = Field(default_factory=list)
 
 
 class ExclusionReason(StrEnum):

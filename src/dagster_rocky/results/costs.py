@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from dagster_rocky.results.base import EngineObject, EngineOutput
+from dagster_rocky.results.base import Bytes, EngineObject, EngineOutput
 
 
 class ModelCost(EngineObject):
@@ -11,8 +11,8 @@ class ModelCost(EngineObject):
     asset_key: list[str] = Field(default_factory=list)
     duration_ms: int | None = None
     cost_usd: float | None = None
-    bytes_scanned: int | None = None
-    bytes_written: int | None = None
+    bytes_scanned: Bytes = None
+    bytes_written: Bytes = None
 
 
 class CostSummary(EngineObject):
@@ -20,8 +20,8 @@ class CostSummary(EngineObject):
 
     total_cost_usd: float | None = None
     total_duration_ms: int | None = None
-    total_bytes_scanned: int | None = None
-    total_bytes_written: int | None = None
+    total_bytes_scanned: Bytes = None
+    total_bytes_written: Bytes = None
     per_model: list[ModelCost] = Field(default_factory=list)
     adapter_type: str | None = None
 
@@ -41,8 +41,8 @@ class PastModelCost(EngineObject):
     status: str = ""
     duration_ms: int | None = None
     cost_usd: float | None = None
-    bytes_scanned: int | None = None
-    bytes_written: int | None = None
+    bytes_scanned: Bytes = None
+    bytes_written: Bytes = None
 
 
 class CostResult(EngineOutput):
@@ -64,8 +64,8 @@ class CostResult(EngineOutput):
     adapter_type: str | None = None
     total_cost_usd: float | None = None
     total_duration_ms: int | None = None
-    total_bytes_scanned: int | None = None
-    total_bytes_written: int | None = None
+    total_bytes_scanned: Bytes = None
+    total_bytes_written: Bytes = None
     per_model: list[PastModelCost] = Field(default_factory=list)
 
 
@@ -102,7 +102,7 @@ class ModelEstimate(EngineObject):
     model_name: str = ""
     raw_explain: str | None = None
     estimated_rows: int | None = None
-    estimated_bytes_scanned: int | None = None
+    estimated_bytes_scanned: Bytes = None
     estimated_cost_usd: float | None = None
 
 

@@ -1,8 +1,9 @@
 """What went wrong in a run, and is it worth another try?"""
 
 from enum import StrEnum
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from dagster_rocky.results.base import EngineObject
 
@@ -32,7 +33,10 @@ _SAME_AGAIN = frozenset(
 
 
 class Attempt(EngineObject):
-    """One try of the engine at something that it tries several times."""
+    """One try of the engine at something that it tries several times.
+
+    Neither a recording nor the contract shows one, so every field may be missing.
+    """
 
     attempt: int | None = None
     started_at: str | None = None
@@ -40,6 +44,21 @@ class Attempt(EngineObject):
     status: str | None = None
     error: str | None = None
     failure_kind: str | None = None
+
+
+def _however_laid_out(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return handler(value)
+    except ValidationError:
+        count = value if isinstance(value, int) else len(value) if isinstance(value, list) else 0
+        return [Attempt() for _ in range(min(count, _MOST_ATTEMPTS))]
+
+
+_MOST_ATTEMPTS = 1_000
+
+Attempts = Annotated[list[Attempt], WrapValidator(_however_laid_out)]
+"""The tries of one thing. Their shape is not recorded: of a number, or of a list of something else, the count is kept;
+all else is read like a field that was left out."""
 
 
 class RunError(EngineObject):
@@ -55,7 +74,7 @@ class RunError(EngineObject):
     error: str = ""
     failure_kind: str = FailureKind.UNKNOWN.value
     cooldown_seconds: float | None = None
-    attempts: list[Attempt] = Field(default_factory=list)
+    attempts: Attempts = Field(default_factory=list)
 
     @property
     def kind(self) -> FailureKind:

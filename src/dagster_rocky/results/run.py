@@ -18,7 +18,7 @@ from dagster_rocky.results.built import (
     Permissions,
 )
 from dagster_rocky.results.costs import BudgetBreach, CostSummary
-from dagster_rocky.results.failures import Attempt, RunError
+from dagster_rocky.results.failures import Attempts, RunError
 from dagster_rocky.results.loading import LoadedFile, SeededTable
 from dagster_rocky.results.verdicts import Anomaly, CheckOutcome, CheckResult, Quarantine
 
@@ -91,7 +91,7 @@ class RunResult(EngineOutput):
     quarantine: list[Quarantine] = Field(default_factory=list)
     anomalies: list[Anomaly] = Field(default_factory=list)
     errors: list[RunError] = Field(default_factory=list)
-    attempts: list[Attempt] = Field(default_factory=list)
+    attempts: Attempts = Field(default_factory=list)
     partition_summaries: list[PartitionSummary] = Field(default_factory=list)
     cost_summary: CostSummary | None = None
     budget_breaches: list[BudgetBreach] = Field(default_factory=list)

@@ -163,6 +163,44 @@ def test_another_shape_is_still_an_error():
         RunResult.model_validate({"materializations": 7, "errors": None})
 
 
+@pytest.mark.parametrize(
+    ("attempts", "count"),
+    [
+        (None, 0),
+        (3, 3),
+        ([{"attempt": 1}, {}], 2),
+        ([{"attempt": "first"}], 1),
+        (["boom", None], 2),
+        ({"total": 2}, 0),
+        ("2", 0),
+        (-1, 0),
+        (10**12, 1_000),
+    ],
+)
+def test_attempts_are_counted_however_they_are_laid_out(attempts, count):
+    built = {"asset_key": ["a"], "attempts": attempts}
+    error = {"error": "boom", "attempts": attempts}
+    result = RunResult.model_validate({"materializations": [built], "errors": [error], "attempts": attempts})
+    told = (result.attempts, result.materializations[0].attempts, result.errors[0].attempts)
+    assert [len(attempts) for attempts in told] == [count] * 3
+
+
+@pytest.mark.parametrize(
+    ("value", "read"), [(5, 5), ("5", 5), (5.0, 5), (5.5, None), (None, None), ("5 MB", None), ([5], None)]
+)
+def test_bytes_are_a_whole_number_or_nothing(value, read):
+    built = {"asset_key": ["a"], "bytes_scanned": value, "bytes_written": value}
+    costs = {"total_bytes_scanned": value, "per_model": [{"bytes_written": value}]}
+    result = RunResult.model_validate({"materializations": [built], "cost_summary": costs})
+    (table,) = result.materializations
+    assert (table.bytes_scanned, table.bytes_written) == (read, read)
+    assert result.cost_summary is not None
+    assert (result.cost_summary.total_bytes_scanned, result.cost_summary.per_model[0].bytes_written) == (
+        read,
+        read,
+    )
+
+
 def test_bytes_that_are_no_utf8_are_replaced():
     assert RunResult.from_stdout(b'{"filter": "a\xffb"}').filter == "a\ufffdb"
 
