@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui seed docs test test-lowest check format bench clean lock
+.PHONY: help setup demo ui seed docs screenshots test test-lowest check format bench clean lock
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ docs: seed  ## Write the pictures and the references in docs/ from the project a
 	@$(BIN)/python docs/draw_graph.py
 	@$(BIN)/python docs/write_yaml_reference.py
 	@$(BIN)/python docs/write_rocky_local.py
+
+screenshots: setup  ## Take the pictures of the UI in docs/screenshots (needs Chromium; skipped without it)
+	@$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[screenshots]'
+	@$(BIN)/python docs/take_screenshots.py
 
 test: setup  ## Run every test; what fails beside others is run once more, alone
 	$(BIN)/python -m pytest -n 2 --dist loadgroup || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
