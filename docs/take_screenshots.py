@@ -30,7 +30,10 @@ SETTLE_MILLISECONDS = 2_500
 SLOW_HOOK = ('event="$(tr', 'sleep 0.7; event="$(tr')
 BROKEN_MODEL = "SELECT CAST('not a number' AS INTEGER) AS seats\n"
 
-DAYS = {"dagster/asset_partition_range_start": "2013-07-01", "dagster/asset_partition_range_end": "2013-07-31"}
+DAYS = {
+    "dagster/asset_partition_range_start": "2013-07-01",
+    "dagster/asset_partition_range_end": "2013-07-31",
+}
 GROUPS = "{ assetNodes { assetKey { path } groupName } }"
 
 
