@@ -181,6 +181,38 @@ def test_a_temporary_folder_that_takes_nothing_is_one_clear_failure(
         engine.run()
 
 
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOSPC, errno.EDQUOT, errno.ESTALE])
+@pytest.mark.parametrize("maker", ["mkstemp", "mkdtemp"])
+def test_a_temporary_folder_that_refuses_is_named_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, maker: str, number: int
+) -> None:
+    """The first makes the engine's output, the second the folder of hooks, messages and private projects."""
+
+    def refuse(**_: object) -> None:
+        raise OSError(number, os.strerror(number), str(tmp_path / "x"))
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, maker, refuse)
+    with (
+        pytest.raises(dg.Failure, match=rf"Cannot .* in {tmp_path}: {os.strerror(number)}\..*TMPDIR"),
+        spool.Spool() as made,
+    ):
+        made.side_file("hooks")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_machine_without_any_temporary_folder_says_so(
+    make_engine: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_at_all() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none_at_all)
+    monkeypatch.setenv("TMPDIR", "/gone")
+    with pytest.raises(dg.Failure, match=r"in /gone: No usable temporary directory.*point TMPDIR"):
+        make_engine('say(result(["a"]))').run()
+
+
 def test_folders_in_use_are_kept_and_others_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     abandoned = tmp_path / "dagster-rocky-1-abandoned"
