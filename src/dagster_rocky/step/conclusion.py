@@ -59,9 +59,10 @@ class Conclusion:
         metadata["rocky/outcomes"] = self._ledger.table()
         if self._kinds:
             metadata["rocky/failure_kinds"] = sorted(self._kinds)
+        beside = len(self._ledger.rows()) > len(failed)
         hopeless = bool(self._may_pass) and not any(self._may_pass)
         raise dg.Failure(
-            description=_describe(failed, self.failures, self._ledger.counts()),
+            description=_describe(failed, self.failures, self._ledger.counts(), beside),
             metadata=metadata,
             allow_retries=not hopeless and all(failure.allow_retries for failure in self.failures),
         )
@@ -85,10 +86,21 @@ class Conclusion:
 
 
 def _describe(
-    failed: Sequence[tuple[Unit, Any, str]], failures: Sequence[errors.RockyFailure], counts: str
+    failed: Sequence[tuple[Unit, Any, str]],
+    failures: Sequence[errors.RockyFailure],
+    counts: str,
+    beside: bool,
 ) -> str:
-    """What failed, why, and what to do: the cause first, the rest is in the table of outcomes."""
-    if failures and len(failures) == 1 and len(failed) <= 1:
+    """What failed, why, and what to do: the cause first, the rest is in the table of outcomes.
+
+    Args:
+        failed: What was not built.
+        failures: The engine runs that failed.
+        counts: Of the outcomes.
+        beside: Whether the step had more than what failed; a failed partition is named then.
+    """
+    one_of_many = beside and any(unit.partition for unit, *_ in failed)
+    if failures and len(failures) == 1 and len(failed) <= 1 and not one_of_many:
         return failures[0].description or "the engine run failed"
     shown = [f"- {unit}: {status.value}{_because(reason)}" for unit, status, reason in failed[:_SHOWN]]
     if len(failed) > _SHOWN:

@@ -109,3 +109,18 @@ def test_a_model_that_changed_since_the_refresh_is_recorded_as_what_was_run(load
     assert (latest.asset_materialization.tags or {})["dagster/data_version"]
     told = [entry.user_message for entry in loaded.instance.all_logs(latest.run_id)]
     assert any("changed after the state was refreshed" in text for text in told)
+
+
+@pytest.mark.parametrize("mode", ["buffered", "streaming", "pipes"])
+def test_a_long_range_keeps_the_pieces_that_were_finished(load, mode: str) -> None:
+    loaded = load("broken/partition_failure", mode=mode, partitions={"per_run": 1})
+    engine = loaded.folder / "engine"
+    second_run_dies = f"[ $(grep -c ' run ' '{loaded.folder / 'calls'}') -ge 2 ] && kill -9 $$\nexec "
+    engine.write_text(engine.read_text().replace("exec ", second_run_dies))
+
+    ran = loaded.run('key:"atlas/drawn/daily"', partition_range=("2026-01-03", "2026-01-04"))
+
+    assert not ran.success
+    assert len(loaded.calls()) == 2
+    assert ran.materialized == [("atlas/drawn/daily", "2026-01-03")]
+    assert "2026-01-04" in ran.failures[0]

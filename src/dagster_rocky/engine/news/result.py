@@ -1,7 +1,7 @@
 """What does the JSON of a run tell, as the same events that hooks and Pipes messages give?"""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from dagster_rocky.engine.news.events import (
     Built,
@@ -14,6 +14,7 @@ from dagster_rocky.engine.news.events import (
 )
 from dagster_rocky.results import RunResult
 from dagster_rocky.results.costs import ModelCost
+from dagster_rocky.results.failures import Attempt
 
 _ABOUT_THE_TABLE = frozenset({"asset_key", "metadata", "partition", "duration_ms", "started_at"})
 
@@ -87,7 +88,7 @@ def _row_counts(result: RunResult) -> Iterator[tuple[str, int]]:
 
 
 def _notices(result: RunResult) -> Iterator[Noticed]:
-    """What is about no single table: overrides, scheduling, budgets, grants, partitions that were not built."""
+    """What is about no single table: overrides, scheduling, budgets, grants, attempts, partitions that failed."""
     for warning in result.override_warnings:
         yield Noticed(source="result", level=logging.INFO, text=f"table override: {warning.message}")
     for note in result.scheduling_warnings:
@@ -107,6 +108,16 @@ def _notices(result: RunResult) -> Iterator[Noticed]:
         if summary.partitions_failed:
             text = f"{summary.model}: {summary.partitions_failed} of {summary.partitions_planned} partitions failed"
             yield Noticed(source="result", level=logging.WARNING, text=text)
+    for what, attempts in _tried(result):
+        if len(attempts) > 1:
+            yield Noticed(source="result", level=logging.INFO, text=f"{what}: {len(attempts)} attempts")
     if result.cost_summary and result.cost_summary.total_cost_usd:
         text = f"the run cost {result.cost_summary.total_cost_usd:.4f} US dollars"
         yield Noticed(source="result", level=logging.INFO, text=text)
+
+
+def _tried(result: RunResult) -> Iterator[tuple[str, Sequence[Attempt]]]:
+    """What the engine tried several times beside what it built, which has its number of attempts itself."""
+    yield "the run", result.attempts
+    for error in result.errors:
+        yield "/".join(error.asset_key) or error.error.split("\n", 1)[0][:200], error.attempts
