@@ -1,4 +1,4 @@
-"""What every test leaves as it found it."""
+"""The signals that every test finds, whoever starts the tests and whatever the test before did."""
 
 import signal
 import threading
@@ -9,9 +9,22 @@ import pytest
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
+def pytest_configure() -> None:
+    """A child inherits what its parent ignores or blocks, but not what it handles.
+
+    Under `nohup`, in the background of a shell or in a job runner, some of these are ignored from the beginning; the
+    tests go on ignoring them, but what they start does not.
+    """
+    if threading.current_thread() is threading.main_thread():
+        for number in SIGNALS:
+            if signal.getsignal(number) is signal.SIG_IGN:
+                signal.signal(number, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
 @pytest.fixture(autouse=True)
 def signals_as_they_were() -> Iterator[None]:
-    """A child inherits what its parent ignores or blocks, so that one test could change another."""
+    """Gives the next test the signals as this one found them."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     yield

@@ -1,6 +1,7 @@
 """Recorded projects as fixtures."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,10 @@ from dagster_rocky import RockyComponent
 from dagster_rocky.project.refresh import refresh
 from dagster_rocky.project.snapshot import ProjectSnapshot
 from dagster_rocky.resource import RockyResource
+from support import migrations
 from support.recorded import ENGINE, Loaded, copy_project, logging_engine
+
+migrations.read_once()
 
 
 @pytest.fixture(scope="session")
@@ -52,4 +56,6 @@ def quiet_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """No colours, no backtraces, no variables of whoever runs the tests."""
     for name in ("RUST_BACKTRACE", "RUST_LOG", "ROCKY_IDEMPOTENCY_KEY", "DAGSTER_ROCKY_HOOK_FILE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PATH", f"{ENGINE.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv(
+        "PATH", os.pathsep.join([str(ENGINE.parent), str(Path(sys.executable).parent), os.environ["PATH"]])
+    )

@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,9 @@ from types import ModuleType
 
 import pytest
 
+from support import forking, migrations
+
+migrations.read_once()
 REPOSITORY = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 LEFT_BEHIND = shutil.ignore_patterns(
@@ -58,7 +60,8 @@ def example(seeded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     home.mkdir()
     (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
     monkeypatch.setenv("DAGSTER_HOME", str(home))
-    monkeypatch.setenv("PATH", f"{BIN}{os.pathsep}{os.environ['PATH']}")
+    places = [str(forking.rocky_local().script.parent), str(BIN), os.environ["PATH"]]
+    monkeypatch.setenv("PATH", os.pathsep.join(places))
     return project
 
 
@@ -67,10 +70,8 @@ def dg_command(example: Path) -> Callable[..., str]:
     """Runs `dg` in the example project and gives back its standard output."""
 
     def run(*arguments: str) -> str:
-        done = subprocess.run(
-            ["dg", *arguments], cwd=example, capture_output=True, text=True, check=False, timeout=200
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        done = forking.dg().run(arguments, cwd=example, env=os.environ, timeout=200)
+        assert done.returncode == 0, (done.stdout + done.stderr).decode()
+        return done.stdout.decode()
 
     return run

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 pytestmark = pytest.mark.xdist_group("example")
 
+BIN = Path(sys.executable).parent
 DAILY = "key:flights/marts/daily_flights"
 
 
@@ -60,7 +62,8 @@ def test_the_checks_of_dg_pass(dg_command: Callable[..., str]):
 
 @pytest.mark.timeout(900)
 def test_launch_of_an_asset_a_partition_and_a_range(dg_command: Callable[..., str], example: Path):
-    dg_command("launch", "--assets", "key:duckdb/jfk/wx/weather")
+    in_a_new_process = [BIN / "dg", "launch", "--assets", "key:duckdb/jfk/wx/weather"]
+    subprocess.run(in_a_new_process, cwd=example, capture_output=True, check=True)
     assert materialized() == [("duckdb/jfk/wx/weather", None)]
     with duckdb.connect(str(example / "flights.duckdb"), read_only=True) as connection:
         copied = connection.execute("SELECT schema_name FROM duckdb_tables() WHERE schema_name LIKE 'lake%'")

@@ -9,7 +9,10 @@ import dagster as dg
 from dagster._utils.interrupts import capture_interrupts
 
 from dagster_rocky.resource import RockyResource
+from support import migrations
 from support.stand_in import run_step, table_asset
+
+migrations.read_now()
 
 
 def main() -> None:

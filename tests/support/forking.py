@@ -1,23 +1,73 @@
-"""A server that has the embedded engine imported already and forks a process of its own for each command.
+"""Servers that have a command's modules imported already and fork a process of its own for each call of it.
 
 Each command is as real a process as one that is started anew: it has its own process id, streams, working directory,
 environment and signals, and ends by an exit code or a signal. Only the imports are not repeated.
+
+A server can be asked in Python (`start`, `run`), and by whatever starts programs: its `script` is an executable that
+asks it, passes on the signals that it gets, and ends as the command does. A command whose asker is gone is killed.
 """
 
 from __future__ import annotations
 
 import array
-import json
+import atexit
+import contextlib
+import gc
 import os
+import pkgutil
+import select
+import selectors
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
 _LARGEST = 1 << 20
+_SEPARATOR = "\0"
+_SCRIPT = """#!{python} -SE
+import os, sys
+from _signal import SIG_BLOCK, SIG_DFL, SIG_IGN, SIG_UNBLOCK, SIGHUP, SIGINT, SIGTERM
+from _signal import getsignal, pthread_sigmask, signal
+from _socket import AF_UNIX, SCM_RIGHTS, SOCK_SEQPACKET, SOL_SOCKET, socket
+
+asked = (SIGHUP, SIGINT, SIGTERM)
+ignored = [number for number in asked if getsignal(number) is SIG_IGN]
+server = socket(AF_UNIX, SOCK_SEQPACKET)
+server.connect({address!r})
+words = [os.fsencode(word) for word in sys.argv[1:]]
+names = [b"=".join(both) for both in os.environb.items()]
+told = [os.getcwdb(), " ".join(map(str, ignored)).encode(), str(len(words)).encode(), *words, *names]
+pthread_sigmask(SIG_BLOCK, asked)
+streams = b"".join(number.to_bytes(4, sys.byteorder) for number in range(3))
+server.sendmsg([b"\\0".join(told)], [(SOL_SOCKET, SCM_RIGHTS, streams)])
+pid = int(server.recv(64))
+
+
+def pass_on(number, _):
+    try:
+        os.killpg(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+for number in asked:
+    if number not in ignored:
+        signal(number, pass_on)
+pthread_sigmask(SIG_UNBLOCK, asked)
+code = int(server.recv(64) or 99)
+if code < 0:
+    if code != -9:
+        signal(-code, SIG_DFL)
+    os.kill(os.getpid(), -code)
+os._exit(code)
+"""
 
 
 class ForkedProcess:
@@ -34,15 +84,8 @@ class ForkedProcess:
 
     def poll(self) -> int | None:
         """The exit code, or `None` while the command runs."""
-        if self.returncode is None:
-            self._connection.setblocking(False)
-            try:
-                self._read()
-            except BlockingIOError:
-                pass
-            finally:
-                if self.returncode is None:
-                    self._connection.setblocking(True)
+        if self.returncode is None and select.select([self._connection], [], [], 0)[0]:
+            self._read()
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
@@ -52,11 +95,9 @@ class ForkedProcess:
             subprocess.TimeoutExpired: When it takes longer.
         """
         if self.returncode is None:
-            self._connection.settimeout(timeout)
-            try:
-                self._read()
-            except TimeoutError as error:
-                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0) from error
+            if not select.select([self._connection], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
+            self._read()
         assert self.returncode is not None
         return self.returncode
 
@@ -78,82 +119,180 @@ class ForkedProcess:
 
 
 class ForkServer:
-    """Starts the server; its commands are started with `start`, and it ends with the last of them."""
+    """A server of one command. It is started by the first that asks it, and ends with this process.
 
-    def __init__(self) -> None:
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            self._server = subprocess.Popen(
-                [sys.executable, __file__, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-            )
+    Args:
+        command: The name of the command.
+        entry: Its function, as `module:function`.
+        preload: The modules and packages to import, with all that is in them when they end with `.*`.
+    """
+
+    def __init__(self, command: str, entry: str, preload: Sequence[str]) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="forked-")
+        self.address = f"{self._folder.name}/socket"
+        self.script = Path(self._folder.name) / "bin" / command
+        self.script.parent.mkdir()
+        self.script.write_text(_SCRIPT.format(python=sys.executable, address=self.address))
+        self.script.chmod(0o755)
+        self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._listening.bind(self.address)
+        self._listening.listen(64)
+        self._arguments = [command, entry, *preload]
+        self._ends_with, self._alive = os.pipe()
+        self._server: subprocess.Popen[bytes] | None = None
+        threading.Thread(target=self._start_when_asked, daemon=True).start()
+        atexit.register(self._close)
+
+    def _start_when_asked(self) -> None:
+        select.select([self._listening], [], [])
+        fds = (self._listening.fileno(), self._ends_with)
+        self._server = subprocess.Popen(
+            [sys.executable, __file__, *map(str, fds), *self._arguments],
+            pass_fds=fds,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+
+    def _close(self) -> None:
+        os.close(self._alive)
+        if self._server is not None:
+            self._server.wait()
+        self._folder.cleanup()
 
     def start(
-        self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdout: int, stderr: int
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        stdout: int,
+        stderr: int,
+        ignored: Sequence[signal.Signals] = (),
     ) -> ForkedProcess:
-        """Runs `rocky-local` with these arguments, directory, environment and streams."""
-        mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            request = json.dumps({"argv": list(argv), "cwd": str(cwd), "env": dict(env)}).encode()
-            socket.send_fds(self._control, [request], [stdout, stderr, theirs.fileno()])
-        return ForkedProcess(mine, int(mine.recv(64)))
+        """Runs the command with these arguments, directory, environment, streams and ignored signals."""
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        connection.connect(self.address)
+        numbers = " ".join(str(int(number)) for number in ignored)
+        told = [str(cwd), numbers, str(len(argv)), *argv, *(f"{name}={value}" for name, value in env.items())]
+        with open(os.devnull) as nothing:
+            request = os.fsencode(_SEPARATOR.join(told))
+            socket.send_fds(connection, [request], [nothing.fileno(), stdout, stderr])
+        return ForkedProcess(connection, int(connection.recv(64)))
 
-    def close(self) -> None:
-        """Ends the server and waits for it."""
-        self._control.close()
-        self._server.wait()
+    def run(
+        self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], timeout: float = 60
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Runs the command to its end, as `subprocess.run` does with captured output."""
+        with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+            process = self.start(argv, cwd=cwd, env=env, stdout=stdout.fileno(), stderr=stderr.fileno())
+            try:
+                code = process.wait(timeout)
+            finally:
+                process.kill()
+            for stream in (stdout, stderr):
+                stream.seek(0)
+            return subprocess.CompletedProcess(list(argv), code, stdout.read(), stderr.read())
 
 
-def serve(control: socket.socket) -> None:
-    """Forks a command for each request, until the other side is closed."""
-    from rocky_local import args, cli
+@cache
+def rocky_local() -> ForkServer:
+    """The embedded engine."""
+    return ForkServer(
+        "rocky-local", "rocky_local.cli:main", ["rocky_local.*", "duckdb", "sqlglot.dialects.duckdb"]
+    )
 
-    for command in args.COMMANDS:
-        import_module(f"rocky_local.commands.{command.replace('-', '_')}")
-    import_module("sqlglot")
 
-    running: dict[int, socket.socket] = {}
+@cache
+def dg() -> ForkServer:
+    """Dagster's command line."""
+    return ForkServer("dg", "dagster_dg_cli.cli:main", ["support.preloaded_dg"])
 
-    def tell_ended(*_: object) -> None:
-        for pid in list(running):
-            ended, status = os.waitpid(pid, os.WNOHANG)
-            if ended:
-                with running.pop(pid) as teller:
-                    teller.send(str(os.waitstatus_to_exitcode(status)).encode())
 
-    signal.signal(signal.SIGCHLD, tell_ended)
-    while True:
-        request, fds, _, _ = socket.recv_fds(control, _LARGEST, 3)
-        if not request:
+@cache
+def cancelled_step() -> ForkServer:
+    """A step in a process of its own (`support.cancel_driver`)."""
+    return ForkServer("cancelled-step", "support.cancel_driver:main", ["support.cancel_driver"])
+
+
+class _Server:
+    """The process that forks."""
+
+    def __init__(
+        self, listening: socket.socket, ends_with: int, command: str, main: Callable[[], int | None]
+    ) -> None:
+        self._listening, self._ends_with, self._command, self._main = listening, ends_with, command, main
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(listening, selectors.EVENT_READ, self._begin)
+        self._selector.register(ends_with, selectors.EVENT_READ, self._stop)
+        self._running: dict[int, tuple[socket.socket, int]] = {}
+
+    def serve(self) -> None:
+        """Forks a command for each connection, until the process that started the server is gone."""
+        while True:
+            for key, _ in self._selector.select():
+                if key.fileobj in self._selector.get_map():
+                    key.data()
+
+    def _begin(self) -> None:
+        connection, _ = self._listening.accept()
+        request, fds, _, _ = socket.recv_fds(connection, _LARGEST, 3)
+        if len(fds) < 3:
+            connection.close()
             return
-        stdout, stderr, teller_fd = array.array("i", fds)
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+        streams = array.array("i", fds)
         pid = os.fork()
         if pid == 0:
-            _become(cli.main, json.loads(request), stdout, stderr)
-        teller = socket.socket(fileno=teller_fd)
-        running[pid] = teller
-        teller.send(str(pid).encode())
-        os.close(stdout)
-        os.close(stderr)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+            os.setsid()
+            _become(self._command, self._main, os.fsdecode(request).split(_SEPARATOR), streams)
+        for number in streams:
+            os.close(number)
+        watched = os.pidfd_open(pid)
+        self._running[pid] = (connection, watched)
+        self._selector.register(watched, selectors.EVENT_READ, lambda: self._ended(pid))
+        self._selector.register(connection, selectors.EVENT_READ, lambda: self._left(pid))
+        with contextlib.suppress(OSError):
+            connection.send(str(pid).encode())
+
+    def _ended(self, pid: int) -> None:
+        connection, watched = self._running.pop(pid)
+        for known in (watched, connection):
+            with contextlib.suppress(KeyError):
+                self._selector.unregister(known)
+        os.close(watched)
+        _, status = os.waitpid(pid, 0)
+        with connection, contextlib.suppress(OSError):
+            connection.send(str(os.waitstatus_to_exitcode(status)).encode())
+
+    def _left(self, pid: int) -> None:
+        self._selector.unregister(self._running[pid][0])
+        os.killpg(pid, signal.SIGKILL)
+
+    def _stop(self) -> None:
+        for pid in self._running:
+            os.killpg(pid, signal.SIGKILL)
+        sys.exit()
 
 
-def _become(main: object, request: dict[str, object], stdout: int, stderr: int) -> None:
+def _become(
+    command: str, main: Callable[[], int | None], request: Sequence[str], streams: Sequence[int]
+) -> None:
     """Turns the forked process into the command, and ends with it as an interpreter would."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-    os.dup2(stdout, 1)
-    os.dup2(stderr, 2)
+    cwd, ignored, count, *words = request
+    argv, env = words[: int(count)], words[int(count) :]
+    for number in map(int, ignored.split()):
+        signal.signal(number, signal.SIG_IGN)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
     os.closerange(3, 256)
-    os.chdir(str(request["cwd"]))
+    os.chdir(cwd)
     os.environ.clear()
-    os.environ.update(request["env"])  # type: ignore[call-overload]
-    sys.argv = ["rocky-local", *request["argv"]]  # type: ignore[misc]
-    code = 0
+    os.environ.update(entry.split("=", 1) for entry in env)
+    time.tzset()
+    sys.argv = [command, *argv]
+    code: int | None = 0
     try:
-        code = main()  # type: ignore[operator]
+        code = main()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:
@@ -168,5 +307,32 @@ def _become(main: object, request: dict[str, object], stdout: int, stderr: int) 
         os._exit(code or 0)
 
 
+def _load(name: str) -> None:
+    """Imports a module, or a package with all that is in it."""
+    package = import_module(name.removesuffix(".*"))
+    if name.endswith(".*"):
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            import_module(found.name)
+
+
+def main() -> None:
+    """Runs a server: the listening socket, the pipe that ends it, the command, its function, what to import."""
+    listening, ends_with, command, entry, *preload = sys.argv[1:]
+    sys.path.remove(str(Path(__file__).parent))
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    for name in preload:
+        _load(name)
+    module, _, function = entry.partition(":")
+    gc.collect()
+    gc.freeze()
+    _Server(
+        socket.socket(fileno=int(listening)),
+        int(ends_with),
+        command,
+        getattr(import_module(module), function),
+    ).serve()
+
+
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    main()

@@ -1,7 +1,6 @@
 """Recorded projects, made anew with their data, and components on them that run the embedded engine."""
 
 import shutil
-import sys
 import tomllib
 from pathlib import Path
 
@@ -9,9 +8,10 @@ import dagster as dg
 import duckdb
 
 from dagster_rocky import RockyComponent, build_rocky_definitions
+from support import forking
 
 PROJECTS = Path(__file__).parents[1] / "recordings" / "projects"
-ROCKY_LOCAL = Path(sys.executable).parent / "rocky-local"
+ROCKY_LOCAL = forking.rocky_local().script
 WRAPPER = """#!/bin/sh
 printf '%s\\n' "$*" >> "{calls}"
 exec "{engine}" "$@"

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,10 +12,11 @@ import duckdb
 
 from dagster_rocky import RockyComponent
 from dagster_rocky.project.snapshot import ProjectSnapshot
+from support import forking
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 PROJECTS = RECORDINGS / "projects"
-ENGINE = Path(sys.executable).parent / "rocky-local"
+ENGINE = forking.rocky_local().script
 
 
 def copy_project(name: str, folder: Path) -> Path:

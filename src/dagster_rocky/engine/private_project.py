@@ -34,9 +34,11 @@ def write_private_project(private: Path, config: Path, pipeline: str, models: Se
             can still be run one by one.
 
     Example:
-        ```text
-        write_private_project(folder / "rocky.toml", project / "rocky.toml", "marts", [ChosenModel(...)])
-        rocky -c <folder>/rocky.toml run --pipeline marts     in the folder of the project
+        ```python
+        private = Path(tempfile.mkdtemp()) / "rocky.toml"
+        chosen = [ChosenModel(name="stg_shops", path="models/stg_shops.sql")]
+        write_private_project(private, project_dir / "rocky.toml", "marts", chosen)
+        sorted(path.name for path in private.parent.rglob("*.sql"))  # ["stg_shops.sql"]
         ```
     """
     try:

@@ -56,6 +56,24 @@ def _launcher() -> tuple[tuple[str, ...], Callable[[], None] | None]:
     return (), _parent_death_signal()
 
 
+def _listening(then: Callable[[], None] | None) -> Callable[[], None] | None:
+    """What to call in the child so that SIGTERM ends it, when it would inherit that the signal is ignored or blocked.
+
+    Without it such an engine would never stop by itself, and every grace period would end with SIGKILL.
+    """
+    blocked = signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    if not blocked and signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
+        return then
+
+    def prepare() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+        if then is not None:
+            then()
+
+    return prepare
+
+
 def _check_executable(path: str) -> None:
     """Raises what starting it would raise, since a launcher in front would only print it."""
     if not os.path.exists(path):
@@ -143,7 +161,7 @@ class SupervisedProcess:
             stdout=stdout,
             stderr=stderr,
             start_new_session=True,
-            preexec_fn=in_child,  # noqa: PLW1509 - one system call, no lock is taken
+            preexec_fn=_listening(in_child),  # noqa: PLW1509 - a few system calls, no lock is taken
         )
         self.pid = self._popen.pid
         self.ended_at: float | None = None

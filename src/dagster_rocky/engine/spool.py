@@ -6,7 +6,6 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from types import TracebackType
 
 from dagster_rocky.engine.folders import PREFIX, is_at, temporary_folder, try_lock, unusable
 
@@ -88,17 +87,6 @@ class Spool:
             with contextlib.suppress(OSError):
                 os.close(fd)
         self._folder_lock = -1
-
-    def __enter__(self) -> "Spool":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _open_nameless(base: Path) -> int:

@@ -35,8 +35,10 @@ def built_earlier(
         The selected assets, by partition, that need not be built again; empty on a first try.
 
     Example:
-        ```text
-        built_earlier(context) gives {(AssetKey(["raw", "orders"]), None): "4b0c…"}
+        ```python
+        done = built_earlier(context)
+        [(key.to_user_string(), partition) for key, partition in done]  # [("raw/orders", None)]
+        built_earlier(context, "all")  # {}
         ```
     """
     if retry_scope == "all":

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 import textwrap
 import time
@@ -16,9 +15,9 @@ import pytest
 
 from dagster_rocky.engine import process
 from dagster_rocky.resource import RockyResource
+from support.forking import ForkedProcess, cancelled_step
 
 Make = Callable[..., RockyResource]
-TESTS = Path(__file__).parents[2]
 
 LIVE = textwrap.dedent("""
     import subprocess
@@ -46,27 +45,19 @@ GRACEFUL = """
 
 
 @contextmanager
-def started(
-    resource: RockyResource, mode: str, home: Path, grace: float
-) -> Iterator[subprocess.Popen[bytes]]:
+def started(resource: RockyResource, mode: str, home: Path, grace: float) -> Iterator[ForkedProcess]:
     """The run in a process of its own, from the moment when the engine works."""
     home.mkdir()
     (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
     pids = Path(resource.config_path).parent / "pids"
-    driver = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "support.cancel_driver",
-            resource.binary_path,
-            resource.config_path,
-            mode,
-            str(grace),
-        ],
-        env={**os.environ, "DAGSTER_HOME": str(home), "PYTHONPATH": str(TESTS)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    with open(os.devnull, "w") as nowhere:
+        driver = cancelled_step().start(
+            [resource.binary_path, resource.config_path, mode, str(grace)],
+            cwd=Path.cwd(),
+            env={**os.environ, "DAGSTER_HOME": str(home)},
+            stdout=nowhere.fileno(),
+            stderr=nowhere.fileno(),
+        )
     try:
         deadline = time.monotonic() + 240
         while not (pids.exists() and pids.read_text()):

@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import dagster as dg
@@ -15,6 +17,7 @@ import pytest
 
 from dagster_rocky.engine import errors, process, spool
 from dagster_rocky.engine.environment import RunOrigin
+from dagster_rocky.engine.errors import RockyFailure
 from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.engine.request import RunRequest
 from dagster_rocky.resource import RockyResource
@@ -219,10 +222,10 @@ def test_folders_in_use_are_kept_and_others_swept(tmp_path: Path, monkeypatch: p
     abandoned.mkdir()
     (tmp_path / "dagster-rocky-other").mkdir()
     (tmp_path / "dagster-rocky-2-link").symlink_to(tmp_path)
-    with spool.Spool() as used:
+    with closing(spool.Spool()) as used:
         side = used.side_file("hooks")
         assert not abandoned.exists()
-        with spool.Spool() as other:
+        with closing(spool.Spool()) as other:
             other.side_file("hooks")
         assert side.exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dagster-rocky-2-link", "dagster-rocky-other"]
@@ -241,7 +244,7 @@ def test_a_sweep_that_meets_what_vanishes_fails_no_run(
         look(entry)
 
     monkeypatch.setattr(spool, "_remove_unheld", vanish)
-    with spool.Spool():
+    with closing(spool.Spool()):
         pass
     assert list(tmp_path.iterdir()) == []
 
@@ -285,6 +288,19 @@ except ProcessLookupError:
     assert done.stdout.split("\n")[:2] == ["interrupted True", "gone"], done.stderr
 
 
+@pytest.mark.parametrize("how", ["ignored", "blocked"])
+def test_an_engine_can_be_asked_to_stop_where_its_parent_cannot(make_engine: Make, how: str) -> None:
+    resource = make_engine("time.sleep(60)", timeout_seconds=0.5, termination_grace_seconds=30)
+    if how == "ignored":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    else:
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    begin = time.monotonic()
+    with pytest.raises(RockyFailure, match="timeout_seconds"):
+        resource.run()
+    assert time.monotonic() - begin < 15
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_named_secrets_stay_out_of_errors_of_the_result(make_engine: Make, mode: str, monkeypatch) -> None:
     monkeypatch.setenv("WAREHOUSE_DSN", "s3cr3t-value")
@@ -302,6 +318,7 @@ def test_what_stands_on_stdout_instead_of_a_result_is_masked(
     make_engine: Make, mode: str, monkeypatch
 ) -> None:
     monkeypatch.setenv("WAREHOUSE_DSN", "s3cr3t-value")
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     run = run_step(
         make_engine('print("hello s3cr3t-value token=abcdef")'),
         mode,

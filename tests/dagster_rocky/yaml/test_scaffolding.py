@@ -3,8 +3,6 @@
 import os
 import re
 import shutil
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -16,8 +14,7 @@ from dagster.components.testing import create_defs_folder_sandbox
 from pydantic import ValidationError
 
 from dagster_rocky.yaml.scaffolding import RockyComponentScaffolder, RockyScaffoldParams, templates_folder
-
-BIN = Path(sys.executable).parent
+from support import forking
 
 PYPROJECT = """
 [project]
@@ -58,16 +55,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home.mkdir()
     (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
     monkeypatch.setenv("DAGSTER_HOME", str(home))
-    monkeypatch.setenv("PATH", f"{BIN}{os.pathsep}{os.environ['PATH']}")
     return root
 
 
 def dg_command(project: Path, *arguments: str, ok: bool = True) -> str:
     """Run `dg` in the project and give back all that it printed."""
-    done = subprocess.run(
-        [str(BIN / "dg"), *arguments], cwd=project, capture_output=True, text=True, check=False, timeout=120
-    )
-    output = done.stdout + done.stderr
+    done = forking.dg().run(arguments, cwd=project, env=os.environ, timeout=120)
+    output = (done.stdout + done.stderr).decode()
     assert (done.returncode == 0) == ok, output
     return output
 

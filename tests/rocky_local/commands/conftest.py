@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+
+from support.forking import rocky_local
 
 CONFIG = """
 [adapter]
@@ -69,12 +69,9 @@ class Project:
             return connection.execute(script).fetchall()
 
     def run(self, *argv: str) -> Answer:
-        binary = str(Path(sys.executable).with_name("rocky-local"))
         env = {name: value for name, value in os.environ.items() if not name.startswith(("RUST_", "ROCKY_"))}
-        found = subprocess.run(
-            [binary, *argv], cwd=self.folder, env=env, capture_output=True, text=True, timeout=60, check=False
-        )
-        return Answer(found.returncode, found.stdout, found.stderr)
+        found = rocky_local().run(argv, cwd=self.folder, env=env)
+        return Answer(found.returncode, found.stdout.decode(), found.stderr.decode())
 
 
 @pytest.fixture

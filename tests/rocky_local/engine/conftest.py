@@ -1,4 +1,4 @@
-"""A project in a folder of its own, run by the real `rocky-local` process."""
+"""A project in a folder of its own, run by `rocky-local`: forked, or anew when a test starts it itself."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+
+from support.forking import rocky_local
 
 ENGINE = str(Path(sys.executable).with_name("rocky-local"))
 DATABASE = "lake.duckdb"
@@ -83,17 +86,19 @@ class Project:
             cwd=self.root,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={
-                **{name: os.environ[name] for name in os.environ if not name.startswith(("RUST_", "ROCKY_"))},
-                **env,
-            },
+            env=_environment(env),
         )
 
     def __call__(self, *argv: str, **env: str) -> Answer:
-        process = self.start(*argv, **env)
-        out, err = process.communicate(timeout=60)
-        text = out.decode()
-        return Answer(process.returncode, json.loads(text) if text.startswith("{") else None, err.decode())
+        done = rocky_local().run(argv, cwd=self.root, env=_environment(env))
+        text = done.stdout.decode()
+        result = json.loads(text) if text.startswith("{") else None
+        return Answer(done.returncode, result, done.stderr.decode())
+
+
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("RUST_", "ROCKY_"))}
+    return {**own, **more}
 
 
 @pytest.fixture

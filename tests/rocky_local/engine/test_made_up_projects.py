@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from support.forking import ForkServer
-
-from .conftest import REPLICATION, TRANSFORMATION, Answer, Project
+from .conftest import REPLICATION, TRANSFORMATION, Project
 
 TOWNS = ("ulm", "Bonn", "_x1", "T", "San_Luis", "no9", "aa_bb")
 TABLES = ("people", "Sales2", "_log", "q")
@@ -199,32 +194,6 @@ def change(database: duckdb.DuckDBPyConnection, made: MadeUp, *, first: bool) ->
             database.execute(f"INSERT INTO {table} VALUES (?, ?, ?, ?)", [row[0], moment, *row[2:]])
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[ForkServer]:
-    running = ForkServer()
-    yield running
-    running.close()
-
-
-@dataclass
-class Forked(Project):
-    """A project whose engine processes are forked from one that has its imports."""
-
-    server: ForkServer
-
-    def __call__(self, *argv: str, **env: str) -> Answer:
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            env = {"PATH": os.environ["PATH"], **env}
-            process = self.server.start(
-                argv, cwd=self.root, env=env, stdout=out.fileno(), stderr=err.fileno()
-            )
-            code = process.wait(60)
-            out.seek(0)
-            err.seek(0)
-            text = out.read().decode()
-            return Answer(code, json.loads(text) if text.startswith("{") else None, err.read().decode())
-
-
 @pytest.mark.timeout(300)
 @settings(
     max_examples=24,
@@ -234,9 +203,9 @@ class Forked(Project):
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(made=projects())
-def test_the_warehouse_holds_what_plain_sql_gives(server: ForkServer, made: MadeUp) -> None:
+def test_the_warehouse_holds_what_plain_sql_gives(made: MadeUp) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        project, expected = Forked(Path(folder), server), Expected(made)
+        project, expected = Project(Path(folder)), Expected(made)
         write(project, made)
         for first in (True, False):
             with duckdb.connect(str(project.root / "lake.duckdb")) as lake:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from support.forking import ForkServer
+from support.forking import rocky_local
 
 from .cases import PARTS, Case, read_sequences
 from .compare import compare, compare_files
@@ -34,10 +34,10 @@ KNOWN = _known_differences()
 
 
 @pytest.fixture(scope="session")
-def replayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], dict[str, Replayed]]]:
+def replayed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, Replayed]]:
     """Run each sequence once, when its first case is asked for."""
     done: dict[str, dict[str, Replayed]] = {}
-    server = None if "ROCKY_REPLAY_ENGINE" in os.environ else ForkServer()
+    server = None if "ROCKY_REPLAY_ENGINE" in os.environ else rocky_local()
 
     def run(name: str) -> dict[str, Replayed]:
         if name not in done:
@@ -45,9 +45,7 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str
             done[name] = Replay(SEQUENCES[name], folder, server).run()
         return done[name]
 
-    yield run
-    if server is not None:
-        server.close()
+    return run
 
 
 @pytest.mark.parametrize(
