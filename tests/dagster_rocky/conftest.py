@@ -1,4 +1,4 @@
-"""Recorded projects as fixtures."""
+"""Recorded projects and stand-in engines as fixtures."""
 
 import os
 import sys
@@ -14,6 +14,7 @@ from dagster_rocky.project.snapshot import ProjectSnapshot
 from dagster_rocky.resource import RockyResource
 from support import migrations
 from support.recorded import ENGINE, Loaded, copy_project, logging_engine
+from support.stand_in import MODES, write_engine
 
 migrations.read_once()
 
@@ -49,6 +50,18 @@ def load(snapshots: Callable[..., ProjectSnapshot], tmp_path: Path) -> Callable[
         return Loaded(made, snapshots(name), folder)
 
     return load_project
+
+
+@pytest.fixture(params=MODES)
+def mode(request: pytest.FixtureRequest) -> str:
+    """Each of the three run modes."""
+    return str(request.param)
+
+
+@pytest.fixture
+def make_engine(tmp_path: Path) -> Callable[..., RockyResource]:
+    """Makes an engine of the body of a Python script, on an empty project."""
+    return lambda body, **settings: write_engine(tmp_path, body, **settings)
 
 
 @pytest.fixture(autouse=True)

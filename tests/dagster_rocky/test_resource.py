@@ -11,7 +11,7 @@ import pytest
 from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.engine.request import RunRequest
 from dagster_rocky.resource import RockyResource
-from support.stand_in import PREAMBLE
+from support.stand_in import write_engine
 
 ECHO = """
 say(result(["a"], argv=sys.argv[1:], cwd=os.getcwd(), check_results=[
@@ -38,16 +38,8 @@ ALL_KEYWORDS = {
 def rocky(tmp_path: Path) -> Callable[..., RockyResource]:
     """Makes a resource whose engine is the body of a script, in a folder with an awkward name."""
 
-    def make(body: str, **settings: object) -> RockyResource:
-        folder = tmp_path / 'it\'s a "project" ünï'
-        folder.mkdir(exist_ok=True)
-        (folder / "rocky.toml").touch()
-        script = tmp_path / "the engine"
-        script.write_text(f"#!{sys.executable} -SE\n{PREAMBLE}\n{body}")
-        script.chmod(0o755)
-        return RockyResource(binary_path=str(script), config_path=str(folder / "rocky.toml"), **settings)
-
-    return make
+    names = {"project": 'it\'s a "project" ünï', "script_name": "the engine"}
+    return lambda body, **settings: write_engine(tmp_path, body, **names, **settings)
 
 
 def test_every_keyword_becomes_its_flag(rocky: Callable[..., RockyResource]) -> None:

@@ -53,16 +53,18 @@ def hook(name, duration_ms=5):
 """
 
 
-def write_engine(folder: Path, body: str, **settings: Any) -> RockyResource:
+def write_engine(
+    folder: Path, body: str, *, project: str = "project", script_name: str = "stand-in", **settings: Any
+) -> RockyResource:
     """An engine of the body of a Python script, on an empty project."""
-    project = folder / "project"
-    project.mkdir(exist_ok=True)
-    (project / "rocky.toml").touch()
-    script = folder / "stand-in"
+    config = folder / project / "rocky.toml"
+    config.parent.mkdir(exist_ok=True)
+    config.touch()
+    script = folder / script_name
     script.write_text(f"#!{sys.executable} -SE\n{PREAMBLE}\n{textwrap.dedent(body)}")
     script.chmod(0o755)
     options: dict[str, Any] = {"timeout_seconds": 20, "termination_grace_seconds": 1, **settings}
-    return RockyResource(binary_path=str(script), config_path=str(project / "rocky.toml"), **options)
+    return RockyResource(binary_path=str(script), config_path=str(config), **options)
 
 
 def table_asset(name: str, checks: Sequence[str] = ()) -> EngineAsset:

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dagster_rocky.engine import toml_edit
+from dagster_rocky.engine.config_file import substitute
 from dagster_rocky.engine.errors import RockyFailure
 from dagster_rocky.engine.request import ChosenModel
 
 _MODELS = "sel"
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _DEFAULTS = "_defaults.toml"
 _TESTS = "test_definitions.toml"
 
@@ -76,7 +76,7 @@ def _root(text: str, places: Sequence[toml_edit.Keys]) -> str:
     Raises:
         CannotEdit: When the config takes in others, whose paths would no longer be right.
     """
-    document = tomllib.loads(_VARIABLE.sub(_variable, text.removeprefix("\ufeff")))
+    document = tomllib.loads(substitute(text.removeprefix("\ufeff")))
     if "imports" in document:
         raise toml_edit.CannotEdit("it imports other files")
     glob = "models/**"
@@ -89,11 +89,6 @@ def _root(text: str, places: Sequence[toml_edit.Keys]) -> str:
         elif isinstance(inner, list):
             raise toml_edit.CannotEdit("its models have several roots")
     return re.split(r"[*?\[]", glob, maxsplit=1)[0].rstrip("/") or "."
-
-
-def _variable(match: re.Match[str]) -> str:
-    name, default = match.groups()
-    return os.environ.get(name, match.group(0) if default is None else default)
 
 
 def _link_models(folder: Path, root: Path, project: Path, models: Sequence[ChosenModel]) -> None:

@@ -114,6 +114,27 @@ def test_an_exit_code_that_nothing_explains_is_red_after_all_was_told(
     assert (run.failure.description or "").startswith("Error: budget exceeded")
 
 
+def test_an_unusual_row_count_is_told_of_its_table(make_engine: Make, mode: str) -> None:
+    engine = make_engine("""
+        say(result(["a", "b"], anomalies_detected=1, anomalies=[{"table": "wh.kept__x.a", "current_count": 20,
+            "baseline_avg": 324.0, "deviation_pct": 93.8, "reason": "dropped to 20 from 324"}]))
+    """)
+    run = run_step(engine, mode, [A, B])
+
+    assert run.success
+    assert [(name, found) for name, found in run.observed if "rocky/anomaly" in found] == [
+        (
+            "a",
+            {
+                "rocky/anomaly": "dropped to 20 from 324",
+                "rocky/anomaly_row_count": 20,
+                "rocky/anomaly_baseline": 324.0,
+                "rocky/anomaly_deviation_percent": 93.8,
+            },
+        )
+    ]
+
+
 def test_a_failure_without_an_error_shows_the_engines_last_lines(make_engine: Make, mode: str) -> None:
     engine = make_engine('log("the disk made a noise"); say(result([], status="Failure")); sys.exit(1)')
     run = run_step(engine, mode, [A])
