@@ -289,6 +289,7 @@ def _become(
     os.environ.clear()
     os.environ.update(entry.split("=", 1) for entry in env)
     time.tzset()
+    sys.path[:0] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     sys.argv = [command, *argv]
     code: int | None = 0
     try:
