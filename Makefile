@@ -42,8 +42,8 @@ screenshots: setup  ## Take the pictures of the UI in docs/screenshots (needs Ch
 	@$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[screenshots]'
 	@$(BIN)/python docs/take_screenshots.py
 
-test: setup  ## Run every test; what fails beside others is run once more, alone
-	$(BIN)/python -m pytest -n 2 --dist loadgroup || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
+test: setup  ## Run every test
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 # What touches each of the packages that the package is built on.
 LOWEST := \
