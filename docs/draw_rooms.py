@@ -26,6 +26,7 @@ ROWS = {
     "engine": "the engine",
     "project": "load time",
     "run": "run time",
+    "concern": "one concern each",
     "entrance": "what a person writes",
 }
 
@@ -44,6 +45,7 @@ ROOMS = [
     Room("planning", "What has to run?", "run"),
     Room("step", "What happened?", "run"),
     Room("resource", "How is it used from Python?", "entrance"),
+    Room("deployment", "Where does a branch write?", "concern"),
     Room("yaml.scaffolding", "What does a new project get?", "entrance"),
     Room("component", "What does a defs.yaml make?", "entrance"),
     Room("standalone", "And a component in Python?", "entrance"),
@@ -59,6 +61,7 @@ COLOURS = {
     "project": "#2563eb",
     "run": "#7c3aed",
     "entrance": "#0f766e",
+    "concern": "#b45309",
 }
 STYLE = """text { font-family: ui-sans-serif, system-ui, sans-serif; fill: #1f2937 }
 .name { font-size: 15px; font-weight: 600 }
@@ -77,7 +80,7 @@ text { fill: #e5e7eb }
 
 def draw() -> str:
     """The picture: a row for each part of the house, entrances on top, every arrow an import that is allowed."""
-    rows = ["entrance", "run", "project", "engine", "shared"]
+    rows = ["entrance", "concern", "run", "project", "engine", "shared"]
     widest = max(sum(room.row == row for room in ROOMS) for row in rows)
     width = 2 * MARGIN + LABEL + widest * (BOX[0] + GAP[0]) - GAP[0]
     height = 2 * MARGIN + len(rows) * (BOX[1] + GAP[1]) - GAP[1]

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ from dagster.components.utils.translation import TranslationFn, TranslationFnRes
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from dagster_rocky import _dagster
+from dagster_rocky.deployment.branch import shadowed
 from dagster_rocky.graph.definitions import (
     backfill_policy,
     build_assets,
@@ -38,6 +40,7 @@ from dagster_rocky.step.events import StepEvent
 from dagster_rocky.translator import DagsterRockyTranslator, RockyAssetProps
 from dagster_rocky.vocabulary import EngineAsset
 from dagster_rocky.yaml.attributes import RockyAttributes
+from dagster_rocky.yaml.launch import LaunchOptions
 from dagster_rocky.yaml.paths import place_of, require_config
 from dagster_rocky.yaml.scaffolding import RockyComponentScaffolder
 from dagster_rocky.yaml.templates import StrictResolutionContext
@@ -267,6 +270,7 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
             op=self.op,
             retry_policy=retry,
             backfill_policy=backfill_policy(self.partitions.backfill),
+            config=LaunchOptions,
         )
         checks = build_check_ops(
             self._quality,
@@ -277,6 +281,7 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
             op=self.op,
             retry_policy=retry,
             taken=[definition.op.name for definition in assets],
+            config=LaunchOptions,
         )
         sensors = build_partition_sensors(graph, self.partitions.by, label=self.label)
         return dg.Definitions(assets=assets, asset_checks=checks, sensors=sensors)
@@ -284,7 +289,7 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
     def _running(self) -> Running:
         return Running(
             mode=self.mode,
-            options=self.run,
+            options=shadowed(self.run, self.run.shadow, os.environ),
             lookback=self.partitions.lookback,
             parallel=self.parallelism,
             per_run=self.partitions.per_run,

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -118,6 +118,7 @@ class Loaded:
         *,
         partition: str | None = None,
         partition_range: tuple[str, str] | None = None,
+        launch: Mapping[str, Any] | None = None,
     ) -> Ran:
         chosen = dg.AssetSelection.from_string(selection) if isinstance(selection, str) else selection
         job = dg.define_asset_job("tested", chosen)
@@ -127,8 +128,14 @@ class Loaded:
             tags["dagster/asset_partition_range_start"], tags["dagster/asset_partition_range_end"] = (
                 partition_range
             )
-        result = merged.resolve_job_def("tested").execute_in_process(
-            instance=self.instance, partition_key=partition, tags=tags, raise_on_error=False
+        job_def = merged.resolve_job_def("tested")
+        config = {"ops": {node.name: {"config": dict(launch)} for node in job_def.nodes}} if launch else None
+        result = job_def.execute_in_process(
+            instance=self.instance,
+            partition_key=partition,
+            tags=tags,
+            run_config=config,
+            raise_on_error=False,
         )
         return collect(result)
 

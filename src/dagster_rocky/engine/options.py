@@ -38,6 +38,16 @@ class RunOptions(BaseModel):
         description="Write to shadow tables with this suffix instead of the real ones.",
         examples=["_rocky_shadow"],
     )
+    force_rebuild: bool = Field(
+        default=False,
+        description="Build what the engine would leave out as unchanged: its `--force-rebuild`.",
+        examples=[True],
+    )
+    no_prune: bool = Field(
+        default=False,
+        description="Copy what `prune_unchanged` would leave out: the engine's `--no-prune`.",
+        examples=[True],
+    )
     idempotency_key: str | None = Field(
         default=None,
         description=(

@@ -129,6 +129,8 @@ class RunRequest:
             args.append("--all")
         if self.options.shadow_suffix is not None:
             args += ["--shadow", "--shadow-suffix", self.options.shadow_suffix]
+        args += ["--force-rebuild"] if self.options.force_rebuild else []
+        args += ["--no-prune"] if self.options.no_prune else []
         for name, value in self.options.vars.items():
             args += ["--var", f"{name}={value}"]
         if self.options.governance_override is not None:

@@ -25,6 +25,7 @@ def build_assets(
     op: OpSpec | None = None,
     retry_policy: dg.RetryPolicy | None = None,
     backfill_policy: dg.BackfillPolicy | None = None,
+    config: type[dg.Config] | None = None,
 ) -> list[dg.AssetsDefinition]:
     """Makes the multi-assets of a graph, every one of which can be subset.
 
@@ -36,6 +37,7 @@ def build_assets(
             number behind. Its backfill policy counts before the other.
         retry_policy: Of the op.
         backfill_policy: For groups with partitions in one dimension.
+        config: The run config that every op takes.
 
     Returns:
         One definition per group.
@@ -58,6 +60,7 @@ def build_assets(
             op=settings,
             retry_policy=retry_policy,
             backfill_policy=_backfill_policy(group, policy),
+            config=config,
         )
         for name, group in zip(names, groups, strict=True)
     ]
@@ -71,6 +74,7 @@ def _assets_definition(
     op: OpSpec,
     retry_policy: dg.RetryPolicy | None,
     backfill_policy: dg.BackfillPolicy | None,
+    config: type[dg.Config] | None,
 ) -> dg.AssetsDefinition:
     """What `multi_asset` makes, with names of outputs and inputs that any key may have.
 
@@ -97,6 +101,7 @@ def _assets_definition(
         tags=dict(op.tags or {}),
         pool=op.pool,
         retry_policy=retry_policy,
+        config_schema=config.to_fields_dict() if config else None,
     )
     return dg.AssetsDefinition(
         node_def=decorate(run_group),
@@ -139,6 +144,7 @@ def build_check_ops(
     op: OpSpec | None = None,
     retry_policy: dg.RetryPolicy | None = None,
     taken: Collection[str] = (),
+    config: type[dg.Config] | None = None,
 ) -> list[dg.AssetChecksDefinition]:
     """Makes one check-only op per quality pipeline; the engine runs such a pipeline whole.
 
@@ -149,6 +155,7 @@ def build_check_ops(
         op: Dagster's op settings, of which tags and pool count.
         retry_policy: Of the ops.
         taken: Names that other ops of the component have.
+        config: The run config that every op takes.
 
     Returns:
         One definition per pipeline that checks something.
@@ -171,6 +178,7 @@ def build_check_ops(
             tags=dict(settings.tags or {}),
             pool=settings.pool,
             retry_policy=retry_policy,
+            config_schema=config.to_fields_dict() if config else None,
         )
         definitions.append(
             dg.AssetChecksDefinition.create(

@@ -1,7 +1,7 @@
 """What does a component's step do? Selection to plan, plan to events, contracts beside them."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import dagster as dg
@@ -18,7 +18,9 @@ from dagster_rocky.step.contracts import Contracts
 from dagster_rocky.step.events import StepEvent
 from dagster_rocky.step.execution import execute_plan
 from dagster_rocky.step.reporting import CodeVersions
+from dagster_rocky.step.shadow import require_shadowable
 from dagster_rocky.vocabulary import EngineAsset, Mode
+from dagster_rocky.yaml.launch import LaunchOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,19 @@ class Running:
     lookback: int | Literal["model"] | None = None
     parallel: int | None = None
     per_run: int = PER_RUN
+
+    def of_launch(self, context: dg.OpExecutionContext) -> "Running":
+        """This, with the run config of a step's op over it; what a launch changes is said in the log.
+
+        Args:
+            context: The step's.
+        """
+        launch = LaunchOptions.of(context.op_config)
+        if changes := launch.changes():
+            said = ", ".join(f"{name}={value}" for name, value in changes.items())
+            context.log.info(f"rocky: this launch changes {said}")
+        parallel = self.parallel if launch.parallelism is None else launch.parallelism
+        return replace(self, options=launch.over(self.options), parallel=parallel)
 
 
 def run_step(
@@ -64,6 +79,7 @@ def run_step(
             while it builds the check's asset.
         dagster.RetryRequested: When the warehouse asked for a pause.
     """
+    running = running.of_launch(context.op_execution_context)
     selection = read_selection(context, graph, built_earlier(context, running.options.retry_scope))
     yield from _told_already(context, selection)
     contracts = Contracts(context, resource, graph, running.options.vars)
@@ -81,6 +97,7 @@ def run_step(
         lookback=running.lookback,
         per_run=running.per_run,
     )
+    require_shadowable(plan.runs)
     built = {node.spec.key for node in selection.finished()}
     newer = code_versions([node for node in selection.nodes if node.spec.key not in built])
     if newer:
@@ -134,6 +151,7 @@ def run_checks(
         dagster.Failure: When the engine failed, or gave no result for a selected check. Checks that did not pass
             are results, not failures.
     """
+    running = running.of_launch(context.op_execution_context)
     requests = Requests(
         options=running.options, run_id=context.op_execution_context.run_id, parallel=running.parallel
     )

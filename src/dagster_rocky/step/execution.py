@@ -87,7 +87,8 @@ class _Step:
         self._plan, self._queue, self._mode = plan, deque(plan.runs), mode
         self._units = [unit for run in plan.runs for unit in run.units]
         self._ledger = OutcomeLedger(self._units)
-        self._reporter = Reporter(context, self._units, self._ledger, code_versions)
+        self._shadow = plan.runs[0].request.options.shadow_suffix if plan.runs else None
+        self._reporter = Reporter(context, self._units, self._ledger, code_versions, self._shadow)
         self._conclusion = Conclusion(context, self._ledger)
         self._compile: CompileFailure | None = None
 
@@ -270,7 +271,7 @@ class _Step:
         if unit.asset.kind == "model":
             # The skip gate compares with what it built before; an idempotency key says nothing of the table.
             return "finished the same request before" not in reason
-        return unit.asset.target in self._watermarks
+        return f"{unit.asset.target}{self._shadow or ''}" in self._watermarks
 
     @cached_property
     def _paths(self) -> Mapping[str, str]:

@@ -23,6 +23,8 @@ EVALUATED = "rocky/evaluated"
 COMPLETES = "rocky/completes_materialization"
 REASON = "rocky/reason"
 BUILT_BY_RUN = "rocky/built_by_run"
+SHADOW = "rocky/shadow"
+SHADOW_OF = "rocky/shadow_of"
 
 _FROM_ENGINE = {
     "strategy": STRATEGY,

@@ -28,10 +28,13 @@ from dagster_rocky.step.events import StepEvent
 from dagster_rocky.step.ledger import OutcomeLedger, Status
 from dagster_rocky.step.metadata import REASON, built_metadata
 from dagster_rocky.step.names import EngineNames
+from dagster_rocky.step.shadow import shadow_metadata, shadow_of
 
 CodeVersions = Mapping[dg.AssetKey, str]
 """Code versions of the files as they are now, of assets whose state is older."""
 _PROGRESS_SECONDS = 0.25
+_LOOK_BACK = 25
+"""How many materializations are looked through for the last one that is of the same tables, real or shadow."""
 AnyEvent = TypeVar("AnyEvent", bound=EngineEvent)
 
 
@@ -46,6 +49,7 @@ class Reporter:
         units: What the step owes an outcome for.
         ledger: Gets the outcome of what was built.
         code_versions: See `CodeVersions`.
+        shadow: The suffix of the tables that the step writes instead of the real ones.
     """
 
     def __init__(
@@ -54,8 +58,9 @@ class Reporter:
         units: Sequence[Unit],
         ledger: OutcomeLedger,
         code_versions: CodeVersions | None = None,
+        shadow: str | None = None,
     ) -> None:
-        self._context, self._ledger = context, ledger
+        self._context, self._ledger, self._shadow = context, ledger, shadow
         self._siblings: dict[dg.AssetKey, list[Unit]] = defaultdict(list)
         for unit in units:
             self._siblings[unit.asset.asset_key].append(unit)
@@ -126,7 +131,7 @@ class Reporter:
             return
         if event.source != "result":
             self.claims.setdefault(unit, event.source)
-        metadata = built_metadata(event)
+        metadata = {**built_metadata(event), **shadow_metadata(unit, self._shadow)}
         if unit in self._told:
             rest = {key: value for key, value in metadata.items() if key not in self._told[unit]}
             if event.source == "result" and rest and self._first(("completion", unit)):
@@ -176,11 +181,12 @@ class Reporter:
         self._told[unit] = {}
         version = self._latest_version(unit)
         if unit.asset.kind != "quality":
-            yield self._tell(unit, Status.UNCHANGED, {REASON: reason}, version)
+            metadata = {REASON: reason, **shadow_metadata(unit, self._shadow)}
+            yield self._tell(unit, Status.UNCHANGED, metadata, version)
             yield from self._finish(unit)
 
     def is_known(self, unit: Unit) -> bool:
-        """Whether Dagster has a materialization of a unit."""
+        """Whether Dagster has a materialization of a unit: of the real table, or of the same shadow."""
         return self._latest(unit) is not None
 
     def _tell(
@@ -212,8 +218,9 @@ class Reporter:
         if partitions is None and self._context.has_partition_key:
             partitions = [self._context.partition_key]
         wanted = dg.AssetRecordsFilter(asset_key=unit.asset.asset_key, asset_partitions=partitions)
-        records = self._context.instance.fetch_materializations(wanted, limit=1).records
-        return records[0].asset_materialization if records else None
+        records = self._context.instance.fetch_materializations(wanted, limit=_LOOK_BACK).records
+        found = (record.asset_materialization for record in records)
+        return next((made for made in found if made and shadow_of(made) == self._shadow), None)
 
     def _latest_version(self, unit: Unit) -> str | None:
         latest = self._latest(unit)

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.partitions import parse_start
 from dagster_rocky.vocabulary import Mode
+from dagster_rocky.yaml.launch import table_suffix
 from dagster_rocky.yaml.schema import DescribedModel
 
 
@@ -21,6 +22,29 @@ class RunSection(RunOptions, DescribedModel):
         run: {timeout_seconds: 1800, mask_env: [WAREHOUSE_DSN]}
         ```
     """
+
+    shadow: str = Field(
+        default="off",
+        description=(
+            "`off`, a suffix for shadow tables beside the real ones, or `branch_deployment`: a suffix of its own for "
+            "each Dagster+ branch deployment, and the real tables elsewhere."
+        ),
+        examples=["branch_deployment", "__try"],
+    )
+
+    @field_validator("shadow", "shadow_suffix")
+    @classmethod
+    def _is_a_suffix(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """What is put behind a table's name has to make a name in every warehouse."""
+        return value if value is None else table_suffix(value, f"run.{info.field_name}")
+
+    @model_validator(mode="after")
+    def _shadow_is_said_once(self) -> Self:
+        if self.shadow != "off" and self.shadow_suffix:
+            raise ValueError(
+                "run.shadow and run.shadow_suffix both say where to write: leave one of them out"
+            )
+        return self
 
     @field_validator("governance_override")
     @classmethod
