@@ -13,6 +13,9 @@ EngineKey = tuple[str, ...]
 AssetKind = Literal["table", "model", "seed", "load", "quality", "snapshot"]
 Granularity = Literal["hour", "day", "month", "year"]
 
+Evaluator = Literal["run", "compile", "test", "unit_test"]
+"""What the engine evaluates a check with: the run that builds the asset, or a command of its own beside it."""
+
 
 class Mode(StrEnum):
     """How a run talks to Dagster while it runs; what it ends with is the same in all of them."""
@@ -42,7 +45,9 @@ class CheckDeclaration:
         occurrence: Which of the engine's results of that name on one table it is, counted from 0 in the project's
             order: assertions without names share one (contract, section 18).
         name: The Dagster check name, unique on its asset.
+        evaluated_by: What evaluates it.
         severity: Overrides what the engine reports for a failing result; `None` keeps the engine's.
+        configured_severity: What the project gives it: that of a check that the engine says nothing of.
         blocking: Whether Dagster stops downstream assets on an error-severity failure.
         shared: Whether the engine gives one result for all assets of a run that declare this engine name, and
             attaches it to any one of them (`cross_source_overlap`).
@@ -51,7 +56,9 @@ class CheckDeclaration:
     engine_name: str
     name: str
     occurrence: int = 0
+    evaluated_by: Evaluator = "run"
     severity: Literal["WARN", "ERROR"] | None = None
+    configured_severity: Literal["WARN", "ERROR"] = "ERROR"
     blocking: bool = False
     shared: bool = False
     description: str | None = None

@@ -1,8 +1,8 @@
 """Which commands of the engine does this package ask, and how is a run of it started?"""
 
 import logging
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
 import dagster as dg
@@ -14,7 +14,7 @@ from dagster_rocky.engine.command import Engine
 from dagster_rocky.engine.environment import RunOrigin
 from dagster_rocky.engine.invocation import RockyInvocation
 from dagster_rocky.engine.logs.forward import EventLogger, RawCopy
-from dagster_rocky.engine.model_folders import compiled_folders
+from dagster_rocky.engine.model_folders import DEFAULT_FOLDER, compiled_folders
 from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.engine.request import RunRequest
 from dagster_rocky.engine.strategies import build_strategy
@@ -28,6 +28,7 @@ from dagster_rocky.results import (
     ListPipelinesResult,
     RunResult,
     StateResult,
+    TestResult,
     ValidateResult,
 )
 from dagster_rocky.vocabulary import Mode
@@ -124,6 +125,52 @@ class EngineCommands:
         """The models of the project, with target, strategy and dependencies."""
         return self._command(["list", "models"], ListModelsResult)
 
+    def test(
+        self,
+        *,
+        declarative: bool = False,
+        pipeline: str | None = None,
+        model: str | None = None,
+        vars: Mapping[str, str] | None = None,
+        models_dir: str | None = None,
+    ) -> TestResult:
+        """What the models' tests say; tests that fail are in the result, not raised (contract, section 16).
+
+        Args:
+            declarative: The `[[tests]]` and `[[use_test]]` on the warehouse, instead of the models and their unit
+                tests in memory.
+            pipeline: With `declarative`: whose adapter is asked; needed where there are several.
+            model: One model, instead of all.
+            vars: Values for `@var(name)`.
+            models_dir: The models' folder, where it is not that of the project.
+
+        Raises:
+            dagster.Failure: When the engine does not get as far as tests, or has no such command.
+        """
+        args = ["test", *(["--declarative"] if declarative else [])]
+        args += ["--pipeline", pipeline] if pipeline else []
+        args += ["--model", model] if model else []
+        folder = models_dir or self.models_dir
+        args += ["--models", folder] if folder else []
+        args += ["--contracts", self.contracts_dir] if self.contracts_dir and not declarative else []
+        for name, value in (vars or {}).items():
+            args += ["--var", f"{name}={value}"]
+        return self._command(args, TestResult, exclusive=declarative, masked=True)
+
+    def folders_of(self, paths: Iterable[str]) -> dict[str, str | None]:
+        """The folders with which the commands about models are asked; `None` where that is the engine's own choice.
+
+        Args:
+            paths: Files of models, relative to the folder of `rocky.toml`.
+        """
+        folders = [folder for folder in self._compiled_folders() if folder]
+        found: dict[str, str | None] = {}
+        for path in paths:
+            holding = [folder for folder in folders if PurePosixPath(path).is_relative_to(folder)]
+            folder = holding[0] if holding else self.models_dir
+            found[path] = None if folder == DEFAULT_FOLDER else folder
+        return found
+
     def state(self) -> StateResult:
         """The watermarks of the tables that were copied, from the engine's run state."""
         return self._command(["state"], StateResult)
@@ -171,7 +218,17 @@ class EngineCommands:
             origin=_origin(context),
         )
 
-    def _command(self, args: Sequence[str], model: type[Result], *, exclusive: bool = False) -> Result:
+    def _command(
+        self, args: Sequence[str], model: type[Result], *, exclusive: bool = False, masked: bool = False
+    ) -> Result:
+        """Asks once.
+
+        Args:
+            args: The command line behind the binary's name.
+            model: What the engine answers.
+            exclusive: Whether it waits its turn for the run state and the DuckDB file.
+            masked: Whether texts of the answer may hold secrets and are told to people.
+        """
         logger = _COMMAND_LOGGER if exclusive else None
         with RockyInvocation(
             self.engine(),
@@ -180,7 +237,11 @@ class EngineCommands:
             exclusive=exclusive,
             logger=_WaitingOnly(logger),
         ) as invocation:
-            return invocation.result(model)
+            result = invocation.result(model)
+            if masked:
+                told = result.model_dump(exclude_unset=True)
+                result = model.model_validate(invocation.masker.mask_all(told))
+            return result
 
     def _compiled_folders(self) -> list[str | None]:
         """The folders to compile; when none is known the engine says what is wrong."""

@@ -7,6 +7,8 @@ from typing import Any
 
 DEFAULT_FOLDER = "models"
 """Where the engine's commands look when no folder is named."""
+TEST_DEFINITIONS = "test_definitions.toml"
+"""The file in a models' folder with the tests that sidecars use by name (contract, section 16)."""
 
 
 def model_folders(config: Mapping[str, Any], models_dir: str | None = None) -> list[str]:

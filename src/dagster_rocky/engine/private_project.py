@@ -10,11 +10,11 @@ from pathlib import Path
 from dagster_rocky.engine import toml_edit
 from dagster_rocky.engine.config_file import substitute
 from dagster_rocky.engine.errors import RockyFailure
+from dagster_rocky.engine.model_folders import TEST_DEFINITIONS
 from dagster_rocky.engine.request import ChosenModel
 
 _MODELS = "sel"
 _DEFAULTS = "_defaults.toml"
-_TESTS = "test_definitions.toml"
 
 
 def write_private_project(private: Path, config: Path, pipeline: str, models: Sequence[ChosenModel]) -> None:
@@ -122,8 +122,8 @@ def _shared(root: Path, parents: set[Path]) -> Iterator[Path]:
     for parent in sorted(parents):
         if (root / parent / _DEFAULTS).is_file():
             yield root / parent / _DEFAULTS
-    if (root / _TESTS).is_file():
-        yield root / _TESTS
+    if (root / TEST_DEFINITIONS).is_file():
+        yield root / TEST_DEFINITIONS
     for group in sorted((root / "groups").glob("*.toml")):
         if toml_edit.parse(group.read_bytes().decode("utf-8")).get("enforce"):
             raise toml_edit.CannotEdit(f"the group {group.stem!r} has rules for all of its models")

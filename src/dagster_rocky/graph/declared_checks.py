@@ -1,14 +1,15 @@
 """Which checks does an asset declare? Those that the project configures, as the component overrides them."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 import dagster as dg
 
 from dagster_rocky.graph.naming import numbered
+from dagster_rocky.project.model_tests import DECLARATIVE, UNIT
 from dagster_rocky.project.snapshot import ConfiguredCheck, Model, Pipeline
-from dagster_rocky.vocabulary import CheckDeclaration, check_name
+from dagster_rocky.vocabulary import CheckDeclaration, Evaluator, check_name
 from dagster_rocky.yaml.options import CheckOverride, ChecksOptions
 
 CONTRACT = "contract"
@@ -17,6 +18,8 @@ CONTRACT_CODES = frozenset({"E010", "E011", "E012", "E013", "W010"})
 
 SHARED_KIND = "cross_source_overlap"
 """The kind of checks that compare a table with its siblings in other sources: one result is for all of them."""
+
+_EVALUATORS: Mapping[str, Evaluator] = {CONTRACT: "compile", DECLARATIVE: "test", UNIT: "unit_test"}
 
 _DESCRIPTIONS = {
     "row_count": "The target has as many rows as the source.",
@@ -39,7 +42,8 @@ def declare(
 
     Args:
         configured: What the project configures for it, in its order; the engine may call several alike.
-        options: The component's overrides; the first pattern that matches the engine's name counts.
+        options: The component's overrides; the first pattern that matches the engine's name, or the project's own,
+            counts.
         taken: Check names that the asset has already.
         prefix: What is put before a name that is taken.
 
@@ -61,19 +65,18 @@ def declare(
     for check, name in zip(checks, _names(checks, taken, prefix), strict=True):
         occurrence = seen[check.name]
         seen[check.name] += 1
-        override = next(
-            (body for pattern, body in options.overrides.items() if fnmatchcase(check.name, pattern)),
-            CheckOverride(),
-        )
+        override = _override(check, options)
         if not override.enabled:
             continue
-        by_severity = options.blocking and check.severity == "error"
+        by_severity = options.blocking and check.severity == "error" and check.kind != DECLARATIVE
         declared.append(
             CheckDeclaration(
                 engine_name=check.name,
                 name=name,
                 occurrence=occurrence,
+                evaluated_by=_EVALUATORS.get(check.kind, "run"),
                 severity=override.severity,
+                configured_severity="WARN" if check.severity == "warning" else "ERROR",
                 blocking=by_severity if override.blocking is None else override.blocking,
                 shared=check.kind == SHARED_KIND,
                 description=check.description
@@ -83,9 +86,18 @@ def declare(
     return tuple(declared)
 
 
+def _override(check: ConfiguredCheck, options: ChecksOptions) -> CheckOverride:
+    """The first whose pattern fits the engine's name of the check, or the project's."""
+    names = [check.name, *([check.title] if check.title else [])]
+    fitting = (
+        body for pattern, body in options.overrides.items() if any(fnmatchcase(n, pattern) for n in names)
+    )
+    return next(fitting, CheckOverride())
+
+
 def _names(checks: Sequence[ConfiguredCheck], taken: Collection[str], prefix: str) -> list[str]:
     """A name for each check; none depends on which of them are switched off."""
-    plain = [check_name(check.name) or "check" for check in checks]
+    plain = [check_name(check.title or check.name) or "check" for check in checks]
     reserved = {*taken, *plain}
     used: set[str] = set(taken)
     names = []
@@ -117,15 +129,16 @@ def checks_of_table(pipeline: Pipeline, table: str, source_type: str) -> list[Co
 
 
 def checks_of_model(model: Model) -> list[ConfiguredCheck]:
-    """The contract of a model that has one, as a check.
+    """What a model promises: its contract, and the tests of its sidecar.
 
     Args:
         model: The model.
 
     Returns:
-        One check or none.
+        The contract first, then the tests in the project's order.
     """
-    return [ConfiguredCheck(name=CONTRACT, kind=CONTRACT)] if model.contract else []
+    contract = [ConfiguredCheck(name=CONTRACT, kind=CONTRACT)] if model.contract else []
+    return [*contract, *model.tests]
 
 
 def checks_of_quality(pipeline: Pipeline, known: Iterable[str]) -> dict[str, list[ConfiguredCheck]]:

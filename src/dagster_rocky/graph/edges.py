@@ -34,12 +34,12 @@ class Node:
     Attributes:
         spec: What Dagster shows.
         assets: What the engine builds for it: one thing, or one per component value when that is the partition.
-        contract: The declaration of its contract, if it has one.
+        beside: Declared checks that another command of the engine evaluates than the run that builds it.
     """
 
     spec: dg.AssetSpec
     assets: tuple[EngineAsset, ...]
-    contract: CheckDeclaration | None = None
+    beside: tuple[CheckDeclaration, ...] = ()
 
     @property
     def pipeline(self) -> str:
@@ -49,9 +49,8 @@ class Node:
 
     @property
     def checks(self) -> tuple[CheckDeclaration, ...]:
-        """All declarations, the contract's too."""
-        declared = self.assets[0].checks
-        return (*declared, self.contract) if self.contract else declared
+        """All declarations."""
+        return (*self.assets[0].checks, *self.beside)
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,7 @@ def build_graph(
             raise _duplicate(nodes[spec.key], engine[0])
         if column_lineage and product.props.model:
             spec = with_lineage(spec, product.props.model, lambda table: _key_of_table(table, tables, specs))
-        nodes[spec.key] = Node(spec=spec, assets=engine, contract=product.contract)
+        nodes[spec.key] = Node(spec=spec, assets=engine, beside=product.beside)
     return RockyGraph(nodes=nodes, universe=tuple(universe), keys=keys)
 
 

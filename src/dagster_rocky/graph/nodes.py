@@ -49,8 +49,8 @@ class Product:
         owned: Whether the component makes it an asset.
         tables: What the engine writes: one table, or one per component value when that is the partition.
         partitions_def: Its partitions.
-        checks: Its declared checks, without the contract's.
-        contract: The contract's.
+        checks: Its declared checks that the engine evaluates while it builds it.
+        beside: Those that another command of the engine evaluates.
         depends_on: Names of the models that it names as upstream.
         reads: Physical tables that it reads.
         inputs: All physical tables that it is built from, those of the models that it names too.
@@ -61,7 +61,7 @@ class Product:
     tables: tuple[Table, ...]
     partitions_def: dg.PartitionsDefinition | None = None
     checks: tuple[CheckDeclaration, ...] = ()
-    contract: CheckDeclaration | None = None
+    beside: tuple[CheckDeclaration, ...] = ()
     depends_on: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
@@ -260,7 +260,7 @@ class Products:
             props,
             owned=self.ownership.owns_model(model),
             partitions_def=self._model_partitions(model),
-            contract=next(iter(declare(checks_of_model(model), self.checks)), None),
+            beside=declare(checks_of_model(model), self.checks),
             depends_on=tuple(model.depends_on),
             reads=tuple(model.reads),
             inputs=tuple(dict.fromkeys((*named, *model.reads))),
@@ -283,7 +283,7 @@ class Products:
         *,
         owned: bool,
         partitions_def: dg.PartitionsDefinition | None = None,
-        contract: CheckDeclaration | None = None,
+        beside: tuple[CheckDeclaration, ...] = (),
         depends_on: tuple[str, ...] = (),
         reads: tuple[str, ...] = (),
         inputs: tuple[str, ...] = (),
@@ -293,7 +293,7 @@ class Products:
             owned=owned,
             tables=(Table(engine_key=props.engine_key, target=props.target),),
             partitions_def=partitions_def,
-            contract=contract,
+            beside=beside,
             depends_on=depends_on,
             reads=reads,
             inputs=inputs,

@@ -137,6 +137,11 @@ def in_words(rule: Rule) -> str | None:
     return words(rule) if words else None
 
 
+def is_warning(rule: Any) -> bool:
+    """Whether the project says that a failure of a check only warns."""
+    return isinstance(rule, Mapping) and rule.get("severity") == "warning"
+
+
 def _between(what: str, rule: Rule) -> str:
     low, high = rule.get("min"), rule.get("max")
     if low is not None and high is not None:
@@ -212,7 +217,7 @@ def _is_on(check: Any) -> bool:
 
 
 def _severity(rule: Any) -> Severity:
-    return "warning" if isinstance(rule, Mapping) and rule.get("severity") == "warning" else "error"
+    return "warning" if is_warning(rule) else "error"
 
 
 def _table(value: Any) -> Rule:

@@ -4,12 +4,12 @@ import hashlib
 import logging
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dagster_rocky.engine import config_file
-from dagster_rocky.engine.model_folders import files_below, is_model
+from dagster_rocky.engine.model_folders import TEST_DEFINITIONS, files_below, is_model
 from dagster_rocky.project.snapshot import Model
 
 _LOG = logging.getLogger("dagster_rocky")
@@ -23,6 +23,7 @@ class ModelFile:
         relative: Its path relative to the folder of `rocky.toml`.
         contract: The contract's file: beside the model, or in a folder of contracts.
         contract_applies: Whether it is beside the model, where the engine's `run` heeds it too.
+        test_definitions: The tests that its sidecar may use by name.
     """
 
     path: Path
@@ -31,6 +32,7 @@ class ModelFile:
     sidecar: Mapping[str, Any]
     contract: Path | None
     contract_applies: bool
+    test_definitions: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def code_version(self) -> str:
@@ -51,6 +53,7 @@ def model_files(project_dir: Path, folders: Sequence[str], contracts_dir: str | 
     """
     files: dict[str, ModelFile] = {}
     for folder in folders:
+        definitions = _test_definitions(project_dir, folder)
         for path in filter(is_model, files_below(project_dir / folder)):
             sidecar = read_table(path.with_suffix(".toml"), "descriptions and tags")
             name = str(sidecar.get("name", path.stem))
@@ -63,6 +66,7 @@ def model_files(project_dir: Path, folders: Sequence[str], contracts_dir: str | 
                 sidecar=sidecar,
                 contract=contract,
                 contract_applies=contract == beside,
+                test_definitions=definitions,
             )
     return files
 
@@ -106,6 +110,15 @@ def current_code_version(project_dir: Path, model: Model, contracts_dir: str | N
     return _version_of(
         path, _contract_of(project_dir, path.with_suffix(".contract.toml"), apart, contracts_dir)
     )
+
+
+def _test_definitions(project_dir: Path, folder: str) -> Mapping[str, Any]:
+    """Those of the models' folder, or of one above it: parts of `models` are tested as a whole."""
+    root = project_dir / folder
+    places = [
+        place / TEST_DEFINITIONS for place in (root, *root.parents) if place.is_relative_to(project_dir)
+    ]
+    return read_table(next((path for path in places if path.is_file()), places[0]), "the model tests")
 
 
 def _contract_of(project_dir: Path, beside: Path, apart: str, contracts_dir: str | None) -> Path | None:

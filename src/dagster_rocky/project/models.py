@@ -6,6 +6,7 @@ from typing import Any
 
 from dagster_rocky.partitions import FORMATS
 from dagster_rocky.project.files import ModelFile, read_table
+from dagster_rocky.project.model_tests import declarative_tests, unit_tests
 from dagster_rocky.project.snapshot import Column, Model, Pipeline
 from dagster_rocky.project.sql import PhysicalNames, SqlFacts, column_sources, read_dsl, read_sql
 from dagster_rocky.results import DagNode, DagResult, ModelDetail
@@ -105,6 +106,7 @@ def _model(
         freshness_seconds=freshness.max_lag_seconds if freshness else None,
         contract=file.contract.name if file and file.contract else None,
         contract_applies=bool(file and file.contract_applies),
+        tests=[*declarative_tests(sidecar, file.test_definitions), *unit_tests(sidecar)] if file else [],
         columns=_columns(facts, file),
         code_version=file.code_version if file else None,
     )

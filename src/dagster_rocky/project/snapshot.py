@@ -30,11 +30,13 @@ class ConfiguredCheck(_Part):
         severity: What the engine gives a failure of it.
         description: What holds when it passes, in words, e.g. `carrier is never null`.
         candidate: Of a `cross_source_overlap`: the engine reports it on one of the tables of this name.
+        title: What the project calls it, where the engine's results do not tell that name.
     """
 
     name: str
     kind: str
     severity: Literal["error", "warning"] = "error"
+    title: str | None = None
     description: str | None = None
     candidate: bool = False
 
@@ -140,6 +142,7 @@ class Model(_Part):
     freshness_seconds: int | None = None
     contract: str | None = None
     contract_applies: bool = False
+    tests: list[ConfiguredCheck] = []
     columns: list[Column] = []
     lineage: list[ColumnSource] = []
     code_version: str | None = None

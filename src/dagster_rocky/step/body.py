@@ -1,4 +1,4 @@
-"""What does a component's step do? Selection to plan, plan to events, contracts beside them."""
+"""What does a component's step do? Selection to plan, plan to events, other checks beside them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from dagster_rocky.planning.plan import PlannedRun, Unit
 from dagster_rocky.planning.requests import PER_RUN, Requests
 from dagster_rocky.planning.selection import StepPlan, StepSelection, plan_selection, read_selection
 from dagster_rocky.step import events
-from dagster_rocky.step.contracts import Contracts
+from dagster_rocky.step.beside import BesideChecks
 from dagster_rocky.step.events import StepEvent
 from dagster_rocky.step.execution import execute_plan
 from dagster_rocky.step.reporting import CodeVersions
@@ -82,12 +82,11 @@ def run_step(
     running = running.of_launch(context.op_execution_context)
     selection = read_selection(context, graph, built_earlier(context, running.options.retry_scope))
     yield from _told_already(context, selection)
-    contracts = Contracts(context, resource, graph, running.options.vars)
+    beside = BesideChecks(context, resource, graph, running.options)
     if not selection.nodes:
-        yield from contracts.remaining()
-        contracts.refuse_others()
+        yield from beside.alone()
         return
-    yield from contracts.others_are_not_evaluated(selection.nodes)
+    yield from beside.others_are_not_evaluated(selection.nodes)
     plan = plan_selection(
         selection,
         graph,
@@ -110,12 +109,17 @@ def run_step(
         if plan.runs:
             for event in execute_plan(context, resource, plan, mode=running.mode, code_versions=newer):
                 yield event
-                if isinstance(event, dg.MaterializeResult) and event.asset_key is not None:
-                    yield from contracts.of(event.asset_key)
-    except (dg.Failure, dg.RetryRequested):
-        yield from contracts.remaining()
+                key = events.built_key(event)
+                if key is not None:
+                    built.add(key)
+                    yield from beside.of(key)
+    except dg.RetryRequested:
+        yield from beside.contracts()
         raise
-    yield from contracts.remaining()
+    except dg.Failure:
+        yield from beside.remaining(selection.nodes, built, selection.partition_keys)
+        raise
+    yield from beside.remaining(selection.nodes, built, selection.partition_keys)
 
 
 def _told_already(context: dg.AssetExecutionContext, selection: StepSelection) -> Iterator[StepEvent]:

@@ -159,7 +159,7 @@ def check_without_result(asset: EngineAsset, declared: CheckDeclaration) -> dg.A
         asset_key=asset.asset_key,
         check_name=declared.name,
         passed=False,
-        severity=dg.AssetCheckSeverity[declared.severity or "ERROR"],
+        severity=dg.AssetCheckSeverity[declared.severity or declared.configured_severity],
         metadata={"rocky/check": declared.engine_name, EVALUATED: False},
         description=NO_RESULT,
     )
@@ -206,6 +206,48 @@ def contract_result(
         },
         description="; ".join(finding.suggestion for finding in broken if finding.suggestion) or None,
     )
+
+
+def beside_result(
+    key: dg.AssetKey,
+    check: CheckDeclaration,
+    *,
+    passed: bool,
+    severity: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    not_evaluated: str | None = None,
+    description: str | None = None,
+) -> dg.AssetCheckResult:
+    """A check that the engine evaluated, or could not, with a command of its own beside its runs.
+
+    Args:
+        key: The asset's.
+        check: The check.
+        passed: Whether it held; never, where it was not evaluated.
+        severity: What the engine gives a failure of it; the project's where the engine says nothing.
+        metadata: What the engine told of it.
+        not_evaluated: Why it could not be evaluated, if so.
+        description: What was found, in words.
+    """
+    told = (
+        check.configured_severity if severity is None else "WARN" if severity.startswith("warn") else "ERROR"
+    )
+    facts: dict[str, Any] = {"rocky/check": check.engine_name, **(metadata or {})}
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=check.name,
+        passed=passed and not_evaluated is None,
+        severity=dg.AssetCheckSeverity[check.severity or told],
+        metadata={**facts, EVALUATED: False, REASON: not_evaluated} if not_evaluated is not None else facts,
+        description=f"Not evaluated: {not_evaluated}" if not_evaluated is not None else description,
+    )
+
+
+def built_key(event: StepEvent) -> dg.AssetKey | None:
+    """The asset that an event says is there, with all or one of its partitions."""
+    if not isinstance(event, dg.MaterializeResult | dg.AssetMaterialization):
+        return None
+    return event.asset_key
 
 
 def undeclared_check(asset: EngineAsset, event: Checked) -> dg.AssetObservation:
