@@ -6,6 +6,9 @@ from typing import Any, Literal
 from dagster_rocky.project.snapshot import CheckedTable, ConfiguredCheck
 from dagster_rocky.results import DiscoveredChecks
 
+ANOMALY = "anomaly"
+"""The check that a row count does not stand out; the engine compares where it counts rows (contract, section 6)."""
+
 Severity = Literal["error", "warning"]
 Rule = Mapping[str, Any]
 
@@ -19,7 +22,7 @@ def checks_of_all_tables(pipeline: Rule) -> list[ConfiguredCheck]:
         pipeline: One replication's `[pipeline.NAME]`.
 
     Returns:
-        `row_count`, `column_match`, `freshness` and the custom ones, as far as they are on.
+        `row_count`, `column_match`, `freshness`, `anomaly` and the custom ones, as far as they are on.
     """
     checks = _table(pipeline.get("checks"))
     found = [
@@ -30,6 +33,16 @@ def checks_of_all_tables(pipeline: Rule) -> list[ConfiguredCheck]:
     if checks.get("freshness"):
         severity = _severity(checks["freshness"])
         found.append(ConfiguredCheck(name="freshness", kind="freshness", severity=severity))
+    threshold = checks.get("anomaly_threshold_pct")
+    if isinstance(threshold, int | float) and _is_on(checks.get("row_count")):
+        found.append(
+            ConfiguredCheck(
+                name=ANOMALY,
+                kind=ANOMALY,
+                severity="warning",
+                description=f"The row count is within {threshold:g} % of its history, where there is enough of it.",
+            )
+        )
     return [*found, *_custom(checks)]
 
 

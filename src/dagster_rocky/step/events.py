@@ -1,11 +1,12 @@
 """How is what happened said to Dagster? The only place that makes its asset events."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
 from dagster_rocky import _dagster
+from dagster_rocky.engine.news.drift import ColumnChange, column_changes
 from dagster_rocky.engine.news.events import Built, Checked, Deviated, Drifted, Quarantined
 from dagster_rocky.planning.plan import Unit
 from dagster_rocky.results import Diagnostic
@@ -268,13 +269,21 @@ def checks_not_evaluated(key: dg.AssetKey, names: Iterable[str], why: str) -> dg
     )
 
 
-def drift(asset: EngineAsset, event: Drifted) -> dg.AssetObservation:
-    """A changed source table and what the engine did about it."""
-    return dg.AssetObservation(
-        asset_key=asset.asset_key,
-        description=f"The source changed: {event.reason}",
-        metadata={"rocky/drift_action": event.action, "rocky/drift_reason": event.reason},
-    )
+def drift(asset: EngineAsset, event: Drifted) -> Iterator[dg.AssetObservation]:
+    """A changed source table and what the engine did about it: each column by itself, before and after."""
+    told = {"rocky/drift_action": event.action, "rocky/drift_reason": event.reason}
+    changes: Sequence[ColumnChange | None] = column_changes(event.reason) or [None]
+    for change in changes:
+        facts = {
+            "rocky/drift_column": change.column if change else None,
+            "rocky/type_before": change.before if change else None,
+            "rocky/type_after": change.after if change else None,
+        }
+        yield dg.AssetObservation(
+            asset_key=asset.asset_key,
+            description=f"The source changed: {change or event.reason}",
+            metadata={**told, **{key: value for key, value in facts.items() if value is not None}},
+        )
 
 
 def deviation(asset: EngineAsset, event: Deviated) -> dg.AssetObservation:

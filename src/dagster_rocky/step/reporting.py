@@ -23,6 +23,7 @@ from dagster_rocky.engine.news.events import (
 )
 from dagster_rocky.planning.plan import Unit
 from dagster_rocky.step import events
+from dagster_rocky.step.anomalies import with_anomaly_checks
 from dagster_rocky.step.checks import StepChecks
 from dagster_rocky.step.events import StepEvent
 from dagster_rocky.step.ledger import OutcomeLedger, Status
@@ -106,8 +107,8 @@ class Reporter:
         self, found: Iterable[EngineEvent], names: EngineNames, invocation: RockyInvocation
     ) -> Iterator[StepEvent]:
         """Everything that the JSON of one run tells."""
-        checked = []
-        for event in found:
+        checked: list[Checked] = []
+        for event in with_anomaly_checks(found, names):
             if isinstance(event, Checked):
                 checked.append(_masked(event, invocation))
             else:
@@ -163,7 +164,7 @@ class Reporter:
         match event:
             case Drifted():
                 if self._first(("drift", asset.engine_key, event.action, event.reason)):
-                    yield events.drift(asset, event)
+                    yield from events.drift(asset, event)
             case Deviated():
                 yield events.deviation(asset, event)
             case Quarantined():

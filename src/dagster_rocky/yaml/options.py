@@ -282,13 +282,19 @@ class ChecksOptions(DescribedModel):
     )
     blocking: bool = Field(
         default=False,
-        description="Whether checks that the project gives severity error stop downstream assets.",
+        description=(
+            "Whether checks that the project gives severity error stop downstream assets; a model's tests on the "
+            "warehouse only do where `overrides` says so."
+        ),
         examples=[True],
     )
     overrides: dict[str, CheckOverride] = Field(
         default_factory=dict,
-        description="By the engine's name of the check or a glob over it; the first match counts.",
-        examples=[{"column_match": {"enabled": False}, "null_rate:*": {"severity": "WARN"}}],
+        description=(
+            "By the engine's name of the check or a glob over it; the first match counts. A model's tests are called "
+            "`test:<type>:<column>` or `test:<name>`, and `unit_test:<name>`."
+        ),
+        examples=[{"column_match": {"enabled": False}, "test:unique:*": {"blocking": True}}],
     )
 
 

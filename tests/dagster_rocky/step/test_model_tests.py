@@ -7,6 +7,7 @@ from pathlib import Path
 import dagster as dg
 import duckdb
 import pytest
+import yaml
 
 from dagster_rocky import RockyComponent
 from dagster_rocky.project.refresh import refresh
@@ -229,6 +230,16 @@ def test_severity_and_blocking_are_the_components_choice(honey):
         "honey/yard/hives:unit_test_three": (True, "ERROR"),
         "honey/yard/hives:unit_test_only_one": (False, "WARN"),
     }
+
+
+def test_the_yaml_of_the_page_says_what_blocks(honey):
+    page = (Path(__file__).parents[3] / "docs" / "checks_and_tests.md").read_text()
+    (block,) = re.findall(r"^```yaml\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
+    attributes = yaml.safe_load(block)["attributes"]
+    loaded = honey(checks=attributes["checks"])
+    graph = loaded.graph
+    assert {key.name for key in graph.asset_check_keys if graph.get(key).blocking} == {"test_unique_id"}
+    assert not [key for key in graph.asset_check_keys if key.name.startswith("unit_test")]
 
 
 OLD_ENGINE = """#!/bin/sh
