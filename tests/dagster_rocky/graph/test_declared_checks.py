@@ -126,8 +126,14 @@ def test_declared_are_those_of_the_project_on_the_right_tables(load):
     assert "duckdb/lagoon/fleet/vessels:unique_booking_ref" not in checks
 
 
-def test_a_project_without_checks_declares_none(load):
-    assert load("marts").checks() == set()
+def test_a_project_without_checks_declares_the_tests_of_its_models(load):
+    assert {name.rpartition(":")[2] for name in load("marts").checks()} == {
+        "test_expression",
+        "test_row_count_range",
+        "test_unique_shop_id",
+        "test_not_null_manager_email",
+        "unit_test_adds_up_loaves",
+    }
     assert load("broken/copy_partial").checks() == set()
 
 
