@@ -46,6 +46,7 @@ ROOMS = [
     Room("step", "What happened?", "run"),
     Room("resource", "How is it used from Python?", "entrance"),
     Room("deployment", "Where does a branch write?", "concern"),
+    Room("observability", "History, advice, rules?", "concern"),
     Room("yaml.scaffolding", "What does a new project get?", "entrance"),
     Room("component", "What does a defs.yaml make?", "entrance"),
     Room("standalone", "And a component in Python?", "entrance"),

@@ -24,6 +24,8 @@ from dagster_rocky.graph.definitions import (
 from dagster_rocky.graph.edges import Node, RockyGraph, build_graph
 from dagster_rocky.graph.ownership import Ownership
 from dagster_rocky.graph.quality import quality_assets
+from dagster_rocky.observability.remarks import remarks_of
+from dagster_rocky.observability.rules import RULES
 from dagster_rocky.project.files import current_code_version
 from dagster_rocky.project.snapshot import Model, ProjectSnapshot
 from dagster_rocky.project.state import (
@@ -293,6 +295,8 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
             lookback=self.partitions.lookback,
             parallel=self.parallelism,
             per_run=self.partitions.per_run,
+            beside=RULES,
+            remark_on=remarks_of(self.metadata),
         )
 
     def _newer_code(self, nodes: Sequence[Node]) -> Mapping[dg.AssetKey, str]:

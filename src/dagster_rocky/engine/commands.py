@@ -16,6 +16,7 @@ from dagster_rocky.engine.invocation import RockyInvocation
 from dagster_rocky.engine.logs.forward import EventLogger, RawCopy
 from dagster_rocky.engine.model_folders import DEFAULT_FOLDER, compiled_folders
 from dagster_rocky.engine.options import RunOptions
+from dagster_rocky.engine.reports import EngineReports
 from dagster_rocky.engine.request import RunRequest
 from dagster_rocky.engine.strategies import build_strategy
 from dagster_rocky.engine.version import engine_version, require_version
@@ -40,7 +41,7 @@ _COMMAND_LOGGER = logging.getLogger("dagster_rocky")
 _VERSION_SECONDS = 15.0
 
 
-class EngineCommands:
+class EngineCommands(EngineReports):
     """What can be asked of an engine on one project: the part of `RockyResource` that the other rooms use.
 
     Every method raises `dagster.Failure` with what failed, why and what to do.
@@ -242,6 +243,12 @@ class EngineCommands:
                 told = result.model_dump(exclude_unset=True)
                 result = model.model_validate(invocation.masker.mask_all(told))
             return result
+
+    def models_flags(self) -> list[str]:
+        """Where the models are, for the commands that look in one folder and do not ask the pipelines for it."""
+        folders = [folder for folder in self._compiled_folders() if folder]
+        only = folders[0] if len(folders) == 1 else self.models_dir
+        return ["--models", only] if only and only != DEFAULT_FOLDER else []
 
     def _compiled_folders(self) -> list[str | None]:
         """The folders to compile; when none is known the engine says what is wrong."""

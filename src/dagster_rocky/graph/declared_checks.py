@@ -19,7 +19,16 @@ CONTRACT_CODES = frozenset({"E010", "E011", "E012", "E013", "W010"})
 SHARED_KIND = "cross_source_overlap"
 """The kind of checks that compare a table with its siblings in other sources: one result is for all of them."""
 
-_EVALUATORS: Mapping[str, Evaluator] = {CONTRACT: "compile", DECLARATIVE: "test", UNIT: "unit_test"}
+COMPLIANCE, RETENTION = "compliance", "retention"
+"""Checks that a model keeps the project's rules about its data; the component asks for them."""
+
+_EVALUATORS: Mapping[str, Evaluator] = {
+    CONTRACT: "compile",
+    DECLARATIVE: "test",
+    UNIT: "unit_test",
+    COMPLIANCE: "compliance",
+    RETENTION: "retention",
+}
 
 _DESCRIPTIONS = {
     "row_count": "The target has as many rows as the source.",
@@ -28,6 +37,7 @@ _DESCRIPTIONS = {
     "null_rate": "The share of missing values stays below its threshold.",
     SHARED_KIND: "Tables of this name in several sources have few rows in common.",
     CONTRACT: "The model keeps its contract.",
+    COMPLIANCE: "Every classified column is masked, or allowed to be open.",
 }
 
 
@@ -128,17 +138,24 @@ def checks_of_table(pipeline: Pipeline, table: str, source_type: str) -> list[Co
     return [*pipeline.checks_of_all, *(c for c in own if c.kind != SHARED_KIND or c.name == shared)]
 
 
-def checks_of_model(model: Model) -> list[ConfiguredCheck]:
-    """What a model promises: its contract, and the tests of its sidecar.
+def checks_of_model(model: Model, rules: Collection[str] = ()) -> list[ConfiguredCheck]:
+    """What a model promises: its contract, the tests of its sidecar, and what the project's rules say of it.
 
     Args:
         model: The model.
+        rules: The component's `checks.rules`.
 
     Returns:
-        The contract first, then the tests in the project's order.
+        The contract first, then the tests in the project's order, then the rules.
     """
     contract = [ConfiguredCheck(name=CONTRACT, kind=CONTRACT)] if model.contract else []
-    return [*contract, *model.tests]
+    kept = []
+    if COMPLIANCE in rules and model.classification:
+        kept.append(ConfiguredCheck(name=COMPLIANCE, kind=COMPLIANCE))
+    if RETENTION in rules and model.retention:
+        text = f"The warehouse keeps the data for {model.retention}, as the project says."
+        kept.append(ConfiguredCheck(name=RETENTION, kind=RETENTION, severity="warning", description=text))
+    return [*contract, *model.tests, *kept]
 
 
 def checks_of_quality(pipeline: Pipeline, known: Iterable[str]) -> dict[str, list[ConfiguredCheck]]:

@@ -11,7 +11,14 @@ from dagster_rocky.graph.declared_checks import checks_of_model, checks_of_table
 from dagster_rocky.graph.ownership import Ownership, SelectionError
 from dagster_rocky.graph.partitioning import ComponentPartitions, in_time
 from dagster_rocky.partitions import parse_start
-from dagster_rocky.project.snapshot import Model, Pipeline, ProjectSnapshot, Seed, Source
+from dagster_rocky.project.snapshot import (
+    ConfiguredCheck,
+    Model,
+    Pipeline,
+    ProjectSnapshot,
+    Seed,
+    Source,
+)
 from dagster_rocky.translator import RockyAssetProps
 from dagster_rocky.vocabulary import CheckDeclaration, EngineAsset, EngineKey
 from dagster_rocky.yaml.options import ChecksOptions, PartitionsOptions
@@ -127,6 +134,12 @@ class Products:
     def _targets(self) -> Mapping[str, str]:
         return {model.name: model.target for model in self.snapshot.models}
 
+    @cached_property
+    def _budget(self) -> list[ConfiguredCheck]:
+        """The check of what a run costs, where there is a budget and the component asks for it."""
+        budget = self.snapshot.budget
+        return [budget] if budget is not None and budget.kind in self.checks.rules else []
+
     def all(self) -> list[Product]:
         """Tables, loads and seeds, then models upstream first, then snapshots.
 
@@ -182,7 +195,7 @@ class Products:
                 place = self._key_without(source, name) if shared else key
                 members.setdefault(place, []).append((name, owned, table))
         checks = {
-            kind: declare(checks_of_table(pipeline, *kind), self.checks)
+            kind: declare([*checks_of_table(pipeline, *kind), *self._budget], self.checks)
             for kind in {(name, source.source_type) for source in pipeline.sources for name in source.tables}
         }
         for key, found in members.items():
@@ -256,11 +269,15 @@ class Products:
             model=model,
         )
         named = [self._targets[name] for name in model.depends_on if name in self._targets]
+        budget = declare(self._budget, self.checks)
         return self._single(
             props,
             owned=self.ownership.owns_model(model),
             partitions_def=self._model_partitions(model),
-            beside=declare(checks_of_model(model), self.checks),
+            checks=budget,
+            beside=declare(
+                checks_of_model(model, self.checks.rules), self.checks, taken={check.name for check in budget}
+            ),
             depends_on=tuple(model.depends_on),
             reads=tuple(model.reads),
             inputs=tuple(dict.fromkeys((*named, *model.reads))),
@@ -283,6 +300,7 @@ class Products:
         *,
         owned: bool,
         partitions_def: dg.PartitionsDefinition | None = None,
+        checks: tuple[CheckDeclaration, ...] = (),
         beside: tuple[CheckDeclaration, ...] = (),
         depends_on: tuple[str, ...] = (),
         reads: tuple[str, ...] = (),
@@ -293,6 +311,7 @@ class Products:
             owned=owned,
             tables=(Table(engine_key=props.engine_key, target=props.target),),
             partitions_def=partitions_def,
+            checks=checks,
             beside=beside,
             depends_on=depends_on,
             reads=reads,

@@ -9,6 +9,9 @@ from dagster_rocky.results import DiscoveredChecks
 ANOMALY = "anomaly"
 """The check that a row count does not stand out; the engine compares where it counts rows (contract, section 6)."""
 
+BUDGET = "budget"
+"""The check that an engine run keeps within the project's `[budget]` (contract, section 18)."""
+
 Severity = Literal["error", "warning"]
 Rule = Mapping[str, Any]
 
@@ -130,6 +133,24 @@ def quality_checks(
         place = by_table.setdefault(str(rule["table"]), []) if rule.get("table") else of_all
         place.append(_assertion(rule))
     return tables, of_all, by_table
+
+
+def budget_check(config: Rule) -> ConfiguredCheck | None:
+    """The project's budget as a check of what a run builds.
+
+    Args:
+        config: A normalised `rocky.toml`.
+
+    Returns:
+        With severity error where `on_breach` is; nothing without limits.
+    """
+    budget = _table(config.get("budget"))
+    limits = ", ".join(f"{name} {value}" for name, value in budget.items() if name.startswith("max_"))
+    if not limits:
+        return None
+    severity: Severity = "error" if budget.get("on_breach") == "error" else "warning"
+    text = f"The engine run that built it kept within the project's budget: {limits}."
+    return ConfiguredCheck(name=BUDGET, kind=BUDGET, severity=severity, description=text)
 
 
 def in_words(rule: Rule) -> str | None:

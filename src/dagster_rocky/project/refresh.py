@@ -15,6 +15,7 @@ from dagster_rocky.engine.commands import EngineCommands
 from dagster_rocky.engine.model_folders import compiled_folders, model_folders
 from dagster_rocky.partitions import default_first_partition
 from dagster_rocky.project import pipelines, rocky_toml
+from dagster_rocky.project.configured_checks import budget_check
 from dagster_rocky.project.files import ModelFile, model_files
 from dagster_rocky.project.models import read_models
 from dagster_rocky.project.snapshot import Pipeline, ProjectSnapshot, Seed, fingerprint
@@ -84,6 +85,7 @@ def refresh(resource: EngineCommands, previous: ProjectSnapshot | None = None) -
         ],
         problems=problems,
         notices=notices,
+        budget=budget_check(config),
     )
 
 

@@ -173,6 +173,7 @@ class ProjectSnapshot(_Part):
         first_partition: Where partitioned models start that name no first partition.
         problems: What was wrong with the project though it could be read, for a person.
         notices: What is new or worth a look, for a person: it is no fault of the project.
+        budget: What a run may cost, as a check, where the project says it.
 
     Example:
         ```python
@@ -192,6 +193,7 @@ class ProjectSnapshot(_Part):
     seeds: list[Seed] = []
     problems: list[str] = []
     notices: list[str] = []
+    budget: ConfiguredCheck | None = None
 
     @classmethod
     def read(cls, path: Path) -> Self:

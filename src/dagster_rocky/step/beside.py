@@ -30,6 +30,7 @@ class BesideChecks:
         resource: The engine and its project.
         graph: The component's.
         options: What every engine run of the step is given.
+        more: How the engine is asked for kinds that this room does not know.
     """
 
     def __init__(
@@ -38,7 +39,9 @@ class BesideChecks:
         resource: EngineCommands,
         graph: RockyGraph,
         options: RunOptions,
+        more: Mapping[Evaluator, Ask] | None = None,
     ) -> None:
+        self._ask = {**_ASK, **(more or {})}
         self._context, self._resource, self._options = context, resource, options
         self._selected = set(context.selected_asset_check_keys)
         here = {
@@ -72,7 +75,7 @@ class BesideChecks:
         for kind, checks in self._open.items():
             left = [check for check in checks if check.asset_key not in missing]
             if left:
-                yield from _ASK[kind](self._asked(left, built, partitions))
+                yield from self._ask[kind](self._asked(left, built, partitions))
 
     def contracts(self) -> Iterator[StepEvent]:
         """The contracts alone, of a step that is going to be tried again."""
@@ -89,7 +92,7 @@ class BesideChecks:
         failures: list[dg.Failure] = []
         for kind, checks in self._open.items():
             asked = self._asked(checks)
-            yield from _ASK[kind](asked)
+            yield from self._ask[kind](asked)
             failures += asked.failures
         self._refuse_others()
         if failures:

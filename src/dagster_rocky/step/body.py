@@ -1,7 +1,7 @@
 """What does a component's step do? Selection to plan, plan to events, other checks beside them."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import dagster as dg
@@ -14,13 +14,18 @@ from dagster_rocky.planning.plan import PlannedRun, Unit
 from dagster_rocky.planning.requests import PER_RUN, Requests
 from dagster_rocky.planning.selection import StepPlan, StepSelection, plan_selection, read_selection
 from dagster_rocky.step import events
+from dagster_rocky.step.asked import Ask
 from dagster_rocky.step.beside import BesideChecks
 from dagster_rocky.step.events import StepEvent
 from dagster_rocky.step.execution import execute_plan
 from dagster_rocky.step.reporting import CodeVersions
 from dagster_rocky.step.shadow import require_shadowable
-from dagster_rocky.vocabulary import EngineAsset, Mode
+from dagster_rocky.vocabulary import EngineAsset, Evaluator, Mode
 from dagster_rocky.yaml.launch import LaunchOptions
+
+RemarkOn = Callable[
+    [dg.AssetExecutionContext, EngineCommands, RockyGraph, Sequence[Node]], Iterator[StepEvent]
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +38,8 @@ class Running:
         lookback: See `plan_runs`.
         parallel: The engine's `--parallel`.
         per_run: How many partitions of a model one engine run builds at most.
+        beside: How the engine is asked for checks of kinds that `BesideChecks` does not know.
+        remark_on: What is told at the end of what was built.
     """
 
     mode: Mode = Mode.STREAMING
@@ -40,6 +47,8 @@ class Running:
     lookback: int | Literal["model"] | None = None
     parallel: int | None = None
     per_run: int = PER_RUN
+    beside: Mapping[Evaluator, Ask] = field(default_factory=dict)
+    remark_on: RemarkOn | None = None
 
     def of_launch(self, context: dg.OpExecutionContext) -> "Running":
         """This, with the run config of a step's op over it; what a launch changes is said in the log.
@@ -82,7 +91,7 @@ def run_step(
     running = running.of_launch(context.op_execution_context)
     selection = read_selection(context, graph, built_earlier(context, running.options.retry_scope))
     yield from _told_already(context, selection)
-    beside = BesideChecks(context, resource, graph, running.options)
+    beside = BesideChecks(context, resource, graph, running.options, running.beside)
     if not selection.nodes:
         yield from beside.alone()
         return
@@ -120,6 +129,8 @@ def run_step(
         yield from beside.remaining(selection.nodes, built, selection.partition_keys)
         raise
     yield from beside.remaining(selection.nodes, built, selection.partition_keys)
+    if running.remark_on:
+        yield from running.remark_on(context, resource, graph, [graph.nodes[key] for key in built])
 
 
 def _told_already(context: dg.AssetExecutionContext, selection: StepSelection) -> Iterator[StepEvent]:

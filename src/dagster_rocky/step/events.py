@@ -244,6 +244,11 @@ def beside_result(
     )
 
 
+def remark(key: dg.AssetKey, metadata: Mapping[str, Any]) -> dg.AssetObservation:
+    """What the engine says of an asset beside what it built: its history, its advice."""
+    return dg.AssetObservation(asset_key=key, description="What the engine remarks on it.", metadata=metadata)
+
+
 def built_key(event: StepEvent) -> dg.AssetKey | None:
     """The asset that an event says is there, with all or one of its partitions."""
     if not isinstance(event, dg.MaterializeResult | dg.AssetMaterialization):

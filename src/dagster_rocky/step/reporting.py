@@ -23,12 +23,12 @@ from dagster_rocky.engine.news.events import (
 )
 from dagster_rocky.planning.plan import Unit
 from dagster_rocky.step import events
-from dagster_rocky.step.anomalies import with_anomaly_checks
 from dagster_rocky.step.checks import StepChecks
 from dagster_rocky.step.events import StepEvent
 from dagster_rocky.step.ledger import OutcomeLedger, Status
 from dagster_rocky.step.metadata import REASON, built_metadata
 from dagster_rocky.step.names import EngineNames
+from dagster_rocky.step.run_checks import with_run_checks
 from dagster_rocky.step.shadow import shadow_metadata, shadow_of
 
 CodeVersions = Mapping[dg.AssetKey, str]
@@ -108,7 +108,7 @@ class Reporter:
     ) -> Iterator[StepEvent]:
         """Everything that the JSON of one run tells."""
         checked: list[Checked] = []
-        for event in with_anomaly_checks(found, names):
+        for event in with_run_checks(found, names):
             if isinstance(event, Checked):
                 checked.append(_masked(event, invocation))
             else:

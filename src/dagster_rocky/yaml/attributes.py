@@ -93,8 +93,11 @@ class RockyAttributes(DescribedModel):
     )
     metadata: Sequence[MetadataAddon] = Field(
         default=("column_schema", "column_lineage", "code_references"),
-        description="Extras to attach to models.",
-        examples=[["column_schema", "code_references"]],
+        description=(
+            "Extras to attach to models; `history` and `optimize` ask the engine once at the end of a step, and show "
+            "what it says as observations."
+        ),
+        examples=[["column_schema", "code_references", "history"]],
     )
     state_path: str | None = Field(
         default=None,

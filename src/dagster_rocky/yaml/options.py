@@ -288,6 +288,14 @@ class ChecksOptions(DescribedModel):
         ),
         examples=[True],
     )
+    rules: Sequence[Literal["compliance", "retention", "budget"]] = Field(
+        default=(),
+        description=(
+            "Rules of the project that become checks: `compliance` (classified columns are masked) and `retention` "
+            "of models that have them, `budget` of everything that a run with a `[budget]` builds."
+        ),
+        examples=[["compliance", "budget"]],
+    )
     overrides: dict[str, CheckOverride] = Field(
         default_factory=dict,
         description=(
@@ -298,7 +306,7 @@ class ChecksOptions(DescribedModel):
     )
 
 
-MetadataAddon = Literal["column_schema", "column_lineage", "code_references"]
+MetadataAddon = Literal["column_schema", "column_lineage", "code_references", "history", "optimize"]
 
 __all__ = [
     "CheckOverride",

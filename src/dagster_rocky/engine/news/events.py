@@ -134,6 +134,20 @@ class Quarantined:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Breached:
+    """The run as a whole exceeded a budget of the project: `max_usd`, `max_duration_ms` or `max_bytes_scanned`."""
+
+    source: Teller
+    limit_type: str
+    limit: float | None = None
+    actual: float | None = None
+
+    def __str__(self) -> str:
+        """For people."""
+        return f"{self.limit_type}: {self.actual} is over {self.limit}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Noticed:
     """Something about the run as a whole that belongs in its log, at a level of the standard library."""
 
@@ -142,4 +156,4 @@ class Noticed:
     text: str
 
 
-EngineEvent = Progress | Built | Failed | Checked | Drifted | Deviated | Quarantined | Noticed
+EngineEvent = Progress | Built | Failed | Checked | Drifted | Deviated | Quarantined | Breached | Noticed

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Sequence
 
 from dagster_rocky.engine.news.events import (
+    Breached,
     Built,
     Checked,
     Deviated,
@@ -49,6 +50,10 @@ def events_of_result(result: RunResult) -> Iterator[EngineEvent]:
             ok=rows.ok is not False and not error,
             error=error,
             facts=facts,
+        )
+    for breach in result.budget_breaches:
+        yield Breached(
+            source="result", limit_type=breach.limit_type, limit=breach.limit, actual=breach.actual
         )
     yield from _notices(result)
 

@@ -1,0 +1,107 @@
+"""What does the engine report of its past and of the project's rules, without running anything?"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import BaseModel
+
+from dagster_rocky.results import (
+    ComplianceResult,
+    CostResult,
+    HistoryResult,
+    MetricsResult,
+    OptimizeResult,
+    RetentionStatusResult,
+    TraceResult,
+)
+
+Result = TypeVar("Result", bound=BaseModel)
+
+
+class EngineReports:
+    """The commands of an engine that only look; a part of `RockyResource`.
+
+    Every method raises `dagster.Failure` with what failed, why and what to do.
+    """
+
+    if TYPE_CHECKING:
+
+        def _command(
+            self, args: Sequence[str], model: type[Result], *, exclusive: bool = False, masked: bool = False
+        ) -> Result: ...
+
+        def models_flags(self) -> list[str]:
+            """Where the models are, for the commands that do not ask the pipelines."""
+
+    def history(
+        self,
+        *,
+        model: str | None = None,
+        since: str | None = None,
+        audit: bool = False,
+        rolling_stats: bool = False,
+    ) -> HistoryResult:
+        """The engine's earlier runs, newest first.
+
+        Args:
+            model: The builds of one model, instead of runs.
+            since: No earlier ones, e.g. `2026-05-01`.
+            audit: With who ran them, where and from what.
+            rolling_stats: With `model`: how its last builds compare.
+        """
+        args = _flags({"--model": model, "--since": since})
+        args += [*(["--audit"] if audit else []), *(["--rolling-stats"] if rolling_stats else [])]
+        return self._command(["history", *args], HistoryResult, exclusive=True, masked=True)
+
+    def cost(self, run_id: str = "latest") -> CostResult:
+        """What one earlier run cost, in US dollars.
+
+        Args:
+            run_id: The engine's id of it.
+        """
+        return self._command(["cost", run_id], CostResult, exclusive=True)
+
+    def trace(self, run_id: str = "latest") -> TraceResult:
+        """One earlier run on a time line.
+
+        Args:
+            run_id: The engine's id of it.
+        """
+        return self._command(["trace", run_id], TraceResult, exclusive=True)
+
+    def metrics(self, model: str) -> MetricsResult:
+        """The quality figures that the engine has of a model."""
+        return self._command(["metrics", model], MetricsResult, exclusive=True)
+
+    def optimize(self, model: str | None = None) -> OptimizeResult:
+        """What the engine advises for each table that its history knows, by the name of the table.
+
+        Args:
+            model: The name of one table (contract, section 8: not of the model).
+        """
+        args = ["optimize", *_flags({"--model": model}), *self.models_flags()]
+        return self._command(args, OptimizeResult, exclusive=True)
+
+    def compliance(self, env: str | None = None) -> ComplianceResult:
+        """Which classified columns are masked in which environment, and which are not.
+
+        Args:
+            env: One environment, instead of all.
+        """
+        return self._command(
+            ["compliance", *_flags({"--env": env}), *self.models_flags()], ComplianceResult, masked=True
+        )
+
+    def retention_status(self, *, env: str | None = None, drift: bool = False) -> RetentionStatusResult:
+        """How long each model's data is to be kept, and how long the warehouse keeps it.
+
+        Args:
+            env: One environment.
+            drift: Only models of which the two differ.
+        """
+        args = ["retention-status", *_flags({"--env": env}), *self.models_flags()]
+        return self._command([*args, *(["--drift"] if drift else [])], RetentionStatusResult)
+
+
+def _flags(given: Mapping[str, str | None]) -> list[str]:
+    return [word for flag, value in given.items() if value for word in (flag, value)]
