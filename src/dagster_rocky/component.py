@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from dagster_rocky import _dagster
 from dagster_rocky.deployment.branch import shadowed
+from dagster_rocky.graph.declared_checks import idle_rules
 from dagster_rocky.graph.definitions import (
     backfill_policy,
     build_assets,
@@ -250,6 +251,8 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
         )
         for text in ownership.idle_filters(snapshot):
             _LOG.warning("rocky: %s: no table fits the filter %r", self.defs_state_config.key, text)
+        for text in idle_rules(snapshot, self.checks.rules):
+            _LOG.warning("rocky: %s: %s", self.defs_state_config.key, text)
         self._models = {model.name: model for model in snapshot.models}
         self._graph = build_graph(
             snapshot,

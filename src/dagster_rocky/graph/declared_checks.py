@@ -7,8 +7,9 @@ from fnmatch import fnmatchcase
 import dagster as dg
 
 from dagster_rocky.graph.naming import numbered
+from dagster_rocky.project.configured_checks import BUDGET
 from dagster_rocky.project.model_tests import DECLARATIVE, UNIT
-from dagster_rocky.project.snapshot import ConfiguredCheck, Model, Pipeline
+from dagster_rocky.project.snapshot import ConfiguredCheck, Model, Pipeline, ProjectSnapshot
 from dagster_rocky.vocabulary import CheckDeclaration, Evaluator, check_name
 from dagster_rocky.yaml.options import CheckOverride, ChecksOptions
 
@@ -156,6 +157,28 @@ def checks_of_model(model: Model, rules: Collection[str] = ()) -> list[Configure
         text = f"The warehouse keeps the data for {model.retention}, as the project says."
         kept.append(ConfiguredCheck(name=RETENTION, kind=RETENTION, severity="warning", description=text))
     return [*contract, *model.tests, *kept]
+
+
+def idle_rules(snapshot: ProjectSnapshot, rules: Iterable[str]) -> list[str]:
+    """Rules that the component wants checked and that the project does not have.
+
+    Args:
+        snapshot: The project.
+        rules: The component's `checks.rules`.
+
+    Returns:
+        What to tell a person of each.
+    """
+    missing = {
+        COMPLIANCE: None
+        if any(m.classification for m in snapshot.models)
+        else "no model has a [classification]",
+        RETENTION: None if any(m.retention for m in snapshot.models) else "no model has a retention",
+        BUDGET: None if snapshot.budget else "rocky.toml has no [budget] with a limit",
+    }
+    return [
+        f"checks.rules has {rule!r}, which checks nothing: {missing[rule]}" for rule in rules if missing[rule]
+    ]
 
 
 def checks_of_quality(pipeline: Pipeline, known: Iterable[str]) -> dict[str, list[ConfiguredCheck]]:

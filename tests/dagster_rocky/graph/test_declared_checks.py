@@ -115,6 +115,7 @@ def test_declared_are_those_of_the_project_on_the_right_tables(load):
             "row_count",
             "column_match",
             "freshness",
+            "anomaly",
             "no_negative_fares",
             "null_rate_contact_email",
             "booking_ref_present",

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from dagster_rocky import RockyComponent
+from dagster_rocky.graph.declared_checks import idle_rules
 from dagster_rocky.observability.remarks import history_remarks, remarks_of
 from dagster_rocky.project.refresh import refresh
 from dagster_rocky.project.snapshot import ProjectSnapshot
@@ -129,6 +130,15 @@ def test_nothing_is_asked_that_nobody_chose(crew):
     assert remarks_of(["column_schema"]) is None
     assert loaded.run().success
     assert commands(loaded) == ["run --pipeline people"]
+
+
+def test_a_rule_that_the_project_does_not_have_is_said_at_load(snapshot):
+    bare = snapshot.model_copy(update={"models": [], "budget": None})
+    assert idle_rules(snapshot, ["compliance", "retention", "budget"]) == []
+    assert [text.split("'")[1] for text in idle_rules(bare, ["budget", "compliance"])] == [
+        "budget",
+        "compliance",
+    ]
 
 
 BROKEN = """#!/bin/sh
