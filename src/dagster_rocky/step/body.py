@@ -130,7 +130,8 @@ def run_step(
         raise
     yield from beside.remaining(selection.nodes, built, selection.partition_keys)
     if running.remark_on:
-        yield from running.remark_on(context, resource, graph, [graph.nodes[key] for key in built])
+        there = [node for node in selection.nodes if node.spec.key in built]
+        yield from running.remark_on(context, resource, graph, there)
 
 
 def _told_already(context: dg.AssetExecutionContext, selection: StepSelection) -> Iterator[StepEvent]:
