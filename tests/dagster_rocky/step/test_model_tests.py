@@ -202,6 +202,14 @@ def test_a_model_that_is_not_built_is_not_tested_on_the_warehouse(honey):
     assert all(asked.startswith("run") for asked in commands(loaded))
 
 
+def test_a_shadow_run_does_not_test_the_real_table(honey):
+    loaded = honey(run={"shadow_suffix": "_s"}, checks={"overrides": {"unit_test:*": {"enabled": False}}})
+    ran = loaded.run('key:"honey/yard/hives"')
+    assert ran.success, ran.failures
+    assert set(ran.checks.values()) == {False}
+    assert not [asked for asked in commands(loaded) if asked.startswith("test")]
+
+
 def test_severity_and_blocking_are_the_components_choice(honey):
     loaded = honey(
         checks={
