@@ -1,12 +1,17 @@
 """The law of the package: the same run ends with the same events in all three modes."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from dagster_rocky import RockyComponent
+from dagster_rocky.project.snapshot import ProjectSnapshot
 from support.ends import ended_with
-from support.projects import definitions, make_project
+from support.projects import make_project
+
+Snapshots = Callable[..., ProjectSnapshot]
 
 CASES = {
     "replication": ("tenants", "*", {}),
@@ -36,10 +41,11 @@ CASES = {
 }  # fmt: skip
 
 
-def run(case: str, mode: str, folder: Path) -> dg.ExecuteInProcessResult:
+def run(case: str, mode: str, folder: Path, snapshots: Snapshots) -> dg.ExecuteInProcessResult:
     project, selection, options = CASES[case]
     config = make_project(project, folder)
-    defs = definitions(config, mode=mode)
+    component = RockyComponent(config_path=str(config), binary_path="rocky-local", mode=mode)
+    defs = component.build_defs_from_snapshot(snapshots(project))
     instance = dg.DagsterInstance.ephemeral()
     if project == "marts":
         upstream = defs.resolve_implicit_global_asset_job_def().get_subset(
@@ -52,12 +58,12 @@ def run(case: str, mode: str, folder: Path) -> dg.ExecuteInProcessResult:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_modes_end_with_the_same_events(case: str, tmp_path: Path) -> None:
+def test_modes_end_with_the_same_events(case: str, tmp_path: Path, snapshots: Snapshots) -> None:
     ends = {}
     for mode in ("buffered", "streaming", "pipes"):
         folder = tmp_path / mode
         folder.mkdir()
-        ends[mode] = ended_with(run(case, mode, folder))
+        ends[mode] = ended_with(run(case, mode, folder, snapshots))
 
     success, built, checks, observed = ends["buffered"]
     assert ends["streaming"] == ends["buffered"]

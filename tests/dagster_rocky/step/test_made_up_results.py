@@ -18,6 +18,7 @@ from dagster_rocky.vocabulary import CheckDeclaration, EngineAsset
 from support.ends import ended_with
 from support.engine_results import engine_answers
 from support.engine_truth import Ending, EngineAnswer, Fate
+from support.examples import examples
 from support.scripted_engine import ScriptedEngine
 from support.stand_in import MODES
 
@@ -104,7 +105,7 @@ def told(result: dg.ExecuteInProcessResult) -> str:
 
 @pytest.mark.parametrize("mode", MODES)
 @settings(
-    max_examples=40,
+    max_examples=examples(20),
     deadline=None,
     suppress_health_check=[
         HealthCheck.too_slow,
@@ -178,7 +179,9 @@ def _checks_are_true(result: dg.ExecuteInProcessResult, units: list[Unit], answe
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=examples(8),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(data=st.data())
 def test_any_answer_ends_alike_in_all_modes(data):

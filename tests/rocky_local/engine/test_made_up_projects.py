@@ -11,6 +11,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from support.examples import examples
+
 from .conftest import REPLICATION, TRANSFORMATION, Project
 
 TOWNS = ("ulm", "Bonn", "_x1", "T", "San_Luis", "no9", "aa_bb")
@@ -196,7 +198,7 @@ def change(database: duckdb.DuckDBPyConnection, made: MadeUp, *, first: bool) ->
 
 @pytest.mark.timeout(300)
 @settings(
-    max_examples=24,
+    max_examples=examples(12),
     deadline=None,
     derandomize=True,
     phases=(Phase.generate,),

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from rocky_local.language import to_sql
+from support.examples import examples
 
 SOURCE = """
 CREATE TABLE t AS SELECT i AS a, i % 3 AS b, CASE WHEN i % 4 = 0 THEN NULL ELSE (i * 7) % 5 END AS c,
@@ -183,7 +184,7 @@ def database() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(75), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(program=programs())
 def test_one_query_means_what_the_steps_mean(program: Program, database: duckdb.DuckDBPyConnection) -> None:
     lowered = to_sql(program.text)
