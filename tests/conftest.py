@@ -1,5 +1,6 @@
 """The signals that every test finds, whoever starts the tests and whatever the test before did."""
 
+import gc
 import signal
 import threading
 from collections.abc import Iterator
@@ -20,6 +21,12 @@ def pytest_configure() -> None:
             if signal.getsignal(number) is signal.SIG_IGN:
                 signal.signal(number, lambda *_: None)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays to the end; the garbage collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

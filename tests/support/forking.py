@@ -153,6 +153,8 @@ class ForkServer:
             start_new_session=True,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
+        # With the last of its listeners gone, whoever waits for a server that has failed is told at once.
+        self._listening.close()
 
     def _close(self) -> None:
         os.close(self._alive)
