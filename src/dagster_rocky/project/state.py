@@ -22,11 +22,11 @@ from dagster_rocky.project.snapshot import ProjectSnapshot, UnreadableState, fin
 _LOG = logging.getLogger("dagster_rocky")
 _REFRESHING: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 _SHARED_SECONDS = 10.0
-_ANSWERS: dict[str, "_Answer"] = {}
+_SHARED: dict[str, "_SharedRefresh"] = {}
 
 
 @dataclass
-class _Answer:
+class _SharedRefresh:
     """What the engine said of a project, for the components of it that are refreshed together."""
 
     snapshot: ProjectSnapshot
@@ -132,7 +132,7 @@ def write_state(resource: EngineCommands, path: Path, key: str) -> ProjectSnapsh
 def _ask(resource: EngineCommands, previous: ProjectSnapshot | None, key: str) -> ProjectSnapshot:
     """Another component's answer, when it is fresh, complete and not yet used for this key; else a new one."""
     project = resource.model_dump_json()
-    answer = _ANSWERS.get(project)
+    answer = _SHARED.get(project)
     if (
         answer is not None
         and key not in answer.keys
@@ -144,7 +144,7 @@ def _ask(resource: EngineCommands, previous: ProjectSnapshot | None, key: str) -
         answer.keys.add(key)
         return answer.snapshot
     snapshot = refresh(resource, previous)
-    _ANSWERS[project] = _Answer(snapshot, time.monotonic(), {key})
+    _SHARED[project] = _SharedRefresh(snapshot, time.monotonic(), {key})
     return snapshot
 
 
