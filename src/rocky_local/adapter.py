@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import glob
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import duckdb
-
 from rocky_local import tracing
 from rocky_local.errors import DatabaseError, EngineError
+
+try:
+    # The package around it takes longer to import than most commands take altogether.
+    import _duckdb as duckdb
+except ModuleNotFoundError:
+    import duckdb  # type: ignore[no-redef]
 
 READERS = {
     ".csv": "read_csv_auto",
@@ -118,7 +121,9 @@ class DuckDBAdapter:
             >>> DuckDBAdapter.file_query(Path("in/who's.csv"))
             "SELECT * FROM read_csv_auto('in/who''s.csv')"
         """
-        return f"SELECT * FROM {READERS[path.suffix.lower()]}({literal(glob.escape(str(path)))})"
+        from glob import escape  # noqa: PLC0415
+
+        return f"SELECT * FROM {READERS[path.suffix.lower()]}({literal(escape(str(path)))})"
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

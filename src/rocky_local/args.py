@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
@@ -71,8 +70,7 @@ LEFT_OUT = ("--watch", "--defer-to", "--cache-ttl", "--output-file", "--target",
 STATE_FILE = ".rocky-state.local.sqlite"
 
 
-@dataclass
-class Arguments:
+class Arguments(NamedTuple):
     """One parsed command line.
 
     Attributes:
@@ -82,9 +80,9 @@ class Arguments:
     """
 
     command: str
-    values: dict[str, str | bool] = field(default_factory=dict)
-    repeated: dict[str, list[str]] = field(default_factory=dict)
-    positionals: list[str] = field(default_factory=list)
+    values: dict[str, str | bool]
+    repeated: dict[str, list[str]]
+    positionals: list[str]
 
     @property
     def config(self) -> str:
@@ -174,7 +172,7 @@ def parse(argv: list[str]) -> Arguments:
         Unsupported: A flag that only the real engine knows.
     """
     command, before = _find_command(argv)
-    result = Arguments(command)
+    result = Arguments(command, {}, {}, [])
     grammar = COMMANDS.get(command, Grammar())
     taking = (*_GLOBAL, *grammar.options.split())
     rest = argv[:before] + argv[before + 1 :]

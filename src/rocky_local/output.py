@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rocky_local import __version__, tracing
 from rocky_local.errors import EngineError
 
 
-@dataclass
-class Answer:
+class Answer(NamedTuple):
     """The outcome of one command.
 
     Attributes:

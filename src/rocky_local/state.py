@@ -6,24 +6,24 @@ readers that a run is going on. Every write is a transaction, so a kill at any m
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from rocky_local import clock
 from rocky_local.errors import EngineError
 
-if TYPE_CHECKING:
-    from filelock import BaseFileLock
-
 SCHEMA_VERSION = 22
 _INVALID = "database error: I/O error: invalid data"
 _RESUMABLE_RUNS = 20
-_PATIENCE_SECONDS = 0.3
+_PATIENCE_SECONDS, _PAUSE_SECONDS = 0.3, 0.02
 _OF_THE_DISK = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
 _NONE = -(2**63)  # stands for no watermark
 _TABLES = """
@@ -61,17 +61,12 @@ def open_for_writing(path: Path, purpose: str = "") -> StateStore:
     Raises:
         EngineError: Another process holds it, its folder is missing, or it cannot be read.
     """
-    from filelock import FileLock, Timeout  # noqa: PLC0415
-
     failed = f"failed to open state store at {path}{purpose}"
-    lock = FileLock(f"{path}.lock", timeout=_PATIENCE_SECONDS)
     try:
         if path.parent.name == ".rocky-state":
             path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.parent.is_dir():
-            raise FileNotFoundError(2, "No such file or directory")
-        lock.acquire()
-    except Timeout:
+        lock = _lock(f"{path}.lock")
+    except BlockingIOError:
         raise EngineError(failed, locked_message(path)) from None
     except OSError as error:
         reason = f"{error.strerror} (os error {error.errno})"
@@ -79,9 +74,23 @@ def open_for_writing(path: Path, purpose: str = "") -> StateStore:
     try:
         return StateStore(path, lock)
     except EngineError as error:
-        lock.release()
+        os.close(lock)
         below = [_INVALID.partition(": ")[2]] if error.message == _INVALID else []
         raise EngineError(failed, error.message, *below) from error
+
+
+def _lock(path: str) -> int:
+    """Lock a file, for as long as the number that is returned stays open; it may take others a moment to let go."""
+    handle, deadline = os.open(path, os.O_RDWR | os.O_CREAT, 0o644), time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return handle
+        except OSError:
+            if time.monotonic() > deadline:
+                os.close(handle)
+                raise
+            time.sleep(_PAUSE_SECONDS)
 
 
 def locked_message(path: Path) -> str:
@@ -109,7 +118,7 @@ class StateStore:
         schema_version: The version that the file was written with; None in memory.
     """
 
-    def __init__(self, path: Path | None, lock: BaseFileLock | None = None) -> None:
+    def __init__(self, path: Path | None, lock: int | None = None) -> None:
         self._mutex = threading.Lock()
         self._lock = lock
         self._path = path
@@ -151,7 +160,8 @@ class StateStore:
         """Give the file and its locks back."""
         self._connection.close()
         if self._lock is not None:
-            self._lock.release()
+            os.close(self._lock)
+            self._lock = None
 
     def watermarks(self) -> list[tuple[str, int]]:
         """Return every copied table with its watermark in nanoseconds since 1970, sorted by table."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import replace
 from typing import Any
 
 from rocky_local.args import Arguments
@@ -32,8 +31,8 @@ def run(args: Arguments) -> Answer:
         reason = f"pipeline '{pipeline.name}' is {pipeline.type}, not transformation (required for --model)"
         raise EngineError(f"rocky apply run plan '{plan_id}' failed", reason)
     repeated = {"var": [f"{name}={value}" for name, value in plan["variables"].items()]}
-    planned = RunOptions.from_args(Arguments("run", {**options, **args.values}, repeated))
-    return runner.run(replace(planned, run_id=f"run-apply-{uuid.uuid4()}"))
+    planned = RunOptions.from_args(Arguments("run", {**options, **args.values}, repeated, []))
+    return runner.run(planned._replace(run_id=f"run-apply-{uuid.uuid4()}"))
 
 
 def _read(plan_id: str) -> dict[str, Any]:

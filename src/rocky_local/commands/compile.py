@@ -33,7 +33,7 @@ def run(args: Arguments) -> Answer:
         **head("compile"),
         "models": len(models),
         "execution_layers": sum(not models.keys().isdisjoint(layer) for layer in compiled.layers),
-        "diagnostics": [finding.as_json() for finding in findings],
+        "diagnostics": [finding._asdict() for finding in findings],
         "has_errors": failed,
         "compile_timings": compiled.timings,
         "models_detail": [_detail(compiled, model, costs[model.name]) for model in models.values()],

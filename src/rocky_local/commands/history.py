@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import platform
 from statistics import fmean, pstdev
 from typing import Any
 
@@ -62,7 +61,7 @@ def _recipe(entry: _Record) -> _Record:
     if entry["status"] != "success":
         return {}
     logic = f"{entry.get('target', entry['model_name'])}\n{entry.get('sql_hash', '')}"
-    place = f"{__version__}\n{platform.machine()}\n{os.name}"
+    place = f"{__version__}\n{os.uname().machine}\n{os.name}"
     found = entry.get("input_hash")
     recipe = {
         "recipe_hash": hashlib.sha256(logic.encode()).hexdigest(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rocky_local import tracing
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 LOG = tracing.Log("rocky_cli::commands::run")
 
 
-@dataclass
 class RunContext:
     """One run while it goes on.
 
@@ -35,20 +33,24 @@ class RunContext:
         input_hashes: What the skip gate saw of the inputs of models that depend on no other, by target.
     """
 
-    config: Config
-    options: RunOptions
-    run_id: str
-    result: RunResult
-    pipeline: Pipeline | None = None
     adapter: DuckDBAdapter = None  # type: ignore[assignment]
     state: StateStore = None  # type: ignore[assignment]
-    messages: Messages = field(default_factory=Messages)
-    hooks: Hooks = field(default_factory=Hooks)
-    shutdown: Shutdown = field(default_factory=Shutdown)
-    gave_up: bool = False
-    drifts: dict[str, Drift] = field(default_factory=dict)
-    column_counts: dict[str, int] = field(default_factory=dict)
-    input_hashes: dict[str, str] = field(default_factory=dict)
+
+    def __init__(
+        self, config: Config, options: RunOptions, run_id: str, result: RunResult, pipeline: Pipeline | None
+    ) -> None:
+        self.config = config
+        self.options = options
+        self.run_id = run_id
+        self.result = result
+        self.pipeline = pipeline
+        self.messages = Messages()
+        self.hooks = Hooks()
+        self.shutdown = Shutdown()
+        self.gave_up = False
+        self.drifts: dict[str, Drift] = {}
+        self.column_counts: dict[str, int] = {}
+        self.input_hashes: dict[str, str] = {}
 
     def open(self, adapter: str, *, with_state: bool = True) -> None:
         """Open the DuckDB file of an adapter and then the state file.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from rocky_local import clock, output, tracing
 from rocky_local.adapter import DuckDBAdapter
@@ -33,8 +32,8 @@ def run_dag(options: RunOptions) -> Answer:
     """
     config = load_config(options.config)
     graph = build_graph(config, models_dir=options.models_dir)
-    options = replace(
-        options, filter=None, idempotency_key=None, run_all=False, resume=None, resume_latest=False
+    options = options._replace(
+        filter=None, idempotency_key=None, run_all=False, resume=None, resume_latest=False
     )
     _DAG.info("executing unified DAG", nodes=len(graph.nodes), edges=len(graph.edges))
     started = clock.now_ns()
@@ -54,8 +53,7 @@ def run_dag(options: RunOptions) -> Answer:
     return output.Answer(result, text, 1, problem.report())
 
 
-@dataclass
-class _Steps:
+class _Steps(NamedTuple):
     """A run of the graph while it goes on."""
 
     graph: Graph
@@ -104,7 +102,7 @@ class _Steps:
         model = node.name if node.kind == "transformation" else None
         run_id = clock.run_id(clock.now_ns())
         models = self.options.models_dir if model else None
-        options = replace(self.options, run_id=run_id, pipeline=node.pipeline, model=model, models_dir=models)
+        options = self.options._replace(run_id=run_id, pipeline=node.pipeline, model=model, models_dir=models)
         try:
             if node.kind == "seed":
                 return self._seed(node)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rocky_local import tracing
 from rocky_local.errors import EngineError, IdentifierError
@@ -33,8 +32,7 @@ def is_identifier(name: str) -> bool:
     return _IDENTIFIER.fullmatch(name) is not None
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """One source schema that fits the pipeline's pattern."""
 
     id: str
@@ -60,8 +58,7 @@ class Source:
         return choice[1] in found if isinstance(found, list) else choice[1] == found
 
 
-@dataclass(frozen=True)
-class TableCopy:
+class TableCopy(NamedTuple):
     """One table to copy: from where, to where, and how."""
 
     source: Source
@@ -104,8 +101,7 @@ class TableCopy:
         return f"SELECT {', '.join(['*', *self.metadata_columns])}\nFROM {self.source_name}"
 
 
-@dataclass(frozen=True)
-class Copied:
+class Copied(NamedTuple):
     """A table that was copied.
 
     Attributes:
@@ -120,8 +116,7 @@ class Copied:
     duration_ms: int
 
 
-@dataclass(frozen=True)
-class CopyPlan:
+class CopyPlan(NamedTuple):
     """What one replication run will do.
 
     Attributes:

@@ -6,14 +6,15 @@ import json
 import os
 import select
 import signal
-import subprocess
-import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rocky_local import clock, tracing
 from rocky_local.errors import EngineError
+
+if TYPE_CHECKING:
+    import subprocess
 
 _LOG = tracing.Log("rocky_core::hooks")
 DEFAULT_TIMEOUT_MS = 30_000
@@ -67,6 +68,9 @@ class Hooks:
 
 def _call(command: str, seconds: float, payload: bytes) -> str | None:
     """Run one hook and return what went wrong, or None."""
+    import subprocess  # noqa: PLC0415
+    import tempfile  # noqa: PLC0415
+
     # A hook stays in the process group of the run, so that whoever ends that group ends the hook, too.
     with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stderr:
         # The whole payload is there before the hook starts: one that does not read it cannot hold up or end the run.

@@ -36,15 +36,10 @@ def claim(options: RunOptions, run_id: str, started_ns: int) -> Answer | None:
         status = "skipped_idempotent" if done else "skipped_in_flight"
         shown = {"idempotency_key": key, "prior_run_id": prior.run_id, "status": status}
         LOG.info("idempotency key already claimed — skipping run", **shown)
-    result = RunResult(
-        "replication",
-        started_ns,
-        concurrency=0,
-        forced_status="SkippedIdempotent" if done else "SkippedInFlight",
-        skipped_by_run_id=prior.run_id,
-        idempotency_key=key,
-        with_cost=False,
-    )
+    result = RunResult("replication", started_ns)
+    result.forced_status = "SkippedIdempotent" if done else "SkippedInFlight"
+    result.skipped_by_run_id, result.idempotency_key = prior.run_id, key
+    result.concurrency, result.with_cost = 0, False
     return Answer(result.as_json(), "")
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
+from rocky_local.project.tables import EMPTY
 
 
 class PartitionSelection(NamedTuple):
@@ -36,8 +36,7 @@ class Shadow(NamedTuple):
         return (self.schema, table) if self.schema else (schema, table + self.suffix)
 
 
-@dataclass(frozen=True)
-class RunOptions:
+class RunOptions(NamedTuple):
     """The options of a run.
 
     Attributes:
@@ -59,7 +58,7 @@ class RunOptions:
     idempotency_key: str | None = None
     resume: str | None = None
     resume_latest: bool = False
-    variables: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, str] = EMPTY
     skip_unchanged: bool = False
     force_rebuild: bool = False
     parallel: int | None = None

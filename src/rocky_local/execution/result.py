@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
 from typing import Any
 
 from rocky_local import clock, output
@@ -20,12 +19,14 @@ _ORDER = (
 _KEYS = _ORDER.split()
 
 
-@dataclass
 class RunResult:
     """The outcome of one run, in the order in which things happened.
 
-    Attributes:
+    Args:
         pipeline_type: As results show it; a `--model` run says `replication`.
+        started_ns: When it began, in nanoseconds since 1970.
+
+    Attributes:
         forced_status: A status that does not follow from the rest.
         tables_failed: Failed tables or models.
         attempted: Replication tables that were tried.
@@ -33,38 +34,32 @@ class RunResult:
         with_cost: Whether the `cost_summary` object is there.
     """
 
-    pipeline_type: str
-    started_ns: int
-    concurrency: int = 1
-    adaptive: bool = False
-    filter: str = ""
-    forced_status: str | None = None
-    skipped_by_run_id: str | None = None
-    idempotency_key: str | None = None
-    tables_copied: int = 0
-    tables_failed: int = 0
-    tables_skipped: int = 0
-    attempted: int = 0
-    failed_copies: int = 0
-    excluded_tables: list[Entry] = field(default_factory=list)
-    resumed_from: str | None = None
-    shadow: bool = False
-    materializations: list[Entry] = field(default_factory=list)
-    model_decisions: list[Entry] = field(default_factory=list)
-    contained: list[Entry] = field(default_factory=list)
-    check_results: list[Entry] = field(default_factory=list)
-    quarantine: list[Entry] = field(default_factory=list)
-    anomalies: list[Entry] = field(default_factory=list)
-    errors: list[Entry] = field(default_factory=list)
-    schemas_created: int = 0
-    drift_actions: list[dict[str, str]] = field(default_factory=list)
-    partition_summaries: list[Entry] = field(default_factory=list)
-    interrupted: bool = False
-    override_warnings: list[Entry] = field(default_factory=list)
-    budget_breaches: list[Entry] = field(default_factory=list)
-    with_metrics: bool = False
-    with_cost: bool = True
-    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    def __init__(self, pipeline_type: str, started_ns: int) -> None:
+        self.pipeline_type = pipeline_type
+        self.started_ns = started_ns
+        self.concurrency = 1
+        self.filter = ""
+        self.forced_status: str | None = None
+        self.skipped_by_run_id: str | None = None
+        self.idempotency_key: str | None = None
+        self.resumed_from: str | None = None
+        self.adaptive = self.shadow = self.interrupted = self.with_metrics = False
+        self.with_cost = True
+        self.tables_copied = self.tables_failed = self.tables_skipped = 0
+        self.attempted = self.failed_copies = self.schemas_created = 0
+        self.excluded_tables: list[Entry] = []
+        self.materializations: list[Entry] = []
+        self.model_decisions: list[Entry] = []
+        self.contained: list[Entry] = []
+        self.check_results: list[Entry] = []
+        self.quarantine: list[Entry] = []
+        self.anomalies: list[Entry] = []
+        self.errors: list[Entry] = []
+        self.drift_actions: list[dict[str, str]] = []
+        self.partition_summaries: list[Entry] = []
+        self.override_warnings: list[Entry] = []
+        self.budget_breaches: list[Entry] = []
+        self.lock = threading.Lock()
 
     def add_error(
         self, asset_key: list[str], error: str, kind: str = "unknown", *, counted: bool = True

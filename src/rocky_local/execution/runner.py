@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +61,8 @@ def _context(
     if pipeline is not None:
         result.concurrency = pipeline.execution.concurrency
         LOG.info("resolved pipeline", pipeline=pipeline.name, pipeline_type=pipeline.type)
-    context = RunContext(config, options, run_id, result, pipeline, messages=messages)
+    context = RunContext(config, options, run_id, result, pipeline)
+    context.messages = messages
     if pipeline is not None and kind == "replication":
         context.hooks = Hooks(config.raw, run_id, pipeline.name)
     return context
@@ -130,7 +130,7 @@ def _record(context: RunContext) -> dict[str, Any]:
         "idempotency_key": context.options.idempotency_key,
         "submission_id": os.environ.get("ROCKY_SUBMISSION_ID"),
         "session_source": "dagster" if "DAGSTER_PIPES_CONTEXT" in os.environ else "cli",
-        "hostname": platform.node(),
+        "hostname": os.uname().nodename,
         "target_catalog": _target_catalog(pipeline),
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from rocky_local import clock, tracing
 from rocky_local.errors import BootstrapError, CompileError, DatabaseError, EngineError
@@ -19,8 +19,7 @@ _RUNTIME = "<runtime>"
 _COMPILED: dict[tuple[object, ...], Compiled] = {}
 
 
-@dataclass
-class Scope:
+class Scope(NamedTuple):
     """Which models to build, and how failures are reported.
 
     Attributes:
@@ -88,7 +87,7 @@ def _selected(context: RunContext, compiled: Compiled, scope: Scope) -> list[Mod
     if shadow := context.options.shadow:
         targets = [shadow.redirect(model.schema, model.table) for model in wanted]
         return [
-            replace(m, schema=schema, table=table) for m, (schema, table) in zip(wanted, targets, strict=True)
+            m._replace(schema=schema, table=table) for m, (schema, table) in zip(wanted, targets, strict=True)
         ]
     return wanted
 

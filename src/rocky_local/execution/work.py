@@ -41,7 +41,7 @@ class Work(ABC):
                 "{limit_type}: actual {actual:.0f} > limit {limit:.0f}".format_map(breach)
                 for breach in result.budget_breaches
             )
-            answer.code, answer.closing = 1, f"Error: budget exceeded — {', '.join(breaches)}"
+            return answer._replace(code=1, closing=f"Error: budget exceeded — {', '.join(breaches)}")
         return answer
 
     @staticmethod

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Container
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from rocky_local.errors import CompileError
 from rocky_local.project import toml
@@ -22,8 +22,7 @@ _TIMINGS = Log("rocky::compile::timings")
 _UNMEASURED = ("semantic_graph", "typecheck", "typecheck_join_keys", "contracts")
 
 
-@dataclass
-class Compiled:
+class Compiled(NamedTuple):
     """A project that parses, has all its dependencies and no cycle.
 
     Attributes:

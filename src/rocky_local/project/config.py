@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from rocky_local.errors import ConfigError, EngineError, Unsupported
 from rocky_local.project import toml
@@ -114,8 +113,7 @@ def _named(tables: Any, fallback: str) -> Any:
     }
 
 
-@dataclass(frozen=True)
-class Config:
+class Config(NamedTuple):
     """A whole `rocky.toml`."""
 
     path: str

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rocky_local.project.lineage import QueryLineage
 from rocky_local.project.models import Model
@@ -54,8 +53,7 @@ _ABOUT_THE_QUERY = ("I001", "I002", "E024", "P002")
 _TYPED = {"aggregation: count", "aggregation: avg"}
 
 
-@dataclass(frozen=True)
-class Diagnostic:
+class Diagnostic(NamedTuple):
     """One finding about one model.
 
     Attributes:
@@ -69,10 +67,6 @@ class Diagnostic:
     span: dict[str, Any] | None
     model: str
     suggestion: str | None
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the finding as results print it."""
-        return asdict(self)
 
 
 def diagnose(
@@ -141,7 +135,7 @@ def breaches(contract: Contract, lineage: QueryLineage) -> Iterator[tuple[str, s
         >>> from rocky_local.project.lineage import QueryLineage
         >>> from rocky_local.project.sidecar import Contract
         >>> from rocky_local.project.tables import checked
-        >>> list(breaches(checked(Contract, {"rules": {"required": ["a"]}}), QueryLineage(["b"])))
+        >>> list(breaches(checked(Contract, {"rules": {"required": ["a"]}}), QueryLineage(["b"], [], [], [])))
         [('E010', 'a')]
     """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -48,17 +47,13 @@ class Edge(NamedTuple):
     type: str
 
 
-@dataclass
 class Graph:
-    """All steps in listing order, and the edges between them in theirs.
+    """All steps in listing order, and the edges between them in theirs, as keys."""
 
-    Attributes:
-        edges: The edges are the keys.
-    """
-
-    nodes: list[Node] = field(default_factory=list)
-    edges: dict[Edge, None] = field(default_factory=dict)
-    _upstream: dict[str, list[str]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.edges: dict[Edge, None] = {}
+        self._upstream: dict[str, list[str]] = {}
 
     def add(self, id_: str, label: str, pipeline: str | None = None, **extra: Any) -> None:
         """Add a step."""

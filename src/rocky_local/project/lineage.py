@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 SUBQUERY = "(subquery)"
 _PLACEHOLDER = re.compile(r"@(start_date|end_date)\b")
@@ -17,8 +16,7 @@ class LineageError(Exception):
     """A query that cannot be analysed; the text is what the engine says of it."""
 
 
-@dataclass(frozen=True)
-class ColumnEdge:
+class ColumnEdge(NamedTuple):
     """One output column and one column that it is made from.
 
     Attributes:
@@ -32,8 +30,7 @@ class ColumnEdge:
     transform: str
 
 
-@dataclass
-class QueryLineage:
+class QueryLineage(NamedTuple):
     """What a query reads and gives.
 
     Attributes:
@@ -42,10 +39,10 @@ class QueryLineage:
         order: The columns that the outermost query is ordered by.
     """
 
-    columns: list[str] = field(default_factory=list)
-    edges: list[ColumnEdge] = field(default_factory=list)
-    tables: list[str] = field(default_factory=list)
-    order: list[str] = field(default_factory=list)
+    columns: list[str]
+    edges: list[ColumnEdge]
+    tables: list[str]
+    order: list[str]
     has_star: bool = False
 
     def transforms(self, column: str) -> list[str]:
@@ -73,13 +70,12 @@ def analyse(sql: str) -> QueryLineage:
     if not isinstance(query, exp.Select):
         raise LineageError("unsupported query type for lineage")
     aliases = _aliases(query)
-    result = QueryLineage(tables=[name for name in dict.fromkeys(aliases.values()) if name != SUBQUERY])
+    tables = [name for name in dict.fromkeys(aliases.values()) if name != SUBQUERY]
     ordered = query.args["order"].expressions if query.args.get("order") else []
-    result.order = [key.this.name for key in ordered if isinstance(key.this, exp.Column)]
-    for projection in query.expressions:
-        if projection.is_star:
-            result.has_star = True
-            continue
+    order = [key.this.name for key in ordered if isinstance(key.this, exp.Column)]
+    named = [projection for projection in query.expressions if not projection.is_star]
+    result = QueryLineage([], [], tables, order, len(named) < len(query.expressions))
+    for projection in named:
         name = projection.alias_or_name or projection.sql(dialect="duckdb")
         result.columns.append(name)
         transform = _transform(projection.unalias(), text)

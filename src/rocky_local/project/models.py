@@ -6,11 +6,10 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from rocky_local.errors import CompileError, NotAQuery
 from rocky_local.project import toml
@@ -24,14 +23,14 @@ from rocky_local.project.sidecar import (
     read_definitions,
     read_sidecar,
 )
+from rocky_local.project.tables import EMPTY
 
 R = TypeVar("R")
 _VAR = re.compile(r"@var\(\s*([A-Za-z_][A-Za-z0-9_]*)\s*(?:,\s*([^)]*?)\s*)?\)")
 _ARGUMENT = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-@dataclass
-class Model:
+class Model(NamedTuple):
     """One model as its files say, with defaults and group applied.
 
     Attributes:
@@ -50,13 +49,13 @@ class Model:
     strategy: dict[str, Any]
     depends_on: tuple[str, ...] = ()
     sources: tuple[dict[str, str], ...] = ()
-    tags: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = EMPTY
     retention: str | None = None
     freshness: dict[str, Any] | None = None
-    classification: dict[str, str] = field(default_factory=dict)
+    classification: dict[str, str] = EMPTY
     tests: tuple[dict[str, Any], ...] = ()
     unit_tests: tuple[UnitTest, ...] = ()
-    skip: dict[str, bool] = field(default_factory=dict)
+    skip: dict[str, bool] = EMPTY
     contract: Contract | None = None
 
     @property
@@ -93,8 +92,7 @@ class Model:
         return _VAR.sub(value, self.sql).strip().removesuffix(";").rstrip()
 
 
-@dataclass(frozen=True)
-class Project:
+class Project(NamedTuple):
     """All models of a folder.
 
     Attributes:

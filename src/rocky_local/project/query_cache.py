@@ -10,7 +10,6 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -67,8 +66,8 @@ class QueryCache:
         Raises:
             LineageError: The query cannot be analysed; that is never remembered.
         """
-        entry = self._remembered("analyse", sql, lambda: asdict(analyse(sql)))
-        return QueryLineage(**{**entry, "edges": [ColumnEdge(**edge) for edge in entry["edges"]]})
+        entry = self._remembered("analyse", sql, lambda: analyse(sql)._asdict())
+        return QueryLineage(**{**entry, "edges": [ColumnEdge(*edge) for edge in entry["edges"]]})
 
     def lower(self, source: str) -> str:
         """Return the SQL of a text in the pipeline language.

@@ -90,9 +90,8 @@ def test_a_stopped_graph_finishes_its_statement_and_says_nothing_more(landing: P
 
 
 def test_a_missing_extra_is_one_line(landing: Project) -> None:
-    code = (
-        "import sys; sys.modules['duckdb'] = None; from rocky_local.cli import main; sys.exit(main(['run']))"
-    )
+    without = "sys.modules['duckdb'] = sys.modules['_duckdb'] = None"
+    code = f"import sys; {without}; from rocky_local.cli import main; sys.exit(main(['run']))"
     run = subprocess.run(
         [sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=landing.root
     )
