@@ -28,8 +28,10 @@ _RUN_SWITCHES = "--all --dag --latest --missing --shadow --skip-unchanged --forc
 COMMANDS = {
     "apply": Grammar("--parallel", "", 1, "<PLAN_ID>"),
     "branch": Grammar("", "", 2),
+    "ci": Grammar("--models --contracts --var"),
     "compile": Grammar("--models --contracts --model --var --env"),
     "compliance": Grammar("--env --fail-on --models", "--exceptions-only"),
+    "cost": Grammar("", "", 1, "<RUN_ID>"),
     "dag": Grammar("--models --contracts --seeds --env", "--column-lineage"),
     "discover": Grammar("--pipeline --env", "--with-schemas"),
     "doctor": Grammar("--check"),
@@ -38,6 +40,7 @@ COMMANDS = {
     "lineage": Grammar("--models --column --format", "--downstream --upstream", 1, "<TARGET>"),
     "list": Grammar("--models", "", 2),
     "load": Grammar("--pipeline --source-dir --target --format", "--truncate", 1),
+    "metrics": Grammar("", "--trend --alerts", 1, "<MODEL>"),
     "optimize": Grammar("--model --models"),
     "plan": Grammar(f"{_RUN} --output-file", _RUN_SWITCHES),
     "retention-status": Grammar("--model --models --env", "--drift"),
@@ -48,6 +51,7 @@ COMMANDS = {
     "seed": Grammar("--pipeline --seeds --filter"),
     "state": Grammar(),
     "test": Grammar("--models --contracts --model --var --pipeline", "--declarative"),
+    "trace": Grammar("", "", 1, "<RUN_ID>"),
     "validate": Grammar("--models"),
 }
 _NEEDED = (

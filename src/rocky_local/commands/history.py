@@ -43,7 +43,7 @@ def _shown(record: _Record, *, audit: bool) -> _Record:
         "models_executed": len(record["models"]),
         "duration_ms": record["duration_ms"],
         "models": [
-            {**{key: entry[key] for key in ("model_name", "duration_ms", "status")}, **_recipe(entry)}
+            {**{key: entry[key] for key in ("model_name", "duration_ms", "status")}, **recipe(entry)}
             for entry in record["models"]
         ],
     }
@@ -56,7 +56,7 @@ def _shown(record: _Record, *, audit: bool) -> _Record:
     return shown
 
 
-def _recipe(entry: _Record) -> _Record:
+def recipe(entry: _Record) -> _Record:
     """Name what was built and where, so that two runs of the same recipe can be told from two recipes."""
     if entry["status"] != "success":
         return {}
@@ -78,7 +78,7 @@ def _execution(record: _Record, entry: _Record) -> _Record:
         "duration_ms": entry["duration_ms"],
         "status": f'"{entry["status"]}"',
         "sql_hash": entry.get("sql_hash", ""),
-        **_recipe(entry),
+        **recipe(entry),
     }
 
 

@@ -40,10 +40,7 @@ def _in_memory(args: Arguments) -> _Entry:
     compiled = compile_project(args.models, contracts_dir=args.get("contracts"), variables=variables)
     if only is not None and only not in compiled.project.by_name():
         raise EngineError(f"model '{only}' not found")
-    results = [entry for entry in _build_all(compiled, variables) if only in (None, entry["model"])]
-    failures = [{"name": entry["model"], "error": entry["error"]} for entry in results if "error" in entry]
-    counts = {"total": len(results), "passed": len(results) - len(failures), "failed": len(failures)}
-    _RUNNER.info("test run complete", **counts, filter=Display(only or "<none>"))
+    counts, failures, results = build_all(compiled, variables, only)
     compiled.log()
     models = [model for model in compiled.project.models if only in (None, model.name)]
     units = [_unit_test(model, test, variables) for model in models for test in model.unit_tests]
@@ -56,8 +53,14 @@ def _in_memory(args: Arguments) -> _Entry:
     return found
 
 
-def _build_all(compiled: Compiled, variables: dict[str, str]) -> list[_Entry]:
-    """Build every model under its own bare name, after the seed script."""
+def build_all(
+    compiled: Compiled, variables: dict[str, str], only: str | None = None
+) -> tuple[dict[str, int], list[_Entry], list[_Entry]]:
+    """Build every model in memory under its own bare name, after the seed script.
+
+    Returns:
+        How many there are, passed and failed; the failures; and all outcomes, of one model if only that is wanted.
+    """
     results = []
     with DuckDBAdapter(":memory:") as adapter:
         if _SEED.is_file():
@@ -71,7 +74,11 @@ def _build_all(compiled: Compiled, variables: dict[str, str]) -> list[_Entry]:
             except DatabaseError as error:
                 entry |= {"status": "fail", "error": error.brief}
             results.append(entry)
-    return results
+    results = [entry for entry in results if only in (None, entry["model"])]
+    failures = [{"name": entry["model"], "error": entry["error"]} for entry in results if "error" in entry]
+    counts = {"total": len(results), "passed": len(results) - len(failures), "failed": len(failures)}
+    _RUNNER.info("test run complete", **counts, filter=Display(only or "<none>"))
+    return counts, failures, results
 
 
 def _build(adapter: DuckDBAdapter, model: Model, variables: dict[str, str]) -> None:

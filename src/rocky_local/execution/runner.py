@@ -122,6 +122,7 @@ def _record(context: RunContext) -> dict[str, Any]:
     return {
         "run_id": context.run_id,
         "started_at": clock.rfc3339(result.started_ns),
+        "finished_at": clock.rfc3339(clock.now_ns()),
         "status": "PartialFailure" if result.interrupted else result.status,
         "duration_ms": result.duration_ms,
         "models": models,

@@ -1,0 +1,40 @@
+"""`rocky ci`: compile, and test when that went well."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rocky_local.args import Arguments
+from rocky_local.commands.compile import compile_checked
+from rocky_local.commands.test import build_all
+from rocky_local.output import Answer, head
+from rocky_local.tracing import Log
+
+_LOG = Log("rocky_engine::ci")
+
+
+def run(args: Arguments) -> Answer:
+    """Give both outcomes in one."""
+    _LOG.info("running CI pipeline")
+    _LOG.info("step 1: compile")
+    compiled = compile_checked(args)
+    failures = [{"name": finding.model, "error": finding.message} for finding in compiled.errors]
+    compiles, passed = not failures, 0
+    if compiles:
+        counts, failures, _ = build_all(compiled, args.variables())
+        passed = counts["passed"]
+    code, count = int(bool(failures)), len(compiled.project.models)
+    outcome = {"compile_ok": compiles, "tests_ok": not failures}
+    told = {"models": count, "passed": passed, "failed": len(failures), "exit_code": code}
+    _LOG.info("CI pipeline complete", **outcome, **told)
+    result: dict[str, Any] = {
+        **head("ci"),
+        **outcome,
+        "models_compiled": count,
+        "tests_passed": passed,
+        "tests_failed": len(failures),
+        "exit_code": code,
+        "diagnostics": [finding._asdict() for finding in compiled.diagnostics],
+        "failures": failures,
+    }
+    return Answer(result, code=code)
