@@ -1,7 +1,5 @@
 """The grammar of the command line, with the errors of the real engine's parser."""
 
-from __future__ import annotations
-
 import os
 from itertools import combinations
 from pathlib import Path
@@ -24,7 +22,7 @@ _RUN = (
     "--filter --pipeline --models --model --env --partition --from --to --lookback --parallel --shadow-suffix "
     "--shadow-schema --idempotency-key --governance-override --var --branch"
 )
-_RUN_SWITCHES = "--all --dag --latest --missing --shadow --skip-unchanged --force-rebuild --no-prune"
+_RUN_SWITCHES = "--all --dag --latest --missing --shadow --skip-unchanged --force-rebuild --no-prune --defer"
 COMMANDS = {
     "apply": Grammar("--parallel", "", 1, "<PLAN_ID>"),
     "branch": Grammar("", "", 2),
@@ -69,7 +67,7 @@ _EXCLUSIVE = {
     "plan": _SELECTIONS,
 }
 # Flags of the real engine that change what a command does, and that only it knows.
-LEFT_OUT = ("--watch", "--defer-to", "--cache-ttl", "--output-file", "--target", "--truncate")
+LEFT_OUT = ("--watch", "--defer", "--defer-to", "--cache-ttl", "--output-file", "--target", "--truncate")
 # A name of its own, so that both engines live in one project; where it lies is the real engine's rule.
 STATE_FILE = ".rocky-state.local.sqlite"
 

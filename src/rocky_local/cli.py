@@ -1,7 +1,5 @@
 """The entry of the program: its version at once, anything else by the module that knows the commands."""
 
-from __future__ import annotations
-
 import os
 import sys
 

@@ -1,7 +1,5 @@
 """Times as the engine writes them: UTC, to the nanosecond, no more digits than needed."""
 
-from __future__ import annotations
-
 import time
 from datetime import UTC, date, datetime, timedelta
 

@@ -1,7 +1,5 @@
 """What was asked for, the module that answers it, and what is said of an error."""
 
-from __future__ import annotations
-
 import os
 import signal
 from importlib import import_module
@@ -60,6 +58,5 @@ def _report(error: EngineError, *, as_json: bool) -> str:
         from rocky_local.project import frames  # noqa: PLC0415
 
         return frames.config_report(error)
-    traced = os.environ.get("RUST_BACKTRACE", "0") != "0"
     place = f"\n  at {error.place}" if error.place and not as_json else ""
-    return error.report() + place + ("\n\nStack backtrace:\n   0: <unknown>" if traced else "")
+    return error.report() + place

@@ -1,7 +1,5 @@
 """What the engine says when it stops: one first line, then the causes below it."""
 
-from __future__ import annotations
-
 
 class EngineError(Exception):
     """A failure that ends the command with exit code 1 and no JSON.

@@ -1,7 +1,5 @@
 """Dagster Pipes messages in the engine's own dialect (contract, 12), each written when its thing has happened."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import json

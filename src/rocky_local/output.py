@@ -1,7 +1,5 @@
 """What a command answers: one JSON object with two spaces of indentation on stdout, or a text for people."""
 
-from __future__ import annotations
-
 import json
 import os
 from typing import Any, NamedTuple

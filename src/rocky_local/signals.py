@@ -1,7 +1,5 @@
 """Asking a run to stop (contract, 10)."""
 
-from __future__ import annotations
-
 import signal
 import threading
 from collections.abc import Callable

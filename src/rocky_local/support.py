@@ -29,6 +29,8 @@ IGNORED = {
     "retry": "statements are not repeated; failed tables are (`execution.table_retries`)",
     "reuse": "nothing is reused",
     "role": "DuckDB has no roles",
+    "run.prune_unchanged": "nothing on DuckDB tells whether a source has changed",
+    "run.strict_scheduling": "models are built in the order of their dependencies",
     "schedule": "nothing is scheduled",
     "schema_evolution": "drift is handled as the real engine does by default",
 }

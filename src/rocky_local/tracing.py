@@ -3,8 +3,6 @@
 Every thread has its own stack of spans: the line of a table that is copied beside others names that table only.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import threading

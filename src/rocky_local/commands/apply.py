@@ -1,7 +1,5 @@
 """`rocky apply`: run a plan that was kept (contract, 4)."""
 
-from __future__ import annotations
-
 import json
 import uuid
 from typing import Any

@@ -1,7 +1,5 @@
 """`rocky branch create|list`: named places beside the real targets that `run --branch` writes to (contract, 5.9)."""
 
-from __future__ import annotations
-
 from rocky_local import clock
 from rocky_local.args import Arguments
 from rocky_local.errors import EngineError, Unsupported

@@ -1,7 +1,5 @@
 """`rocky ci`: compile, and test when that went well."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from rocky_local.args import Arguments

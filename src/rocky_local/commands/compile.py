@@ -1,7 +1,5 @@
 """`rocky compile`: check all models without touching the warehouse."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`rocky compliance`: is every classified column masked in every environment."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from rocky_local.args import Arguments

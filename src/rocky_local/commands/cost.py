@@ -1,7 +1,5 @@
 """`rocky cost`: what a finished run cost, on DuckDB nothing but time."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from rocky_local.args import Arguments

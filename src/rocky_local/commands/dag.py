@@ -1,7 +1,5 @@
 """`rocky dag`: the whole project as one graph of steps."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from rocky_local.args import Arguments

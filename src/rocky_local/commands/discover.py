@@ -1,7 +1,5 @@
 """`rocky discover`: which sources and tables a replication pipeline sees (contract, 3)."""
 
-from __future__ import annotations
-
 from collections import Counter
 from pathlib import Path
 from typing import Any

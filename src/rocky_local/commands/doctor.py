@@ -1,7 +1,5 @@
 """`rocky doctor`: can everything be read, opened and reached."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from pathlib import Path

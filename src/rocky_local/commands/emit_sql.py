@@ -1,7 +1,5 @@
 """`rocky emit-sql`: the statement that builds each model, as far as one can be written without a run."""
 
-from __future__ import annotations
-
 from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
 from rocky_local.execution.strategies.builds import strategy_of
@@ -52,4 +50,4 @@ def _statement(model: Model, variables: dict[str, str]) -> str:
         [statement] = strategy.statements(model, sql)
     except EngineError as error:
         raise EngineError(f"cannot render offline: {error.message}") from error
-    return f"{_EXISTING_TARGET if strategy.bootstrap(model, sql) else ''}{statement};"
+    return f"{_EXISTING_TARGET if strategy.bootstrap else ''}{statement};"

@@ -1,7 +1,5 @@
 """`rocky history`: the finished runs, or those of one table or model."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from statistics import fmean, pstdev

@@ -1,7 +1,5 @@
 """`rocky lineage`: where the columns of a model come from, and where they go."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from rocky_local.args import Arguments

@@ -1,7 +1,5 @@
 """`rocky list`: what a project holds: pipelines, adapters, models, sources, and a model's neighbours."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from rocky_local.args import Arguments

@@ -1,7 +1,5 @@
 """`rocky load`: load the files of a load pipeline."""
 
-from __future__ import annotations
-
 from rocky_local.adapter import DuckDBAdapter
 from rocky_local.args import Arguments
 from rocky_local.errors import EngineError

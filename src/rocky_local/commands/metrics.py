@@ -1,7 +1,5 @@
 """`rocky metrics`: the quality figures of a model, of which a run over DuckDB leaves none."""
 
-from __future__ import annotations
-
 from rocky_local.args import Arguments
 from rocky_local.output import Answer, head
 

@@ -1,7 +1,5 @@
 """`rocky optimize`: which tables might be built differently, judged by their history."""
 
-from __future__ import annotations
-
 from statistics import fmean
 from typing import Any
 

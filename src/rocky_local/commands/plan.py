@@ -1,7 +1,5 @@
 """`rocky plan`: the statements that a replication would run, kept for `apply` (contract, 4)."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -73,7 +71,7 @@ def _copy_statements(adapter: DuckDBAdapter, pipeline: Pipeline, text: str | Non
     by_source: dict[str, list[Statement]] = {}
     for copy in plan.copies:
         target, strategy = f"{copy.schema}.{copy.target_table}", COPY_STRATEGIES[copy.strategy]
-        sql = strategy.preview(copy, target, adapter.columns(copy.source_name))
+        sql = strategy.sql(copy, target, adapter.columns(copy.source_name), None)
         entry = {"purpose": strategy.purpose, "target": target, "sql": sql}
         by_source.setdefault(copy.source.id, []).append(entry)
     for source, table in plan.excluded:

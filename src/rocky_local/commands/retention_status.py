@@ -1,7 +1,5 @@
 """`rocky retention-status`: how long each model keeps its rows; DuckDB itself enforces nothing."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`rocky run`: one pipeline, one model, or the whole graph."""
 
-from __future__ import annotations
-
 from rocky_local.args import Arguments
 from rocky_local.execution import runner
 from rocky_local.execution.options import RunOptions

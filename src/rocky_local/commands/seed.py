@@ -1,7 +1,5 @@
 """`rocky seed`: put the seed files into the warehouse."""
 
-from __future__ import annotations
-
 from rocky_local.adapter import DuckDBAdapter
 from rocky_local.args import Arguments
 from rocky_local.execution.loading import load_seeds, seeded_adapter

@@ -1,7 +1,5 @@
 """`rocky state`: up to where each table was copied."""
 
-from __future__ import annotations
-
 from rocky_local.args import Arguments
 from rocky_local.clock import rfc3339
 from rocky_local.output import Answer, head

@@ -1,7 +1,5 @@
 """`rocky test`: build the models in memory and run their unit tests, or ask the warehouse (contract, 8)."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path

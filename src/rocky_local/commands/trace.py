@@ -1,7 +1,5 @@
 """`rocky trace`: when each table and model of a finished run was worked on."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`rocky validate`: is the configuration sound, can the models be read, and what could be shorter."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter

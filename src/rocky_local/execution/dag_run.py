@@ -1,7 +1,5 @@
 """`rocky run --dag`: every step of the project, layer by layer; each step is a run of its own (contract, 5.7)."""
 
-from __future__ import annotations
-
 import threading
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Idempotency keys: who may run, and what becomes of the key afterwards (contract, 5.8)."""
 
-from __future__ import annotations
-
 from contextlib import nullcontext, suppress
 
 from rocky_local import clock

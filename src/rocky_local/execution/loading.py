@@ -1,7 +1,5 @@
 """Files that become tables: those of load pipelines, which the run history does not mention, and seeds."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

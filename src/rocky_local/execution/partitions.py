@@ -1,7 +1,5 @@
 """Partitions of time_interval models: their keys, their bounds, and which ones a run builds (contract, 5.6)."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple

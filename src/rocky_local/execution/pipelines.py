@@ -1,7 +1,5 @@
 """What each kind of pipeline does in a run, and how its outcome is told."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from rocky_local import tracing

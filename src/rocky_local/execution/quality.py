@@ -1,7 +1,5 @@
 """Quality pipelines: checks on tables that are there already, and rows put aside (contract, 6)."""
 
-from __future__ import annotations
-
 import re
 from typing import Any, NamedTuple
 

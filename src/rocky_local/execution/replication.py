@@ -1,7 +1,5 @@
 """A replication run: discover, copy the tables side by side, retry what failed, check what was copied."""
 
-from __future__ import annotations
-
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext, suppress
 

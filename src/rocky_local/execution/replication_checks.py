@@ -1,7 +1,5 @@
 """The checks of a replication run, kind by kind over all copied tables (contract, 6)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

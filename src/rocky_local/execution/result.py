@@ -1,7 +1,5 @@
 """What a run did, gathered while it does it, and the JSON object that says so (contract, 5.2)."""
 
-from __future__ import annotations
-
 import threading
 from typing import Any
 

@@ -1,7 +1,5 @@
 """One run from beginning to end: its id, its key, the work of its pipeline, history."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

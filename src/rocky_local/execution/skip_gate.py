@@ -1,7 +1,5 @@
 """Leaving out models that provably would come out the same (contract, 5.9)."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from typing import Any

@@ -1,7 +1,5 @@
 """Snapshot pipelines, whose MERGE DuckDB does not understand: they fail as in the real engine (contract, 8)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from rocky_local import tracing

@@ -1,7 +1,5 @@
 """Building models: in dependency order, one after another, with their failures contained or not (contract, 5.5)."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from rocky_local import clock, tracing
@@ -9,7 +7,7 @@ from rocky_local.errors import BootstrapError, CompileError, DatabaseError, Engi
 from rocky_local.execution.context import LOG, RunContext
 from rocky_local.execution.partitions import Partition, plan_partitions
 from rocky_local.execution.skip_gate import SkipGate
-from rocky_local.execution.strategies.builds import BuildStrategy, TimeInterval, strategy_of
+from rocky_local.execution.strategies.builds import BuildStrategy, partition_statements, strategy_of
 from rocky_local.hashing import sql_hash
 from rocky_local.project import compiler
 from rocky_local.project.compiler import Compiled
@@ -152,7 +150,7 @@ def _withhold(context: RunContext, model: Model, blockers: list[str]) -> None:
 def _build(context: RunContext, model: Model) -> None:
     sql = model.rendered(context.options.variables)
     strategy = strategy_of(model)
-    if isinstance(strategy, TimeInterval):
+    if model.kind == "time_interval":
         _build_partitions(context, strategy, model, sql)
         return
     started = clock.now_ns()
@@ -168,8 +166,8 @@ def _build(context: RunContext, model: Model) -> None:
 
 def _bootstrap(context: RunContext, strategy: BuildStrategy, model: Model, sql: str) -> bool:
     """Make a missing table; return whether that also filled it."""
-    first, loads = strategy.bootstrap(model, sql), strategy.bootstrap_is_the_load
-    if first is None or context.adapter.columns(model.target):
+    loads = strategy.bootstrap_is_the_load
+    if strategy.bootstrap is None or context.adapter.columns(model.target):
         return False
     LOG.info(
         "transformation target does not exist — bootstrapping from model schema",
@@ -179,7 +177,7 @@ def _bootstrap(context: RunContext, strategy: BuildStrategy, model: Model, sql: 
         bootstrap_is_the_load=loads,
     )
     try:
-        context.adapter.execute(first)
+        context.adapter.execute(strategy.bootstrap(model, sql))
     except DatabaseError as error:
         failed = f"bootstrap of '{model.target}' for model '{model.name}' failed"
         raise BootstrapError(failed, error.message, *error.causes) from error
@@ -202,7 +200,7 @@ def _report(
     context.add_materialization(model.asset_key, started, duration, told, shown)
 
 
-def _build_partitions(context: RunContext, strategy: TimeInterval, model: Model, sql: str) -> None:
+def _build_partitions(context: RunContext, strategy: BuildStrategy, model: Model, sql: str) -> None:
     """Build the selected partitions of a model, oldest first; one that fails does not stop the others."""
     with tracing.span("execute_time_interval_model", model=model.name):
         computed = context.state.partitions(model.target)
@@ -211,14 +209,14 @@ def _build_partitions(context: RunContext, strategy: TimeInterval, model: Model,
         LOG.info("planning partitions for time_interval model", **count)
         failures: list[str] = []
         if planned:
-            if not context.adapter.columns(model.target):
+            if strategy.bootstrap and not context.adapter.columns(model.target):
                 message = "target table does not exist — bootstrapping empty table from model schema"
                 LOG.info(message, model=model.name, target=model.target)
                 context.adapter.execute(strategy.bootstrap(model, sql))
             LOG.info("executing partitions", **count, parallel=context.options.parallel or 1)
         for partition in planned:
             try:
-                _build_partition(context, strategy, model, sql, partition)
+                _build_partition(context, model, sql, partition)
             except DatabaseError as error:
                 failures.append(
                     f"partition '{partition.key}' of model '{model.name}' failed: {error.chain()}"
@@ -234,11 +232,9 @@ def _build_partitions(context: RunContext, strategy: TimeInterval, model: Model,
         raise EngineError("; ".join(failures))
 
 
-def _build_partition(
-    context: RunContext, strategy: TimeInterval, model: Model, sql: str, partition: Partition
-) -> None:
+def _build_partition(context: RunContext, model: Model, sql: str, partition: Partition) -> None:
     started = clock.now_ns()
-    statements = strategy.statements(model, sql, partition.sql_bounds())
+    statements = partition_statements(model, sql, partition.sql_bounds())
     with tracing.span("run_one_partition", model=model.name, partition=partition.key):
         named = {"model": model.name, "partition": partition.key}
         LOG.info("executing partition", **named, statements=len(statements))

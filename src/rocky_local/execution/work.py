@@ -1,7 +1,5 @@
 """What all kinds of runs have in common: doing something, and telling how it ended."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 
 from rocky_local import tracing

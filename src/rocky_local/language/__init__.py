@@ -4,8 +4,6 @@
 of all steps, `printing` writes it down in the engine's layout.
 """
 
-from __future__ import annotations
-
 from rocky_local.language.lowering import lower
 from rocky_local.language.parser import parse
 from rocky_local.language.printing import to_text

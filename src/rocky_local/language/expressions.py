@@ -1,7 +1,5 @@
 """How an expression of the pipeline language is read: from tokens to sqlglot's expressions."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import TypeVar

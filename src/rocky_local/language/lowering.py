@@ -1,7 +1,5 @@
 """How the steps of a pipeline become one query."""
 
-from __future__ import annotations
-
 from functools import reduce
 
 from sqlglot import exp

@@ -1,7 +1,5 @@
 """How the steps of a pipeline are read."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from sqlglot import exp

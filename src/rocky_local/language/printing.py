@@ -1,7 +1,5 @@
 """How a lowered query is written: each clause on a line of its own, as the engine does."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from sqlglot import exp

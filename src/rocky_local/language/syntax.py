@@ -1,7 +1,5 @@
 """What a pipeline is made of: its steps, whose expressions are sqlglot's."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from sqlglot import exp

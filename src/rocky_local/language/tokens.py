@@ -1,7 +1,5 @@
 """Which tokens a text in the pipeline language is made of, and what is said of one that is out of place."""
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Compile a project: parse every model, put them in order, and say what is wrong with each."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Container
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`rocky.toml` as a whole: reading it, and finding adapters, pipelines and model folders in it (contract, 2.1)."""
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path
@@ -44,6 +42,8 @@ class Adapter(Table):
 class _Run(Closed):
     skip_unchanged: bool = False
     skip_rowcount_fallback: bool = False
+    prune_unchanged: bool = False
+    strict_scheduling: bool = False
 
 
 class _Resilience(Closed):

@@ -1,7 +1,5 @@
 """What compiling finds wrong with a model: its placeholders, its variables, its contracts."""
 
-from __future__ import annotations
-
 from collections.abc import Container, Iterable, Iterator
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Framed reports of configuration problems, for people who asked for the table form."""
 
-from __future__ import annotations
-
 import textwrap
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The steps of a project and what each of them waits for: sources, copies, models, tests, checks, seeds."""
 
-from __future__ import annotations
-
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, NamedTuple

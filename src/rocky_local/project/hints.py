@@ -1,7 +1,5 @@
 """What compiling guesses about a model: what it may cost, and whether it could be incremental."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

@@ -1,7 +1,5 @@
 """Which columns a query gives, and from which columns of which tables each of them comes."""
 
-from __future__ import annotations
-
 import re
 from typing import Any, NamedTuple
 

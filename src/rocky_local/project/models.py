@@ -1,7 +1,5 @@
 """The models of a project: SQL files with their sidecars, defaults, groups and contracts."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """A `[pipeline.NAME]` table and what may stand in it, strictly where the engine is strict (contract, 2.1)."""
 
-from __future__ import annotations
-
 from typing import Any, Literal, get_args
 
 from rocky_local.project import toml

@@ -3,8 +3,6 @@
 The file lives in `.rocky/`, beside traces and plans. Losing it costs time only.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

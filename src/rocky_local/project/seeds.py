@@ -1,7 +1,5 @@
 """Seed files: small CSV tables that a project brings along, each with an optional sidecar."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import NamedTuple
 

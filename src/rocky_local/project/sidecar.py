@@ -1,7 +1,5 @@
 """The TOML files of a model and what may stand in them: sidecar, defaults, group, contract (contract, 2.2)."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, Literal
 

@@ -1,7 +1,5 @@
 """What the tables of a TOML file may hold, and what the engine says of one that holds something else."""
 
-from __future__ import annotations
-
 import math
 from types import MappingProxyType, UnionType
 from typing import (

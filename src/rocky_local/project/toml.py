@@ -1,7 +1,5 @@
 """TOML text to tables, with errors that point at the line the way the real engine does."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Iterator
