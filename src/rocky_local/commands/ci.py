@@ -21,7 +21,8 @@ def run(args: Arguments) -> Answer:
     if compiles:
         counts, failures, _ = build_all(compiled, args.variables())
         passed = counts["passed"]
-    code, count = int(bool(failures)), len(compiled.project.models)
+    # The engine counts outcomes here: findings that are errors, when there are any, and else models.
+    code, count = int(bool(failures)), passed + len(failures)
     outcome = {"compile_ok": compiles, "tests_ok": not failures}
     told = {"models": count, "passed": passed, "failed": len(failures), "exit_code": code}
     _LOG.info("CI pipeline complete", **outcome, **told)

@@ -42,7 +42,7 @@ def reason_of(folder, text):
         (CHECKS + "quarantine = {a = 1}", "unknown field `a`", "pipeline.p.checks.quarantine"),
         (CHECKS + "assertions = [{}]", "missing field `type`", "pipeline.p.checks.assertions.0"),
         ("[resilience]\na = 1", "unknown field `a`, expected `contain_failures`", "resilience"),
-        ("[run]\na = 1", "expected `skip_unchanged` or `skip_rowcount_fallback`", "run"),
+        ("[run]\na = 1", "unknown field `a`, expected one of `skip_unchanged`", "run"),
     ],
 )
 def test_a_value_that_does_not_belong_is_named_with_its_place(tmp_path, text, reason, place):
