@@ -14,7 +14,12 @@ from rocky_local.project.models import Model
 
 def run(args: Arguments) -> Answer:
     """Compile and give the findings; one that is an error fails the command."""
-    compiled = compile_checked(args)
+    masked: set[str] | None = None
+    with suppress(ConfigError):
+        masked = load_config(args.config).masked_tags()
+    compiled = compile_project(
+        args.models, contracts_dir=args.get("contracts"), variables=args.variables(), masked=masked
+    )
     only = args.get("model")
     models = {model.name: model for model in compiled.project.models if only in (None, model.name)}
     if not models:
@@ -33,16 +38,6 @@ def run(args: Arguments) -> Answer:
     }
     text = "" if args.json else _human(compiled, models, findings)
     return Answer(result, text, int(failed), "Error: compilation failed with errors" if failed else None)
-
-
-def compile_checked(args: Arguments) -> Compiled:
-    """Compile the models that the arguments name, and look whether the configuration masks what it should."""
-    masked: set[str] | None = None
-    with suppress(ConfigError):
-        masked = load_config(args.config).masked_tags()
-    return compile_project(
-        args.models, contracts_dir=args.get("contracts"), variables=args.variables(), masked=masked
-    )
 
 
 def _detail(compiled: Compiled, model: Model, cost: dict[str, Any]) -> dict[str, Any]:
