@@ -27,6 +27,7 @@ _TEXT_RULES = [
     (re.compile(r"(_ms(?:\x1b\[\d+m)*=(?:\x1b\[\d+m)*)\d+"), r"\1<n>"),
     (re.compile(r"\bactual \d+ >"), "actual <n> >"),
     (re.compile(r"\bin \d+(\.\d+)?s\b"), "in <duration>"),
+    (re.compile(r"(fast execution) \(\d+\.\d+s\)"), r"\1 (<duration>)"),
     (re.compile(r"'[0-9a-f]{16}'"), "'<snapshot>'"),
     (re.compile(r"\$\d+\.\d+"), "<dollars>"),
     (re.compile(r"\(PID \d+\)|\(pid \d+\)"), "(PID <pid>)"),
