@@ -5,7 +5,7 @@
 
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,19 +26,37 @@ DATA_VERSION_TAG = "dagster/data_version"
 __all__ = [
     "DATA_VERSION_TAG",
     "CheckError",  # what Dagster raises for a value of a wrong kind; in none of its public modules
+    "check_target",
     "download_latest_state",
+    "fetch_materialized",
     "goes_on_from",
     "has_assets",
     "is_valid_name",  # what outputs, inputs and ops may be called; there is no public function that says so
     "last_good_state",
     "local_state_path",
+    "materializations_of",
     "output_without_materialization",
+    "outputs_needed_later",
     "pipes_context_data",
     "prints_to_console",
     "run_of",
     "version_tags",
     "without_warnings",
 ]
+
+
+def check_target(context: dg.OpExecutionContext, result: dg.AssetCheckResult, key: dg.AssetCheckKey) -> Any:
+    """The materialization that a check was evaluated on, as an evaluation carries it; `None` when there is none.
+
+    Private because Dagster looks it up for each `AssetCheckResult`, at a price for every check, and lets nobody ask for
+    it once for all the checks of an asset.
+
+    Args:
+        context: The step's.
+        result: Any result of a check of the asset.
+        key: That check.
+    """
+    return result._get_target_materialization_data(context.get_step_execution_context(), key)
 
 
 def download_latest_state(key: str, path: Path) -> bool:
@@ -61,6 +79,18 @@ def download_latest_state(key: str, path: Path) -> bool:
         return False
     storage.download_state_to_path(key, version, path)
     return True
+
+
+def fetch_materialized(context: dg.OpExecutionContext, keys: Sequence[dg.AssetKey]) -> None:
+    """Looks up the latest records of many assets at once, before they are asked for one by one.
+
+    Private because the versions and the targets of checks come from a cache that Dagster fills with a query for each
+    asset. Where Dagster has moved it, each is looked up when it is asked for.
+    """
+    cache = getattr(context.get_step_execution_context(), "_data_version_cache", None)
+    fetch = getattr(cache, "_fetch_input_asset_version_info", None)
+    if fetch is not None:
+        fetch(keys)
 
 
 def goes_on_from(instance: dg.DagsterInstance, run: dg.DagsterRun, parent_run_id: str) -> bool:
@@ -128,6 +158,50 @@ def local_state_path(config: DefsStateConfig, project_root: Path) -> Path | None
     return get_local_state_path(config.key, project_root)
 
 
+def materializations_of(
+    context: dg.OpExecutionContext, key: dg.AssetKey, output_name: str, result: dg.MaterializeResult[Any]
+) -> Sequence[dg.AssetMaterialization]:
+    """The materializations that Dagster makes of a result: one, or one for each partition of the run.
+
+    Private because Dagster gives code version, data version and the versions of the inputs only to the materialization
+    of an output, and every output is an event more. This is how it makes that one.
+
+    Args:
+        context: The step's.
+        key: The asset.
+        output_name: Of the asset.
+        result: What is told of it.
+    """
+    from dagster._core.execution.plan.execute_step import _get_output_asset_events  # noqa: PLC0415
+    from dagster._core.storage.dagster_run import assets_are_externally_managed  # noqa: PLC0415
+
+    step = context.get_step_execution_context()
+    if assets_are_externally_managed(step.dagster_run):
+        return []
+    partitions: Sequence[str] = []
+    has_partitions = context.has_partition_key or context.has_partition_key_range
+    if has_partitions and step.has_asset_partitions_for_output(output_name):
+        partitions = context.asset_partition_keys_for_output(output_name)
+    with disable_dagster_warnings():
+        output = dg.Output(
+            None,
+            output_name=output_name,
+            metadata=result.metadata,
+            data_version=result.data_version,
+            tags=result.tags,
+        )
+    made = _get_output_asset_events(
+        asset_key=key,
+        asset_partitions=partitions,
+        output=output,
+        output_def=step.op_def.output_def_named(output_name),
+        io_manager_metadata={},
+        step_context=step,
+        execution_type=context.assets_def.execution_type,
+    )
+    return [event for event in made if isinstance(event, dg.AssetMaterialization)]
+
+
 def output_without_materialization(context: dg.OpExecutionContext, key: dg.AssetKey) -> dg.Output[Any]:
     """An asset's output that lets downstream steps run and records no materialization.
 
@@ -142,6 +216,33 @@ def output_without_materialization(context: dg.OpExecutionContext, key: dg.Asset
     name = context.assets_def.get_output_name_for_asset_key(key)
     context.get_step_execution_context().wipe_input_asset_version_info(key)
     return dg.Output(None, output_name=name, metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True})
+
+
+def outputs_needed_later(
+    context: dg.OpExecutionContext,
+) -> Mapping[dg.AssetKey | dg.AssetCheckKey, str]:
+    """The outputs of a step that another step of the same run waits for: asset or check to the output's name.
+
+    Private because nothing public says what the other steps of a run are. A step whose input never gets its output is
+    skipped; an output that nothing waits for is an event that nobody reads.
+
+    Args:
+        context: The step's.
+    """
+    step = context.get_step_execution_context()
+    needed: dict[dg.AssetKey | dg.AssetCheckKey, str] = {}
+    for other in step.execution_plan.step_dict.values():
+        for step_input in other.step_inputs:
+            # The inputs of mapped steps name the outputs that they wait for otherwise.
+            ask: Any = getattr(step_input, "get_step_output_handle_dependencies", None)
+            ask = ask or getattr(step_input, "get_step_output_handle_deps_with_placeholders", tuple)
+            for handle in ask():
+                if handle.step_key == step.step.key and step.step.has_step_output(handle.output_name):
+                    properties = step.step.step_output_named(handle.output_name).properties
+                    key = properties.asset_check_key or properties.asset_key
+                    if key is not None:
+                        needed[key] = handle.output_name
+    return needed
 
 
 def pipes_context_data(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Mapping[str, Any]:

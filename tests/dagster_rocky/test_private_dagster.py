@@ -107,3 +107,40 @@ def test_a_run_goes_on_from_another_when_it_takes_over_its_steps():
         if (run := instance.get_run_by_id(result.run_id))
     ]
     assert goes_on == [False, False, True]
+
+
+def test_a_step_says_what_is_needed_of_it_and_makes_its_materializations_itself():
+    """What the step behind waits for, the tags of a materialization that has no output, and a check's target."""
+    seen: dict[str, object] = {}
+    kept, followed = dg.AssetKey("kept"), dg.AssetKey("followed")
+    check = dg.AssetCheckKey(kept, "good")
+
+    @dg.multi_asset(
+        specs=[
+            dg.AssetSpec("kept", skippable=True, code_version="3"),
+            dg.AssetSpec("followed", skippable=True),
+        ],
+        check_specs=[dg.AssetCheckSpec("good", asset="kept")],
+        can_subset=True,
+    )
+    def step(context: dg.AssetExecutionContext):
+        op = context.op_execution_context
+        seen["needed"] = _dagster.outputs_needed_later(op)
+        result = dg.MaterializeResult(asset_key=kept, metadata={"rows": 1})
+        (made,) = _dagster.materializations_of(op, kept, "kept", result)
+        yield made
+        _dagster.fetch_materialized(op, [kept])
+        passed = dg.AssetCheckResult(asset_key=kept, check_name="good", passed=True)
+        seen["target"] = _dagster.check_target(op, passed, check)
+        yield dg.MaterializeResult(asset_key=followed)
+
+    @dg.asset(deps=[followed])
+    def behind() -> None: ...
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = dg.materialize([step, behind], instance=instance)
+        (record,) = instance.fetch_materializations(kept, limit=9).records
+    assert run.success
+    assert seen["needed"] == {followed: "followed"}
+    assert (record.asset_materialization.tags or {})["dagster/code_version"] == "3"
+    assert (seen["target"].run_id, seen["target"].storage_id) == (run.run_id, record.storage_id)

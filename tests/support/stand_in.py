@@ -15,6 +15,7 @@ from dagster_rocky.planning.plan import PlannedRun, Unit
 from dagster_rocky.planning.selection import StepPlan
 from dagster_rocky.resource import RockyResource
 from dagster_rocky.step.execution import execute_plan
+from dagster_rocky.step.recording import recorded
 from dagster_rocky.vocabulary import CheckDeclaration, EngineAsset
 
 MODES = ("buffered", "streaming", "pipes")
@@ -167,9 +168,10 @@ def run_step(
         retry_policy=retry,
     )
     def step(context: dg.AssetExecutionContext):
-        yield from execute_plan(
+        told = execute_plan(
             context, resource, StepPlan(runs=tuple(runs), universe=universe), mode=mode, **more
         )
+        yield from recorded(context.op_execution_context, told)
 
     instance = instance or dg.DagsterInstance.ephemeral()
     result = dg.materialize([step], instance=instance, raise_on_error=False, selection=selection)

@@ -76,7 +76,10 @@ read like a field that was left out."""
 class EngineObject(BaseModel):
     """Part of an engine output; fields that are not declared here are kept in `model_extra`."""
 
-    model_config = ConfigDict(extra="allow", protected_namespaces=(), coerce_numbers_to_str=True)
+    # A model is built when it first reads something: most processes read few of the commands' outputs, or none.
+    model_config = ConfigDict(
+        extra="allow", protected_namespaces=(), coerce_numbers_to_str=True, defer_build=True
+    )
 
 
 class EngineOutput(EngineObject):

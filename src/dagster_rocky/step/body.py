@@ -18,6 +18,7 @@ from dagster_rocky.step.asked import Ask
 from dagster_rocky.step.beside import BesideChecks
 from dagster_rocky.step.events import StepEvent
 from dagster_rocky.step.execution import execute_plan
+from dagster_rocky.step.recording import recorded
 from dagster_rocky.step.reporting import CodeVersions
 from dagster_rocky.step.shadow import require_shadowable
 from dagster_rocky.vocabulary import EngineAsset, Evaluator, Mode
@@ -81,13 +82,24 @@ def run_step(
         code_versions: Those of assets whose files changed after the state was refreshed.
 
     Yields:
-        Materializations, check results and observations, as they happen.
+        Materializations, check evaluations and observations, as they happen.
 
     Raises:
         dagster.Failure: When a selected asset was not built, or a check was selected that the engine only evaluates
             while it builds the check's asset.
         dagster.RetryRequested: When the warehouse asked for a pause.
     """
+    told = _told_by_step(context, resource, graph, running, code_versions)
+    yield from recorded(context.op_execution_context, told)
+
+
+def _told_by_step(
+    context: dg.AssetExecutionContext,
+    resource: EngineCommands,
+    graph: RockyGraph,
+    running: Running,
+    code_versions: Callable[[Sequence[Node]], CodeVersions],
+) -> Iterator[StepEvent]:
     running = running.of_launch(context.op_execution_context)
     selection = read_selection(context, graph, built_earlier(context, running.options.retry_scope))
     yield from _told_already(context, selection)
@@ -177,4 +189,5 @@ def run_checks(
         units=tuple(Unit(asset) for asset in checked if asset.asset_key in selected),
         extras=tuple(asset for asset in checked if asset.asset_key not in selected),
     )
-    yield from execute_plan(context, resource, StepPlan(runs=(planned,)), mode=running.mode)
+    told = execute_plan(context, resource, StepPlan(runs=(planned,)), mode=running.mode)
+    yield from recorded(context.op_execution_context, told)

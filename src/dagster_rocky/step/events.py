@@ -154,6 +154,36 @@ def check_result(asset: EngineAsset, declared: CheckDeclaration, event: Checked)
     )
 
 
+def check_evaluation(
+    result: dg.AssetCheckResult, key: dg.AssetCheckKey, *, blocking: bool, partition: str | None, target: Any
+) -> dg.AssetCheckEvaluation:
+    """What Dagster makes of a check's result, without the output that comes with it.
+
+    Args:
+        result: The result.
+        key: The check.
+        blocking: Whether a failure of severity error fails the step.
+        partition: The partition that the check was evaluated on, for a check with partitions.
+        target: The materialization that it was evaluated on.
+    """
+    return dg.AssetCheckEvaluation(
+        asset_key=key.asset_key,
+        check_name=key.name,
+        passed=result.passed,
+        metadata=result.metadata,
+        target_materialization_data=target,
+        severity=result.severity,
+        description=result.description,
+        blocking=blocking,
+        partition=partition,
+    )
+
+
+def check_output(name: str) -> dg.Output[Any]:
+    """Lets the steps run that wait for a check."""
+    return dg.Output(None, output_name=name)
+
+
 def check_without_result(asset: EngineAsset, declared: CheckDeclaration) -> dg.AssetCheckResult:
     """A blocking check of a built asset for which the engine gave no result: it blocks like a failed one."""
     return dg.AssetCheckResult(

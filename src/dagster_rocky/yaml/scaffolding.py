@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 import click
 import dagster as dg
-import jinja2
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from dagster_rocky.installation import DISTRIBUTION
@@ -140,6 +139,8 @@ def templates_folder() -> Path:
 
 def _render(template: str, values: dict[str, Any]) -> str:
     """The template with the values; a variable that the template misspells is an error."""
+    import jinja2  # noqa: PLC0415 - only scaffolding needs it
+
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates_folder()),
         undefined=jinja2.StrictUndefined,

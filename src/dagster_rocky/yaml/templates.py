@@ -3,19 +3,28 @@
 import sys
 import traceback
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dagster.components.resolved.context import ResolutionContext
 from dagster.components.resolved.errors import ResolutionException
-from jinja2 import StrictUndefined, Template, TemplateError, Undefined, UndefinedError
-from jinja2.nativetypes import NativeEnvironment
 
-_ENVIRONMENT = NativeEnvironment(undefined=StrictUndefined)
+if TYPE_CHECKING:
+    from jinja2 import Environment, Template
+
+# Jinja is imported by the first template: a component without any loads sooner.
+
+
+@lru_cache(maxsize=1)
+def _environment() -> "Environment":
+    from jinja2 import StrictUndefined  # noqa: PLC0415
+    from jinja2.nativetypes import NativeEnvironment  # noqa: PLC0415
+
+    return NativeEnvironment(undefined=StrictUndefined)
 
 
 @lru_cache(maxsize=1024)
-def _compiled(text: str) -> Template:
-    return _ENVIRONMENT.from_string(text)
+def _compiled(text: str) -> "Template":
+    return _environment().from_string(text)
 
 
 class StrictResolutionContext(ResolutionContext):
@@ -45,6 +54,8 @@ class StrictResolutionContext(ResolutionContext):
     def _resolve_inner_value(self, val: Any) -> Any:
         if not isinstance(val, str) or ("{{" not in val and "{%" not in val and "{#" not in val):
             return val
+        from jinja2 import TemplateError, Undefined, UndefinedError  # noqa: PLC0415
+
         try:
             rendered = _compiled(val).render(**self.scope)
         except UndefinedError as error:
