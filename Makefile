@@ -70,6 +70,7 @@ format: setup  ## Format and fix what can be fixed
 
 bench: setup  ## Measure the execution engine, loading and rocky-local against their limits (three minutes)
 	$(BIN)/python benchmarks/execution.py
+	$(BIN)/python benchmarks/events.py
 	$(BIN)/python benchmarks/load_time.py
 	$(BIN)/python benchmarks/planning.py
 	$(BIN)/python benchmarks/rocky_local.py

@@ -13,7 +13,7 @@ from dagster_rocky.planning.plan import Unit, plan_units
 from dagster_rocky.vocabulary import EngineAsset
 
 SOURCES, TABLES = 1_000, 50
-LIMIT_RATIO = 60
+LIMIT_RATIO = 35
 ROUNDS = 3
 
 
