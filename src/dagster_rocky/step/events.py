@@ -157,15 +157,7 @@ def check_result(asset: EngineAsset, declared: CheckDeclaration, event: Checked)
 def check_evaluation(
     result: dg.AssetCheckResult, key: dg.AssetCheckKey, *, blocking: bool, partition: str | None, target: Any
 ) -> dg.AssetCheckEvaluation:
-    """What Dagster makes of a check's result, without the output that comes with it.
-
-    Args:
-        result: The result.
-        key: The check.
-        blocking: Whether a failure of severity error fails the step.
-        partition: The partition that the check was evaluated on, for a check with partitions.
-        target: The materialization that it was evaluated on.
-    """
+    """What Dagster makes of a check's result, without its output; `target` is the materialization that it is about."""
     return dg.AssetCheckEvaluation(
         asset_key=key.asset_key,
         check_name=key.name,
