@@ -45,6 +45,7 @@ ROOMS = [
     Room("planning", "What has to run?", "run"),
     Room("step", "What happened?", "run"),
     Room("resource", "How is it used from Python?", "entrance"),
+    Room("automation", "What starts runs by itself?", "concern"),
     Room("deployment", "Where does a branch write?", "concern"),
     Room("observability", "History, advice, rules?", "concern"),
     Room("yaml.scaffolding", "What does a new project get?", "entrance"),

@@ -14,6 +14,7 @@ from dagster.components.utils.translation import TranslationFn, TranslationFnRes
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from dagster_rocky import _dagster
+from dagster_rocky.automation.definitions import build_automation
 from dagster_rocky.deployment.branch import shadowed
 from dagster_rocky.graph.declared_checks import idle_rules
 from dagster_rocky.graph.definitions import (
@@ -25,6 +26,7 @@ from dagster_rocky.graph.definitions import (
 from dagster_rocky.graph.edges import Node, RockyGraph, build_graph
 from dagster_rocky.graph.ownership import Ownership
 from dagster_rocky.graph.quality import quality_assets
+from dagster_rocky.graph.sources import source_specs
 from dagster_rocky.observability.remarks import remarks_of
 from dagster_rocky.observability.rules import RULES
 from dagster_rocky.project.files import current_code_version
@@ -169,7 +171,7 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
         Raises:
             dagster.Failure: When a selected asset was not built.
         """
-        yield from run_step(context, rocky, self._loaded_graph(), self._running(), self._newer_code)
+        yield from run_step(context, rocky, self.graph, self._running(), self._newer_code)
 
     def write_state_to_path(self, state_path: Path) -> None:
         """Asks the engine for the project and writes the snapshot; on failure the file stays as it was.
@@ -262,11 +264,12 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
             partitions=self.partitions,
             checks=self.checks,
             column_lineage="column_lineage" in self.metadata,
+            sources=self.sources,
         )
         self._quality = quality_assets(snapshot, self._graph, ownership, self.checks)
-        return self._definitions(self._graph)
+        return self._definitions(self._graph, snapshot)
 
-    def _definitions(self, graph: RockyGraph) -> dg.Definitions:
+    def _definitions(self, graph: RockyGraph, snapshot: ProjectSnapshot) -> dg.Definitions:
         retry = self.retry.to_policy() if self.retry else None
         assets = build_assets(
             graph,
@@ -289,7 +292,15 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
             config=LaunchOptions,
         )
         sensors = build_partition_sensors(graph, self.partitions.by, label=self.label)
-        return dg.Definitions(assets=assets, asset_checks=checks, sensors=sensors)
+        read = {key for keys in graph.source_keys.values() for key in keys}
+        return dg.Definitions.merge(
+            dg.Definitions(
+                assets=[*assets, *source_specs(snapshot, read, self.sources)],
+                asset_checks=checks,
+                sensors=sensors,
+            ),
+            build_automation(self, assets, snapshot),
+        )
 
     def _running(self) -> Running:
         return Running(
@@ -312,7 +323,13 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
                 found[node.spec.key] = now
         return found
 
-    def _loaded_graph(self) -> RockyGraph:
+    @property
+    def graph(self) -> RockyGraph:
+        """The component's assets, as they were built last.
+
+        Raises:
+            dagster.Failure: When the definitions were never built.
+        """
         if self._graph is None:
             raise dg.Failure(
                 description="The component has no graph yet: build its definitions before a step of it."

@@ -13,9 +13,11 @@ from dagster_rocky.graph.lineage import with_lineage
 from dagster_rocky.graph.nodes import Product, Products
 from dagster_rocky.graph.ownership import Ownership
 from dagster_rocky.graph.partitioning import TIME_DIMENSION
+from dagster_rocky.graph.sources import SourceKeys
 from dagster_rocky.project.snapshot import ProjectSnapshot
 from dagster_rocky.translator import RockyAssetProps
 from dagster_rocky.vocabulary import CheckDeclaration, EngineAsset
+from dagster_rocky.yaml.automation import SourcesOptions
 from dagster_rocky.yaml.options import ChecksOptions, PartitionsOptions
 
 SpecMaker = Callable[[RockyAssetProps], dg.AssetSpec]
@@ -61,11 +63,13 @@ class RockyGraph:
         nodes: Owned assets by key, upstream first as far as the engine orders them.
         universe: Everything that the engine builds, owned or not, pipelines and models in their order.
         keys: Asset keys by `catalog.schema.table`, of everything that the project builds.
+        source_keys: Of the tables that owned assets are copies of, where they are in the graph.
     """
 
     nodes: Mapping[dg.AssetKey, Node]
     universe: tuple[EngineAsset, ...]
     keys: Mapping[str, dg.AssetKey]
+    source_keys: SourceKeys = field(default_factory=dict)
 
 
 def build_graph(
@@ -77,6 +81,7 @@ def build_graph(
     partitions: PartitionsOptions | None = None,
     checks: ChecksOptions | None = None,
     column_lineage: bool = True,
+    sources: SourcesOptions | None = None,
 ) -> RockyGraph:
     """Makes the graph of the owned part of a project.
 
@@ -90,6 +95,7 @@ def build_graph(
         partitions: The component's partition options.
         checks: The component's check options.
         column_lineage: Whether to attach column lineage.
+        sources: Whether source tables are in the graph, and under which keys.
 
     Returns:
         The graph.
@@ -105,6 +111,7 @@ def build_graph(
         ownership=ownership,
         partitions=partitions or PartitionsOptions(),
         checks=checks or ChecksOptions(),
+        sources=sources or SourcesOptions(),
     ).all()
     tables = _Tables(products)
     specs: dict[Product, dg.AssetSpec] = {}
@@ -124,7 +131,15 @@ def build_graph(
         if column_lineage and product.props.model:
             spec = with_lineage(spec, product.props.model, lambda table: _key_of_table(table, tables, specs))
         nodes[spec.key] = Node(spec=spec, assets=engine, beside=product.beside)
-    return RockyGraph(nodes=nodes, universe=tuple(universe), keys=keys)
+    return RockyGraph(nodes=nodes, universe=tuple(universe), keys=keys, source_keys=_source_keys(products))
+
+
+def _source_keys(products: Sequence[Product]) -> SourceKeys:
+    found: dict[tuple[str, str], dict[dg.AssetKey, None]] = {}
+    for product in products:
+        for source_id, key in product.source_keys if product.owned else ():
+            found.setdefault((product.props.pipeline, source_id), {})[key] = None
+    return {place: tuple(keys) for place, keys in found.items()}
 
 
 def _key(product: Product, specs: Mapping[Product, dg.AssetSpec]) -> dg.AssetKey:
@@ -171,6 +186,7 @@ class _Upstream:
     products: dict[Product, set[str]] = field(default_factory=dict)
     named: set[Product] = field(default_factory=set)
     external: dict[str, None] = field(default_factory=dict)
+    sources: tuple[dg.AssetKey, ...] = ()
 
 
 def _upstream_of(product: Product, models: Mapping[str, Product], tables: _Tables) -> _Upstream:
@@ -200,7 +216,7 @@ def _upstream_first(products: Sequence[Product], tables: _Tables) -> Iterator[tu
     needs: dict[Product, _Upstream] = {}
     for product in products:
         if product.owned and not (product.depends_on or product.reads):
-            yield product, _Upstream()
+            yield product, _Upstream(sources=tuple(key for _, key in product.source_keys))
         elif product.owned:
             needs[product] = _upstream_of(product, models, tables)
     for product in _sorted(needs):
@@ -265,7 +281,7 @@ def _dependencies(
     without: set[dg.AssetKey],
 ) -> dict[dg.AssetKey, dg.AssetDep]:
     """Assets where the project builds what is read, else external tables."""
-    found: dict[dg.AssetKey, dg.AssetDep] = {}
+    found = {key: dg.AssetDep(key) for key in upstream.sources}
     for table in upstream.external:
         key = dg.AssetKey(table.split("."))
         found[key] = dg.AssetDep(key, metadata={"dagster/table_name": table})

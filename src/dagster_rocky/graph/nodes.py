@@ -1,6 +1,6 @@
 """What does the project build? Every table, model, load, seed and snapshot, owned or not, as pure data."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -10,6 +10,7 @@ from dagster_rocky.accepting import accepted
 from dagster_rocky.graph.declared_checks import checks_of_model, checks_of_table, declare
 from dagster_rocky.graph.ownership import Ownership, SelectionError
 from dagster_rocky.graph.partitioning import ComponentPartitions, in_time
+from dagster_rocky.graph.sources import source_key
 from dagster_rocky.partitions import parse_start
 from dagster_rocky.project.snapshot import (
     ConfiguredCheck,
@@ -21,6 +22,7 @@ from dagster_rocky.project.snapshot import (
 )
 from dagster_rocky.translator import RockyAssetProps
 from dagster_rocky.vocabulary import CheckDeclaration, EngineAsset, EngineKey
+from dagster_rocky.yaml.automation import SourcesOptions
 from dagster_rocky.yaml.options import ChecksOptions, PartitionsOptions
 
 
@@ -61,6 +63,7 @@ class Product:
         depends_on: Names of the models that it names as upstream.
         reads: Physical tables that it reads.
         inputs: All physical tables that it is built from, those of the models that it names too.
+        source_keys: Of a copied table: ids of its sources with the keys of the tables in them, where these are shown.
     """
 
     props: RockyAssetProps
@@ -72,6 +75,7 @@ class Product:
     depends_on: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
+    source_keys: tuple[tuple[str, dg.AssetKey], ...] = ()
 
     @property
     def engine_key(self) -> dg.AssetKey:
@@ -118,6 +122,7 @@ class Products:
         ownership: The part that becomes assets.
         partitions: The component's partition options.
         checks: The component's check options.
+        sources: Whether source tables are in the graph, and under which keys.
 
     Example:
         ```python
@@ -129,6 +134,7 @@ class Products:
     ownership: Ownership
     partitions: PartitionsOptions = field(default_factory=PartitionsOptions)
     checks: ChecksOptions = field(default_factory=ChecksOptions)
+    sources: SourcesOptions = field(default_factory=SourcesOptions)
 
     @cached_property
     def _targets(self) -> Mapping[str, str]:
@@ -219,7 +225,14 @@ class Products:
                 tables=tables,
                 partitions_def=partitions.definition(pipeline.name, values) if owned else None,
                 checks=checks[name, first.source.source_type if first.source else ""],
+                source_keys=self._source_keys(name, tables) if owned else (),
             )
+
+    def _source_keys(self, name: str, tables: Sequence[Table]) -> tuple[tuple[str, dg.AssetKey], ...]:
+        if not self.sources.as_assets:
+            return ()
+        sources = [table.source for table in tables if table.source]
+        return tuple((source.id, source_key(self.sources, source, name)) for source in sources)
 
     def _components(self, source: Source | None, *, shared: bool) -> Mapping[str, str | list[str]]:
         components = source.components if source else {}

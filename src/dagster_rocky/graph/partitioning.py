@@ -115,3 +115,32 @@ class ComponentPartitions:
     def _by_time(self) -> dg.TimeWindowPartitionsDefinition | None:
         every = self._options.every
         return in_time(self._options, every, self._options.start or "") if every else None
+
+
+def latest_key(partitions_def: dg.PartitionsDefinition | None, value: str | None) -> str | None:
+    """The last partition that exists, for a component value where partitions are by value.
+
+    Args:
+        partitions_def: Of an asset.
+        value: The component value, where it is a partition or a part of one.
+
+    Returns:
+        A partition key; `None` without partitions, and while there is none.
+
+    Example:
+        ```python
+        latest_key(dg.StaticPartitionsDefinition(["jfk", "ewr"]), "jfk")  # 'jfk'
+        ```
+    """
+    if isinstance(partitions_def, dg.MultiPartitionsDefinition):
+        keys = {
+            part.name: latest_key(part.partitions_def, None if part.name == TIME_DIMENSION else value)
+            for part in partitions_def.partitions_defs
+        }
+        known = {name: key for name, key in keys.items() if key is not None}
+        return dg.MultiPartitionKey(known) if len(known) == len(keys) else None
+    if isinstance(partitions_def, dg.TimeWindowPartitionsDefinition):
+        return partitions_def.get_last_partition_key()
+    if partitions_def is None or value is not None:
+        return value
+    return next(reversed(partitions_def.get_partition_keys()), None)

@@ -103,6 +103,21 @@ def _refuse_invalid(resource: EngineCommands) -> None:
         )
 
 
+def discover_again(resource: EngineCommands, before: Pipeline) -> pipelines.Replication:
+    """A replication as it is now; asks the engine once.
+
+    Args:
+        resource: The engine and its project.
+        before: The pipeline as the snapshot has it.
+
+    Raises:
+        dagster.Failure: When the engine cannot discover, or `rocky.toml` cannot be read.
+    """
+    config = _read_config(Path(resource.config_path).absolute())
+    body = config.get("pipeline", {}).get(before.name, {})
+    return pipelines.replication(before, body, resource.discover(before.name), before)
+
+
 def _pipelines(
     resource: EngineCommands,
     listed: Sequence[ListedPipeline],

@@ -88,6 +88,16 @@ def extra_materialization(
     )
 
 
+def source_synced(key: dg.AssetKey, synced_at: str) -> dg.AssetObservation:
+    """A source table whose own loader ran again; the time of it is its data version."""
+    return dg.AssetObservation(
+        asset_key=key,
+        description=f"Synced at {synced_at}, as the engine's discovery tells.",
+        metadata={"rocky/last_sync_at": synced_at},
+        tags={_dagster.DATA_VERSION_TAG: synced_at},
+    )
+
+
 def done_output(context: dg.OpExecutionContext, key: dg.AssetKey) -> dg.Output[Any]:
     """Lets steps downstream of an asset run whose materializations are told already, one by one."""
     return _dagster.output_without_materialization(context, key)

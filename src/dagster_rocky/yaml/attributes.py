@@ -8,6 +8,13 @@ from dagster.components import DefsStateConfigArgs
 from dagster.components.resolved.core_models import OpSpec
 from pydantic import Field, field_validator, model_validator
 
+from dagster_rocky.yaml.automation import (
+    ScheduleOptions,
+    SensorOptions,
+    SourcesOptions,
+    StateSensorOptions,
+    names_are_unique,
+)
 from dagster_rocky.yaml.options import (
     ChecksOptions,
     MetadataAddon,
@@ -107,6 +114,26 @@ class RockyAttributes(DescribedModel):
     state_namespace: str | None = Field(
         default=None, description="A run state of its own under `models/.rocky-state/`.", examples=["jfk"]
     )
+    sources: SourcesOptions = Field(
+        default_factory=SourcesOptions,
+        description="Whether the tables that are copied are in the graph, upstream of their copies.",
+        examples=[{"as_assets": True}],
+    )
+    sensor: SensorOptions | None = Field(
+        default=None,
+        description="A sensor that requests runs for sources that were synced again.",
+        examples=[{"every_seconds": 300, "per": "source"}],
+    )
+    state_sensor: StateSensorOptions | None = Field(
+        default=None,
+        description="A sensor that says when the project has moved away from the defs state.",
+        examples=[{"every_seconds": 3600}],
+    )
+    schedules: Sequence[ScheduleOptions] = Field(
+        default=(),
+        description="Schedules over the component's assets.",
+        examples=[[{"name": "nightly", "cron": "0 3 * * *"}]],
+    )
     op: OpSpec | None = Field(
         default=None, description="Dagster's op settings: name, tags, pool.", examples=[{"pool": "warehouse"}]
     )
@@ -129,6 +156,11 @@ class RockyAttributes(DescribedModel):
             if not (key and equals and value):
                 raise ValueError(f"{text!r} is no `key=value`; write it like `airport=jfk`")
         return texts
+
+    @field_validator("schedules")
+    @classmethod
+    def _schedules_are_apart(cls, schedules: Sequence[ScheduleOptions]) -> Sequence[ScheduleOptions]:
+        return names_are_unique(schedules)
 
     @model_validator(mode="after")
     def _state_is_one(self) -> Self:
