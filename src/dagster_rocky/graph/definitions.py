@@ -10,6 +10,7 @@ from dagster_rocky.graph.declared_checks import check_specs
 from dagster_rocky.graph.edges import RockyGraph
 from dagster_rocky.graph.grouping import AssetGroup, group_nodes
 from dagster_rocky.graph.naming import input_names, numbered, op_name, output_names
+from dagster_rocky.graph.one_mapping import with_one_mapping
 from dagster_rocky.graph.partitioning import dynamic_name
 from dagster_rocky.vocabulary import EngineAsset
 
@@ -81,7 +82,7 @@ def _assets_definition(
     `multi_asset` spells outputs and inputs after their keys: it refuses a key that is no name, and loses one of two
     that it spells alike.
     """
-    specs = {node.spec.key: node.spec for node in group.nodes}
+    specs = {spec.key: spec for spec in with_one_mapping(node.spec for node in group.nodes)}
     checks = {spec.key: spec for node in group.nodes for spec in check_specs(node.spec.key, node.checks)}
     produced: list[dg.AssetKey | dg.AssetCheckKey] = [*specs, *checks]
     outputs = output_names(produced)
