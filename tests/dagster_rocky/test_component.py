@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import textwrap
 import traceback
 from collections.abc import Iterator
@@ -402,3 +404,12 @@ def test_every_example_of_the_yaml_is_valid(project):
         for example in body["examples"]:
             schema.model_validate({name: example})
     assert textwrap.dedent(RockyComponent.__doc__ or "").count("type: dagster_rocky.RockyComponent") == 1
+
+
+def test_importing_the_package_imports_neither_an_engine_nor_a_parser_nor_templates() -> None:
+    code = (
+        "import sys, dagster; before = set(sys.modules); import dagster_rocky; "
+        "print({'duckdb', 'sqlglot', 'jinja2', 'rocky_local'} & (set(sys.modules) - before))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "set()"
