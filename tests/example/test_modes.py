@@ -12,6 +12,7 @@ import pytest
 pytestmark = pytest.mark.xdist_group("example")
 
 MODES = ("buffered", "streaming", "pipes")
+MODE = re.compile(r"^  mode: \w+$(?:\n  run: .*)?", re.MULTILINE)
 VARIES = ("rocky/duration_seconds", "rocky/run_id", "rocky/watermark")
 DAYS = {
     "dagster/asset_partition_range_start": "2013-07-01",
@@ -25,7 +26,7 @@ Fact = tuple[str, str, str | None, dict[str, object]]
 def definitions_in(
     example: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[str], dg.Definitions]]:
-    """Writes a mode into the YAML of all components, and nothing else, and loads the project."""
+    """Writes a mode into the YAML of all components and loads the project; no run is too long to be told whole."""
     monkeypatch.syspath_prepend(str(example))
 
     def forget() -> None:
@@ -34,7 +35,9 @@ def definitions_in(
 
     def load(mode: str) -> dg.Definitions:
         for file in example.glob("nyc_flights/defs/*/defs.yaml"):
-            changed, count = re.subn(r"(?m)^  mode: \w+$", f"  mode: {mode}", file.read_text())
+            changed, count = re.subn(
+                MODE, f"  mode: {mode}\n  run: {{live_after_seconds: 600}}", file.read_text()
+            )
             assert count == 1
             file.write_text(changed)
         forget()
