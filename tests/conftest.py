@@ -1,6 +1,7 @@
-"""The signals that every test finds, whoever starts the tests and whatever the test before did."""
+"""The signals and the environment that every test finds, whoever starts the tests and whatever the test before did."""
 
 import gc
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ def pytest_configure() -> None:
             if signal.getsignal(number) is signal.SIG_IGN:
                 signal.signal(number, lambda *_: None)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    # Every engine that the tests start would compile its modules again.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_collection_finish() -> None:
