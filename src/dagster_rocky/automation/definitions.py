@@ -52,6 +52,7 @@ def build_automation(
                 per=sensor.per,
                 interval_seconds=sensor.every_seconds,
                 tick_seconds=sensor.tick_seconds,
+                request_runs=sensor.request_runs,
                 max_runs_in_flight=sensor.max_runs_in_flight,
                 tags=sensor.tags,
                 default_status=sensor_status(sensor.default_status),

@@ -65,6 +65,7 @@ def build_rocky_source_sensor(
     interval_seconds: int = 300,
     tick_seconds: float = 45,
     max_runs_in_flight: int | None = None,
+    request_runs: bool = True,
     tags: Mapping[str, str] | None = None,
     default_status: dg.DefaultSensorStatus = dg.DefaultSensorStatus.STOPPED,
 ) -> dg.SensorDefinition:
@@ -80,6 +81,7 @@ def build_rocky_source_sensor(
         interval_seconds: Between two ticks, at least.
         tick_seconds: How long one tick may ask the engine; pipelines that it did not get to are first in the next.
         max_runs_in_flight: How many runs of this sensor may be unfinished; the rest is requested later.
+        request_runs: Whether runs are requested; if not, only source assets are told of their syncs.
         tags: For every requested run.
         default_status: Whether it runs without being switched on.
 
@@ -112,7 +114,7 @@ def build_rocky_source_sensor(
         for pipeline, found in _discover(component.resource, by_source, cursor, tick, tick_seconds):
             _compare(pipeline, found, by_source[pipeline], cursor, tick)
         groups = _grouped(tick.moved, per)
-        allowed = _allowed(context.instance, name, max_runs_in_flight)
+        allowed = _allowed(context.instance, name, max_runs_in_flight) if request_runs else None
         taken = groups if allowed is None else groups[:allowed]
         if len(taken) < len(groups):
             tick.notes.append(
@@ -120,7 +122,11 @@ def build_rocky_source_sensor(
             )
         for moved in (one for group in taken for one in group):
             cursor.synced.setdefault(moved.pipeline, {})[moved.source] = moved.synced_at
-        requests = [request for group in taken for request in _requests(group, name, tags or {})]
+        requests = (
+            [request for group in taken for request in _requests(group, name, tags or {})]
+            if request_runs
+            else []
+        )
         synced = [
             (moved, component.graph.source_keys.get((moved.pipeline, moved.source), ()))
             for moved in tick.moved

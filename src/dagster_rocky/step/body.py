@@ -130,10 +130,9 @@ def _told_by_step(
         if plan.runs:
             for event in execute_plan(context, resource, plan, mode=running.mode, code_versions=newer):
                 yield event
-                key = events.built_key(event)
-                if key is not None:
-                    built.add(key)
-                    yield from beside.of(key)
+                if isinstance(event, dg.MaterializeResult | dg.AssetMaterialization) and event.asset_key:
+                    built.add(event.asset_key)
+                    yield from beside.of(event.asset_key)
     except dg.RetryRequested:
         yield from beside.contracts()
         raise

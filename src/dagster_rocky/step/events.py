@@ -88,11 +88,10 @@ def extra_materialization(
     )
 
 
-def source_synced(key: dg.AssetKey, synced_at: str) -> dg.AssetObservation:
-    """A source table whose own loader ran again; the time of it is its data version."""
-    return dg.AssetObservation(
+def source_synced(key: dg.AssetKey, synced_at: str) -> dg.AssetMaterialization:
+    """A source table that its own loader wrote again: conditions look at materializations of what nobody observes."""
+    return dg.AssetMaterialization(
         asset_key=key,
-        description=f"Synced at {synced_at}, as the engine's discovery tells.",
         metadata={"rocky/last_sync_at": synced_at},
         tags={_dagster.DATA_VERSION_TAG: synced_at},
     )
@@ -279,13 +278,6 @@ def beside_result(
 def remark(key: dg.AssetKey, metadata: Mapping[str, Any]) -> dg.AssetObservation:
     """What the engine says of an asset beside what it built: its history, its advice."""
     return dg.AssetObservation(asset_key=key, description="What the engine remarks on it.", metadata=metadata)
-
-
-def built_key(event: StepEvent) -> dg.AssetKey | None:
-    """The asset that an event says is there, with all or one of its partitions."""
-    if not isinstance(event, dg.MaterializeResult | dg.AssetMaterialization):
-        return None
-    return event.asset_key
 
 
 def undeclared_check(asset: EngineAsset, event: Checked) -> dg.AssetObservation:

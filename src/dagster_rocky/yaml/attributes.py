@@ -163,6 +163,15 @@ class RockyAttributes(DescribedModel):
         return names_are_unique(schedules)
 
     @model_validator(mode="after")
+    def _sensor_does_something(self) -> Self:
+        if self.sensor and not self.sensor.request_runs and not self.sources.as_assets:
+            raise ValueError(
+                "sensor.request_runs is false, and there are no source assets to tell of syncs: set sources.as_assets, "
+                "or leave request_runs out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _state_is_one(self) -> Self:
         if self.state_path and self.state_namespace:
             raise ValueError(

@@ -75,6 +75,13 @@ class SensorOptions(DescribedModel):
         description="How many runs of this sensor may be unfinished; the rest is requested later.",
         examples=[5],
     )
+    request_runs: bool = Field(
+        default=True,
+        description=(
+            "`false` requests no run and only tells source assets of their syncs, for automation conditions to act on."
+        ),
+        examples=[False],
+    )
     tick_seconds: float = Field(
         default=45, gt=0, description="How long one tick may ask the engine, in seconds.", examples=[30]
     )

@@ -250,6 +250,42 @@ def test_source_assets_are_upstream_and_learn_of_their_sync(tmp_path: Path) -> N
     assert {(event.tags or {})["dagster/data_version"] for event in events} == {"2"}
 
 
+def test_a_sync_fires_the_condition_of_the_copies_once(tmp_path: Path) -> None:
+    world = World(
+        tmp_path,
+        sources={"as_assets": True},
+        sensor={"request_runs": False},
+        translation=lambda spec, props: spec.replace_attributes(
+            automation_condition=dg.AutomationCondition.eager()
+        ),
+    )
+    cursor = None
+
+    def requested() -> list[str]:
+        nonlocal cursor
+        result = world.tick(request_runs=False)
+        assert not result.run_requests
+        for event in result.asset_events:
+            world.instance.report_runless_asset_event(event)
+        found = dg.evaluate_automation_conditions(world.defs, world.instance, cursor=cursor)
+        cursor = found.cursor
+        keys = world.defs.resolve_asset_graph().materializable_asset_keys
+        return sorted(key.to_user_string() for key in keys if found.get_num_requested(key))
+
+    world.discovers(north="1", south="1")
+    assert requested() == []
+    world.discovers(north="2", south="1")
+    assert requested() == tables_of("north")
+    assert requested() == []
+    world.discovers(north="2", south="2")
+    assert requested() == tables_of("south")
+
+
+def test_a_sensor_that_would_do_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"set sources\.as_assets"):
+        RockyComponent(sensor={"request_runs": False})
+
+
 def test_sources_of_another_component_are_only_edges(tmp_path: Path) -> None:
     world = World(tmp_path, sources={"as_assets": True, "owned_elsewhere": True})
     others = [
