@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal, Protocol
 
 import dagster as dg
@@ -115,11 +116,9 @@ def build_rocky_source_sensor(
             _compare(pipeline, found, by_source[pipeline], cursor, tick)
         groups = _grouped(tick.moved, per)
         allowed = _allowed(context.instance, name, max_runs_in_flight) if request_runs else None
-        taken = groups if allowed is None else groups[:allowed]
-        if len(taken) < len(groups):
-            tick.notes.append(
-                f"{len(groups) - len(taken)} more wait: {max_runs_in_flight} runs are in flight"
-            )
+        taken = groups if allowed is None else list(_with_room(groups, allowed))
+        if waiting := sum(map(len, groups)) - sum(map(len, taken)):
+            tick.notes.append(f"{waiting} more wait: {max_runs_in_flight} runs are in flight")
         for moved in (one for group in taken for one in group):
             cursor.synced.setdefault(moved.pipeline, {})[moved.source] = moved.synced_at
         requests = (
@@ -208,13 +207,23 @@ def _compare(
         elif is_first:
             seen[source.id] = source.last_sync_at
             tick.remembered += 1
-        elif seen.get(source.id) == source.last_sync_at:
+        elif _same_instant(seen.get(source.id), source.last_sync_at):
             tick.quiet += 1
         else:
             tick.moved.append(_Moved(pipeline, source.id, source.last_sync_at, known[source.id]))
     there = {source.id for source in found.sources} | failed
     for gone in [name for name in seen if name not in there]:
         del seen[gone]
+
+
+def _same_instant(before: str | None, now: str) -> bool:
+    """Whether two texts mean one time: an engine may write it in several ways."""
+    if before is None or before == now:
+        return before == now
+    try:
+        return datetime.fromisoformat(before) == datetime.fromisoformat(now)
+    except ValueError:
+        return False
 
 
 def _grouped(moved: Sequence[_Moved], per: Per) -> list[list[_Moved]]:
@@ -224,6 +233,18 @@ def _grouped(moved: Sequence[_Moved], per: Per) -> list[list[_Moved]]:
     for one in moved:
         groups.setdefault(one.pipeline, []).append(one)
     return list(groups.values())
+
+
+def _with_room(groups: Sequence[Sequence[_Moved]], allowed: int) -> Iterator[list[_Moved]]:
+    """The sources whose runs are allowed: those of one group may be in several partitions, a run each."""
+    for group in groups:
+        taken: list[_Moved] = []
+        for moved in group:
+            if len(list(_requests([*taken, moved], "", {}))) <= allowed:
+                taken.append(moved)
+        if taken:
+            allowed -= len(list(_requests(taken, "", {})))
+            yield taken
 
 
 def _allowed(instance: dg.DagsterInstance, name: str, limit: int | None) -> int | None:

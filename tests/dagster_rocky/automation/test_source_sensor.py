@@ -201,6 +201,26 @@ def test_runs_in_flight_hold_back_more(world: World) -> None:
     assert selected(world.tick(max_runs_in_flight=3)) == [tables_of("north"), tables_of("south")]
 
 
+def test_the_cap_counts_each_partition_of_a_pipeline(tmp_path: Path) -> None:
+    world = World(tmp_path, partitions={"by": "shop"})
+    world.discovers(north="1", south="1", west="1")
+    world.tick()
+    world.discovers(north="2", south="2", west="2")
+    asked = [world.tick(per="pipeline", max_runs_in_flight=2).run_requests or [] for _ in range(3)]
+    assert [[one.tags["rocky/sources"] for one in tick] for tick in asked] == [
+        ["north, south", "north, south"],
+        ["west"],
+        [],
+    ]
+
+
+def test_one_time_in_another_spelling_has_not_moved(world: World) -> None:
+    world.discovers(north="2026-01-01T00:00:00Z", south="2026-01-01T00:00:00Z")
+    world.tick()
+    world.discovers(north="2026-01-01T01:00:00+01:00", south="2026-01-01T00:00:01Z")
+    assert selected(world.tick()) == [tables_of("south")]
+
+
 def test_one_run_for_a_pipeline_and_tags_for_audit(world: World) -> None:
     world.discovers(north="1", south="1")
     world.tick()
