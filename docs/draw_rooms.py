@@ -51,6 +51,8 @@ ROOMS = [
     Room("yaml.scaffolding", "What does a new project get?", "entrance"),
     Room("component", "What does a defs.yaml make?", "entrance"),
     Room("standalone", "And a component in Python?", "entrance"),
+    Room("checking", "Is every defs.yaml right?", "entrance"),
+    Room("__main__", "Which commands are there?", "entrance"),
 ]
 
 BOX = (250, 56)

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from dagster_rocky import _dagster
 from dagster_rocky.automation.definitions import build_automation
 from dagster_rocky.deployment.branch import shadowed
+from dagster_rocky.graph.claims import claim
 from dagster_rocky.graph.declared_checks import idle_rules
 from dagster_rocky.graph.definitions import (
     backfill_policy,
@@ -45,8 +46,10 @@ from dagster_rocky.step.events import StepEvent
 from dagster_rocky.translator import DagsterRockyTranslator, RockyAssetProps
 from dagster_rocky.vocabulary import EngineAsset
 from dagster_rocky.yaml.attributes import RockyAttributes
+from dagster_rocky.yaml.explaining import lenient
 from dagster_rocky.yaml.launch import LaunchOptions
-from dagster_rocky.yaml.paths import place_of, require_config
+from dagster_rocky.yaml.mistakes import place, placed
+from dagster_rocky.yaml.paths import place_of, require_binary, require_config
 from dagster_rocky.yaml.scaffolding import RockyComponentScaffolder
 from dagster_rocky.yaml.templates import StrictResolutionContext
 
@@ -56,6 +59,13 @@ _LOG = logging.getLogger("dagster_rocky")
 @dg.scaffold_with(RockyComponentScaffolder)
 class RockyComponent(dg.StateBackedComponent, RockyAttributes):
     """Turns a rocky project's tables and models into one graph of assets, and runs exactly what is selected.
+
+    What `dg scaffold defs dagster_rocky.RockyComponent NAME` takes:
+    `--template`: what to write where there is no rocky.toml: starter (default), replication, models or tenants.
+    `--config-path`: the project's rocky.toml, seen from the current folder; one that does not exist is written.
+    `--binary-path`: the engine, a name on PATH or a path; unset, rocky if it is on PATH, else rocky-local.
+    `--mode`: buffered, streaming (default) or pipes.
+    `--filter`: a source that the component owns, as key=value; several are a union.
 
     Example:
         ```yaml
@@ -86,6 +96,12 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
     _quality: Mapping[str, Sequence[EngineAsset]] = PrivateAttr(default_factory=dict)
     _models: Mapping[str, Model] = PrivateAttr(default_factory=dict)
     _state_note: str | None = PrivateAttr(default=None)
+    _written: dg.ResolutionContext | None = PrivateAttr(default=None)
+
+    @classmethod
+    def get_model_cls(cls) -> type[BaseModel]:
+        """The schema; what does not fit it is told when its file and line are known."""
+        return lenient(cls.model())
 
     @classmethod
     def resolve_from_model(cls, context: dg.ResolutionContext, model: BaseModel) -> Self:
@@ -98,6 +114,7 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
         """Loads the component and remembers where it is, which makes its state key unique."""
         loaded = super(dg.StateBackedComponent, cls).load(attributes, context)
         loaded._location = place_of(context)
+        loaded._written = context.resolution_context
         if not Path(loaded.config_path).is_absolute():
             # The default has not been through the resolver, which makes what the YAML says absolute.
             folder = context.path if context.path.is_dir() else context.path.parent
@@ -190,18 +207,22 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
         When that refresh fails and there is a last good state, the graph is built from it, and log and metadata say
         so: a database that a run holds at this moment is no reason to lose the graph.
         """
-        self.require_config()
-        require_place(self.defs_state_config, context.project_root)
-        self._state_note = None
-        try:
-            return super().build_defs(context)
-        except RefreshFailed as failure:
-            with _dagster.last_good_state(self.defs_state_config, context.project_root) as last_good:
-                if last_good is None:
-                    raise
-                _LOG.error("rocky: %s", failure.description)
-                self._state_note = f"refresh failed: {failure.description}"
-                return self.build_defs_from_state(context, last_good)
+        with placed(self._written):
+            self.require_config()
+            require_binary(self.binary_path, may_be_missing=self.allow_missing_binary)
+            require_place(self.defs_state_config, context.project_root)
+            self._state_note = None
+            try:
+                defs = super().build_defs(context)
+            except RefreshFailed as failure:
+                with _dagster.last_good_state(self.defs_state_config, context.project_root) as last_good:
+                    if last_good is None:
+                        raise
+                    _LOG.error("rocky: %s", failure.description)
+                    self._state_note = f"refresh failed: {failure.description}"
+                    defs = self.build_defs_from_state(context, last_good)
+            claim(context.component_tree.state_tracker, self.label, self._loaded_graph().nodes, self._written)
+            return defs
 
     def build_defs_from_state(
         self, context: dg.ComponentLoadContext, state_path: Path | None
@@ -251,10 +272,10 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
             exclude_filters=tuple(self.exclude_filters),
             models=self.models,
         )
-        for text in ownership.idle_filters(snapshot):
-            _LOG.warning("rocky: %s: no table fits the filter %r", self.defs_state_config.key, text)
         for text in idle_rules(snapshot, self.checks.rules):
             _LOG.warning("rocky: %s: %s", self.defs_state_config.key, text)
+        for idle in ownership.idle_filters(snapshot):
+            _LOG.warning("rocky: %s", place(self._written, idle.path, idle.said))
         self._models = {model.name: model for model in snapshot.models}
         self._graph = build_graph(
             snapshot,
@@ -263,6 +284,7 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
             translate=self.translation or (lambda spec, props: spec),
             partitions=self.partitions,
             checks=self.checks,
+            key_style=self.key_style,
             column_lineage="column_lineage" in self.metadata,
             sources=self.sources,
         )
@@ -340,6 +362,6 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
         """Refuses a config that is not there.
 
         Raises:
-            dagster.Failure: With the path, and what to do.
+            Mistake: With the path, and what to do.
         """
         require_config(Path(self.config_path))

@@ -104,7 +104,10 @@ class DagsterRockyTranslator:
         """A model's intent and SQL; of a table, where it is copied from."""
         if props.model is None:
             return _DESCRIPTIONS[props.kind].format(
-                name=props.name, pipeline=props.pipeline, source=props.source.id if props.source else ""
+                name=props.name,
+                of=_in_words(props.components),
+                pipeline=props.pipeline,
+                source=props.source.id if props.source else "",
             )
         language = "" if (props.model.path or "").endswith(".rocky") else "sql"
         sql = f"```{language}\n{props.model.sql.strip()}\n```" if props.model.sql else ""
@@ -172,11 +175,18 @@ class DagsterRockyTranslator:
 
 
 _DESCRIPTIONS: dict[AssetKind, str] = {
-    "table": "`{name}` of source `{source}`, copied by pipeline `{pipeline}`.",
+    "table": "{name}{of}\n\nCopied from source `{source}` by pipeline `{pipeline}`.",
     "seed": "Seed file `{name}`, loaded by `rocky seed`.",
     "load": "`{name}`, loaded from files by pipeline `{pipeline}`.",
     "snapshot": "The history of its source's rows, kept by pipeline `{pipeline}`.",
 }
+
+
+def _in_words(components: Mapping[str, str | list[str]]) -> str:
+    """What tells tables of one name apart; the first line of a description is what a card of the graph shows."""
+    return "".join(
+        f" · {value if isinstance(value, str) else '/'.join(value)}" for value in components.values()
+    )
 
 
 def _tag(text: str) -> str:

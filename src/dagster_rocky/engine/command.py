@@ -64,10 +64,7 @@ class Engine:
         """
         if os.sep in self.binary or (os.altsep and os.altsep in self.binary):
             return str(Path(self.binary).expanduser().absolute())
-        found = shutil.which(self.binary)
-        if found is None:
-            found = shutil.which(self.binary, path=str(Path(sys.executable).parent))
-        return found or self.binary
+        return which(self.binary) or self.binary
 
     def locked_files(self) -> LockedFiles:
         """The run state, and the DuckDB files that the config names as it is on disk."""
@@ -90,3 +87,15 @@ class Engine:
             return models / _STATE / self.state_namespace
         is_legacy = any((self.folder / (_STATE + suffix)).exists() for suffix in _STATE_SUFFIXES)
         return (self.folder if is_legacy or not models.is_dir() else models) / _STATE
+
+
+def which(binary: str) -> str | None:
+    """Where a bare name of an engine is: on the PATH, or beside the running Python, where `pip` puts `rocky-local`.
+
+    Args:
+        binary: The name.
+
+    Returns:
+        Its path, or `None`.
+    """
+    return shutil.which(binary) or shutil.which(binary, path=str(Path(sys.executable).parent))

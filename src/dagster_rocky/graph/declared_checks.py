@@ -1,7 +1,7 @@
 """Which checks does an asset declare? Those that the project configures, as the component overrides them."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 import dagster as dg
@@ -11,6 +11,7 @@ from dagster_rocky.project.configured_checks import BUDGET
 from dagster_rocky.project.model_tests import DECLARATIVE, UNIT
 from dagster_rocky.project.snapshot import ConfiguredCheck, Model, Pipeline, ProjectSnapshot
 from dagster_rocky.vocabulary import CheckDeclaration, Evaluator, check_name
+from dagster_rocky.yaml.mistakes import Mistake, instead
 from dagster_rocky.yaml.options import CheckOverride, ChecksOptions
 
 CONTRACT = "contract"
@@ -121,6 +122,37 @@ def _names(checks: Sequence[ConfiguredCheck], taken: Collection[str], prefix: st
         used.add(name)
         names.append(name)
     return names
+
+
+def refuse_idle_overrides(snapshot: ProjectSnapshot, options: ChecksOptions) -> None:
+    """Refuses an override that fits no check of the project.
+
+    Args:
+        snapshot: The project.
+        options: The component's overrides.
+
+    Raises:
+        Mistake: With the check that is near. A project without any check refuses none.
+    """
+    if not (options.enabled and options.overrides):
+        return
+    checks = list(_configured(snapshot, options.rules))
+    names = dict.fromkeys(name for check in checks for name in (check.title, check.name) if name)
+    for pattern in options.overrides if names else ():
+        if not any(fnmatchcase(name, pattern) for name in names):
+            said = f"no check of the project is called {pattern!r}. {instead(pattern, names)}"
+            raise Mistake(("checks", "overrides", pattern), said)
+
+
+def _configured(snapshot: ProjectSnapshot, rules: Collection[str]) -> Iterator[ConfiguredCheck]:
+    for pipeline in snapshot.pipelines:
+        yield from pipeline.checks_of_all
+        for checks in pipeline.checks_by_table.values():
+            yield from checks
+    for model in snapshot.models:
+        yield from checks_of_model(model, rules)
+    if BUDGET in rules:
+        yield ConfiguredCheck(name=BUDGET, kind=BUDGET)
 
 
 def checks_of_table(pipeline: Pipeline, table: str, source_type: str) -> list[ConfiguredCheck]:

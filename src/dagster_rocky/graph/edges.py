@@ -9,6 +9,7 @@ from itertools import pairwise
 import dagster as dg
 
 from dagster_rocky.accepting import accepted
+from dagster_rocky.graph.declared_checks import refuse_idle_overrides
 from dagster_rocky.graph.lineage import with_lineage
 from dagster_rocky.graph.nodes import Product, Products
 from dagster_rocky.graph.ownership import Ownership
@@ -18,14 +19,15 @@ from dagster_rocky.project.snapshot import ProjectSnapshot
 from dagster_rocky.translator import RockyAssetProps
 from dagster_rocky.vocabulary import CheckDeclaration, EngineAsset
 from dagster_rocky.yaml.automation import SourcesOptions
-from dagster_rocky.yaml.options import ChecksOptions, PartitionsOptions
+from dagster_rocky.yaml.mistakes import Mistake
+from dagster_rocky.yaml.options import ChecksOptions, KeyStyle, PartitionsOptions
 
 SpecMaker = Callable[[RockyAssetProps], dg.AssetSpec]
 Translation = Callable[[dg.AssetSpec, RockyAssetProps], dg.AssetSpec]
 _LOG = logging.getLogger("dagster_rocky")
 
 
-class DuplicateAssetKey(ValueError):
+class DuplicateAssetKey(Mistake):
     """Two parts of a project have one asset key; the message names both and the way out."""
 
 
@@ -80,6 +82,7 @@ def build_graph(
     translate: Translation = lambda spec, props: spec,
     partitions: PartitionsOptions | None = None,
     checks: ChecksOptions | None = None,
+    key_style: KeyStyle = "engine",
     column_lineage: bool = True,
     sources: SourcesOptions | None = None,
 ) -> RockyGraph:
@@ -94,6 +97,7 @@ def build_graph(
         translate: Changes it last, when it has its dependencies; it may change its key.
         partitions: The component's partition options.
         checks: The component's check options.
+        key_style: Which key a copied table has.
         column_lineage: Whether to attach column lineage.
         sources: Whether source tables are in the graph, and under which keys.
 
@@ -106,12 +110,14 @@ def build_graph(
         ValueError: When partition options do not fit, or models name each other in a circle.
     """
     ownership.check(snapshot)
+    refuse_idle_overrides(snapshot, checks or ChecksOptions())
     products = Products(
         snapshot=snapshot,
         ownership=ownership,
         partitions=partitions or PartitionsOptions(),
         checks=checks or ChecksOptions(),
         sources=sources or SourcesOptions(),
+        key_style=key_style,
     ).all()
     tables = _Tables(products)
     specs: dict[Product, dg.AssetSpec] = {}
@@ -155,11 +161,12 @@ def _key_of_table(table: str, tables: "_Tables", specs: Mapping[Product, dg.Asse
 
 def _duplicate(first: Node, engine: EngineAsset) -> DuplicateAssetKey:
     return DuplicateAssetKey(
+        "translation",
         f"The asset key {first.spec.key.to_user_string()!r} is both the {first.assets[0].kind} "
         f"{'/'.join(first.assets[0].engine_key)!r} of pipeline {first.pipeline!r} and the {engine.kind} "
         f"{'/'.join(engine.engine_key)!r} of pipeline {engine.pipeline!r}. Give one of them another key with "
         "`translation.key` or `translation.key_prefix`, or leave it to another component with `pipelines`, "
-        "`filters` or `models`."
+        "`filters` or `models`.",
     )
 
 

@@ -23,7 +23,8 @@ from dagster_rocky.project.snapshot import (
 from dagster_rocky.translator import RockyAssetProps
 from dagster_rocky.vocabulary import CheckDeclaration, EngineAsset, EngineKey
 from dagster_rocky.yaml.automation import SourcesOptions
-from dagster_rocky.yaml.options import ChecksOptions, PartitionsOptions
+from dagster_rocky.yaml.mistakes import instead
+from dagster_rocky.yaml.options import ChecksOptions, KeyStyle, PartitionsOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +124,7 @@ class Products:
         partitions: The component's partition options.
         checks: The component's check options.
         sources: Whether source tables are in the graph, and under which keys.
+        key_style: Which key a copied table has.
 
     Example:
         ```python
@@ -135,6 +137,7 @@ class Products:
     partitions: PartitionsOptions = field(default_factory=PartitionsOptions)
     checks: ChecksOptions = field(default_factory=ChecksOptions)
     sources: SourcesOptions = field(default_factory=SourcesOptions)
+    key_style: KeyStyle = "engine"
 
     @cached_property
     def _targets(self) -> Mapping[str, str]:
@@ -180,7 +183,8 @@ class Products:
         ]
         if by and owned and not any(by in source.components for source in owned):
             known = sorted({name for source in owned for name in source.components})
-            raise SelectionError(f"partitions.by is {by!r}, but the schema pattern has {', '.join(known)}")
+            said = f"the schema pattern has no {by!r}. {instead(by, known)}"
+            raise SelectionError(("partitions", "by"), said)
 
     def _replicated(self, pipeline: Pipeline) -> Iterator[Product]:
         """Tables of one name become one product where the component value that tells them apart is the partition."""
@@ -209,12 +213,13 @@ class Products:
             tables = tuple(table for _, _, table in found)
             values = [table.partition_key for table in tables]
             shared = first.partition_key is not None
+            in_warehouse = self.key_style == "warehouse" and not shared
             yield Product(
                 props=RockyAssetProps(
                     kind="table",
                     name=name,
                     pipeline=pipeline.name,
-                    engine_key=key,
+                    engine_key=tuple(first.target.split(".")) if in_warehouse else key,
                     target="" if shared else first.target,
                     warehouse=pipeline.warehouse,
                     components=self._components(first.source, shared=shared),
@@ -233,6 +238,16 @@ class Products:
             return ()
         sources = [table.source for table in tables if table.source]
         return tuple((source.id, source_key(self.sources, source, name)) for source in sources)
+                reads=tuple(seeded for table in tables if (seeded := self._seeded(table.source, name))),
+            )
+
+    @cached_property
+    def _seeds(self) -> Mapping[str, str]:
+        return {seed.target.partition(".")[2]: seed.target for seed in self.snapshot.seeds}
+
+    def _seeded(self, source: Source | None, table: str) -> str | None:
+        """The seed that is the table that is copied, if it is one."""
+        return self._seeds.get(f"{source.id}.{table}") if source else None
 
     def _components(self, source: Source | None, *, shared: bool) -> Mapping[str, str | list[str]]:
         components = source.components if source else {}

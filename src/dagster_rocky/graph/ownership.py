@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from dagster_rocky.project.snapshot import Model, Pipeline, ProjectSnapshot, Source
+from dagster_rocky.yaml.mistakes import Mistake, instead, near
 from dagster_rocky.yaml.options import ModelsOptions
 
 
-class SelectionError(ValueError):
+class SelectionError(Mistake):
     """A component selects what the project does not have; the message names the field and what there is."""
 
 
@@ -43,47 +44,62 @@ class Ownership:
             SelectionError: For a pipeline, a filter key or a model name that the project does not have.
         """
         known = [pipeline.name for pipeline in snapshot.pipelines]
-        for name in self.pipelines or ():
+        for number, name in enumerate(self.pipelines or ()):
             if name not in known:
-                raise SelectionError(f"pipelines names {name!r}, but the project has {_listed(known)}")
+                raise _unknown(("pipelines", number), "pipeline", name, known)
         components = {
             name
             for pipeline in snapshot.pipelines
             for source in pipeline.sources
             for name in source.components
         }
-        if components:
-            for field, texts in (("filters", self.filters), ("exclude_filters", self.exclude_filters)):
-                for text in texts:
-                    key = text.partition("=")[0]
-                    if key not in {"id", "table", *components}:
-                        keys = _listed(["id", "table", *sorted(components)])
-                        raise SelectionError(f"{field} has {text!r}, but sources are filtered by {keys}")
-        names = [model.name for model in snapshot.models]
-        for pattern in (*self.models.select, *self.models.exclude):
-            by_name = not pattern.startswith("tag:") and pattern != "*"
-            if by_name and not any(fnmatchcase(name, pattern) for name in names):
-                raise SelectionError(f"models names {pattern!r}, but the project has {_listed(names)}")
+        keys = ["id", "table", *sorted(components)]
+        for where, texts in (("filters", self.filters), ("exclude_filters", self.exclude_filters)):
+            for number, text in enumerate(texts if components else ()):
+                key = text.partition("=")[0]
+                if key not in keys:
+                    said = f"sources have no {key!r}. {instead(key, keys, there_is='They have')}"
+                    raise SelectionError((where, number), said)
+        for where, patterns in (("select", self.models.select), ("exclude", self.models.exclude)):
+            for number, pattern in enumerate(patterns):
+                self._check_pattern(("models", where, number), pattern, snapshot)
 
-    def idle_filters(self, snapshot: ProjectSnapshot) -> list[str]:
+    @staticmethod
+    def _check_pattern(path: tuple[str | int, ...], pattern: str, snapshot: ProjectSnapshot) -> None:
+        if pattern == "*" or any(_matches(pattern, model) for model in snapshot.models):
+            return
+        if pattern.startswith("tag:"):
+            tags = {f"tag:{k}={v}" for model in snapshot.models for k, v in model.tags.items()}
+            raise _unknown(path, "model with the tag", pattern, sorted(tags))
+        raise _unknown(path, "model", pattern, [model.name for model in snapshot.models])
+
+    def idle_filters(self, snapshot: ProjectSnapshot) -> list[Mistake]:
         """Filters that no table of the project fits: a typo in a value, or a source that is gone.
 
         Args:
             snapshot: The project.
 
         Returns:
-            Those of `filters` and `exclude_filters`, as they are written.
+            Those of `filters` and `exclude_filters`, with the value that is near.
         """
-        idle = dict.fromkeys((*self.filters, *self.exclude_filters))
-        for pipeline in snapshot.pipelines:
+        written = {
+            (where, number): text
+            for where, texts in (("filters", self.filters), ("exclude_filters", self.exclude_filters))
+            for number, text in enumerate(texts)
+        }
+        idle, seen = dict.fromkeys(written.values()), dict[str, None]()
+        for pipeline in snapshot.pipelines if idle else ():
             for source in pipeline.sources:
                 for table in source.tables:
                     facts = table_facts(source, table)
                     for text in [text for text in idle if _fits(text, facts)]:
                         del idle[text]
+                    seen |= dict.fromkeys(
+                        f"{key}={value}" for key, values in facts.items() for value in values
+                    )
                 if not idle:
                     return []
-        return list(idle)
+        return [Mistake(path, _idle(text, seen)) for path, text in written.items() if text in idle]
 
     def owns_pipeline(self, name: str | None) -> bool:
         """Whether a pipeline is owned at all."""
@@ -126,6 +142,11 @@ def _matches(pattern: str, model: Model) -> bool:
     return key in model.tags and (not has_value or model.tags[key] == value)
 
 
-def _listed(names: Sequence[str], limit: int = 12) -> str:
-    shown = ", ".join(names[:limit]) or "none"
-    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+def _idle(text: str, seen: Mapping[str, None]) -> str:
+    key = text.partition("=")[0]
+    guess = near(text, [one for one in seen if one.partition("=")[0] == key])
+    return f"no table fits the filter {text!r}." + (f" Did you mean `{guess}`?" if guess else "")
+
+
+def _unknown(path: tuple[str | int, ...], what: str, name: str, known: Sequence[str]) -> SelectionError:
+    return SelectionError(path, f"the project has no {what} {name!r}. {instead(name, known)}")

@@ -6,7 +6,7 @@ import dagster as dg
 
 from dagster_rocky.accepting import accepted
 from dagster_rocky.graph.ownership import SelectionError
-from dagster_rocky.partitions import time_partitions
+from dagster_rocky.partitions import parse_start, time_partitions
 from dagster_rocky.project.snapshot import Source
 from dagster_rocky.vocabulary import Granularity
 from dagster_rocky.yaml.options import PartitionsOptions
@@ -29,8 +29,18 @@ def in_time(
         The definition.
 
     Raises:
-        ValueError: When the options do not fit the grain.
+        SelectionError: When the options do not fit the grain.
     """
+    if granularity == "hour" and options.timezone != "UTC":
+        raise SelectionError(
+            ("partitions", "timezone"),
+            f"is {options.timezone!r}, but the engine's hours are UTC hours: leave it out for a component with hourly "
+            "models, or give those models a component of their own",
+        )
+    if options.end and parse_start(granularity, options.end) <= parse_start(granularity, first):
+        raise SelectionError(
+            ("partitions", "end"), f"{options.end} leaves no {granularity}: the first one is {first}"
+        )
     return time_partitions(
         granularity, first, end=options.end, end_offset=options.end_offset, timezone=options.timezone
     )
@@ -76,12 +86,13 @@ class ComponentPartitions:
             return None
         if isinstance(value, list):
             raise SelectionError(
-                f"partitions.by is {by!r}, which has several values in source {source.id!r}: "
-                "only a component with one value can be the partition"
+                ("partitions", "by"),
+                f"is {by!r}, which has several values in source {source.id!r}: "
+                "only a component with one value can be the partition",
             )
         if self._options.every and by == TIME_DIMENSION:
             raise SelectionError(
-                "partitions.by is 'time', which is the name of the other dimension: leave `every` out"
+                ("partitions", "by"), "is 'time', which is the name of the other dimension: leave `every` out"
             )
         if value not in self._accepted:
             what = f"partition {value!r} of {by}"

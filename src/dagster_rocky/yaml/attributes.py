@@ -15,8 +15,10 @@ from dagster_rocky.yaml.automation import (
     StateSensorOptions,
     names_are_unique,
 )
+from dagster_rocky.yaml.mistakes import Mistake
 from dagster_rocky.yaml.options import (
     ChecksOptions,
+    KeyStyle,
     MetadataAddon,
     Mode,
     ModelsOptions,
@@ -57,6 +59,11 @@ class RockyAttributes(DescribedModel):
             examples=["rocky", "rocky-local", "{{ env.ROCKY_BIN }}"],
         ),
     ] = "rocky"
+    allow_missing_binary: bool = Field(
+        default=False,
+        description="Load where the engine is not installed, for example on a code server that runs no steps.",
+        examples=[True],
+    )
     mode: Mode = Field(
         default=Mode.STREAMING,
         description="How the engine is run: all three end with the same events and differ in when.",
@@ -97,6 +104,15 @@ class RockyAttributes(DescribedModel):
         default_factory=ChecksOptions,
         description="Which of the project's checks are declared, and how.",
         examples=[{"overrides": {"row_count": {"blocking": True}}}],
+    )
+    key_style: KeyStyle = Field(
+        default="engine",
+        description=(
+            "The keys of copied tables: the engine's (adapter, components, table), or where they are in the warehouse "
+            "(catalog, schema, table), as models have them. All components of one project take the same. A table that "
+            "is partitioned by a component keeps the engine's."
+        ),
+        examples=["warehouse"],
     )
     metadata: Sequence[MetadataAddon] = Field(
         default=("column_schema", "column_lineage", "code_references"),
@@ -151,10 +167,10 @@ class RockyAttributes(DescribedModel):
     @field_validator("filters", "exclude_filters")
     @classmethod
     def _filters_are_pairs(cls, texts: Sequence[str]) -> Sequence[str]:
-        for text in texts:
+        for number, text in enumerate(texts):
             key, equals, value = text.partition("=")
             if not (key and equals and value):
-                raise ValueError(f"{text!r} is no `key=value`; write it like `airport=jfk`")
+                raise Mistake((number,), f"{text!r} is no `key=value`: write it like airport=jfk")
         return texts
 
     @field_validator("schedules")
@@ -174,7 +190,7 @@ class RockyAttributes(DescribedModel):
     @model_validator(mode="after")
     def _state_is_one(self) -> Self:
         if self.state_path and self.state_namespace:
-            raise ValueError(
-                "state_path and state_namespace both say where the run state is: leave one of them out"
+            raise Mistake(
+                "state_namespace", "says where the run state is, as `state_path` does: leave one of them out"
             )
         return self

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import dagster as dg
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -11,6 +11,7 @@ from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.partitions import parse_start
 from dagster_rocky.vocabulary import Mode
 from dagster_rocky.yaml.launch import table_suffix
+from dagster_rocky.yaml.mistakes import Mistake, near
 from dagster_rocky.yaml.schema import DescribedModel
 
 
@@ -52,7 +53,7 @@ class RunSection(RunOptions, DescribedModel):
         """Warehouses with governance refuse an empty list, and DuckDB ignores it: told here it is told in both."""
         if value and value.get("workspace_ids") == [] and value.get("allow_empty_workspace_ids") is not True:
             raise ValueError(
-                "run.governance_override: workspace_ids is empty, which would revoke every binding of the catalogs: "
+                "workspace_ids is empty, which would revoke every binding of the catalogs: "
                 "name the workspaces, leave workspace_ids out, or say allow_empty_workspace_ids: true"
             )
         return value
@@ -84,7 +85,8 @@ class RetryOptions(DescribedModel):
     def _delay_is_there(self) -> Self:
         """A backoff or a jitter shapes a delay, so there must be one."""
         if self.delay_seconds is None and (self.backoff or self.jitter):
-            raise ValueError("retry.backoff and retry.jitter shape retry.delay_seconds: set that too")
+            shape = "backoff" if self.backoff else "jitter"
+            raise Mistake(shape, "shapes `delay_seconds`, so set that too, for example delay_seconds: 30")
         return self
 
     def to_policy(self) -> dg.RetryPolicy:
@@ -208,7 +210,8 @@ class PartitionsOptions(DescribedModel):
             try:
                 parse_start("day", value)
             except ValueError as error:
-                raise ValueError(f"partitions.{info.field_name}: {error}") from error
+                kind = "first partition" if info.field_name == "start" else "date"
+                raise ValueError(f"{value!r} is no {kind}: write it like '2026-05-01'") from error
         return value
 
     @field_validator("timezone")
@@ -219,7 +222,7 @@ class PartitionsOptions(DescribedModel):
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(
-                f"partitions.timezone: {value!r} is no time zone; write it like 'Europe/Lisbon'"
+                f"{value!r} is no time zone: write it like {near(value, available_timezones()) or 'Europe/Lisbon'!r}"
             ) from error
         return value
 
@@ -228,24 +231,22 @@ class PartitionsOptions(DescribedModel):
     def _lookback_is_not_negative(cls, value: int | str | None) -> int | str | None:
         """The engine counts backwards from the first selected partition."""
         if isinstance(value, int) and value < 0:
-            raise ValueError(f"partitions.lookback counts earlier partitions and is 0 or more, not {value}")
+            raise ValueError(f"counts earlier partitions, so it must be 0 or more, not {value}")
         return value
 
     @model_validator(mode="after")
     def _combination_works(self) -> Self:
         """Fields that need others are refused without them."""
         if self.dynamic and self.by is None:
-            raise ValueError("partitions.dynamic makes the partitions of partitions.by dynamic: set that too")
+            raise Mistake(
+                "dynamic", "makes the partitions of `by` dynamic, so set that too, for example by: airport"
+            )
         if self.every is not None and self.start is None:
-            raise ValueError(
-                "partitions.every needs partitions.start, the first partition, for example 2026-05-01"
-            )
+            raise Mistake("every", 'needs `start`, the first partition, for example start: "2026-05-01"')
         if self.start and self.end and parse_start("day", self.start) >= parse_start("day", self.end):
-            raise ValueError(f"partitions.end ({self.end}) must come after partitions.start ({self.start})")
+            raise Mistake("end", f"{self.end} must come after `start`, which is {self.start}")
         if self.every is not None and self.dynamic:
-            raise ValueError(
-                "partitions.every and partitions.dynamic do not go together: leave one of them out"
-            )
+            raise Mistake("every", "does not go together with `dynamic`: leave one of them out")
         return self
 
 
@@ -307,10 +308,12 @@ class ChecksOptions(DescribedModel):
 
 
 MetadataAddon = Literal["column_schema", "column_lineage", "code_references", "history", "optimize"]
+KeyStyle = Literal["engine", "warehouse"]
 
 __all__ = [
     "CheckOverride",
     "ChecksOptions",
+    "KeyStyle",
     "MetadataAddon",
     "Mode",
     "ModelsOptions",

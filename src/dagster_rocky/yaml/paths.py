@@ -5,6 +5,12 @@ from pathlib import Path
 
 import dagster as dg
 
+from dagster_rocky.engine.command import which
+from dagster_rocky.engine.errors import INSTALL_HINT
+from dagster_rocky.yaml.mistakes import Mistake, near
+
+ENGINES = ("rocky", "rocky-local")
+
 
 def resolve_path(context: dg.ResolutionContext, value: str) -> str:
     """A path relative to the file that names it.
@@ -75,14 +81,39 @@ def require_config(path: Path) -> None:
         path: The `rocky.toml` that the YAML names.
 
     Raises:
-        dagster.Failure: With the path, and what to do.
+        Mistake: With the path, and what to do.
     """
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise dg.Failure(
-            description=(
-                f"config_path: {path.absolute()} {what}. Name the project's rocky.toml, relative to the "
-                "defs.yaml; `dg scaffold defs dagster_rocky.RockyComponent` writes one to start from."
-            ),
-            allow_retries=False,
-        )
+    if path.is_file():
+        return
+    what = "is a folder" if path.is_dir() else "does not exist"
+    folder = path if path.is_dir() else path.parent
+    beside = sorted(file.name for file in folder.glob("*.toml")) if folder.is_dir() else []
+    guess = near(path.name, beside) or (beside[0] if path.is_dir() and beside else None)
+    hint = f"Did you mean {guess}? " if guess else ""
+    raise Mistake(
+        "config_path",
+        f"{path.absolute()} {what}. {hint}Name the project's rocky.toml, relative to the defs.yaml; "
+        "`dg scaffold defs dagster_rocky.RockyComponent` writes one to start from.",
+    )
+
+
+def require_binary(binary: str, *, may_be_missing: bool = False) -> None:
+    """Refuses an engine that is not there.
+
+    Args:
+        binary: What the YAML names: a name, or a path.
+        may_be_missing: Refuses nothing.
+
+    Raises:
+        Mistake: With where it was looked for, and what to do.
+    """
+    is_path = "/" in binary or os.sep in binary
+    if may_be_missing or (os.access(Path(binary).expanduser(), os.X_OK) if is_path else which(binary)):
+        return
+    guess = None if is_path else near(binary, [name for name in ENGINES if which(name)])
+    where = "is no file that can be run" if is_path else "is neither on the PATH nor beside this Python"
+    hint = f"Did you mean {guess}? " if guess else ""
+    raise Mistake(
+        "binary_path",
+        f"{binary} {where}. {hint}{INSTALL_HINT} Where no steps are run, say allow_missing_binary: true.",
+    )

@@ -1,10 +1,12 @@
 """The base of everything in the YAML: descriptions and types hold in the schema that `dg` and editors read."""
 
 import types
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Self, Union, get_args, get_origin
 
 import dagster as dg
-from pydantic import BaseModel, StringConstraints
+from pydantic import BaseModel, StringConstraints, ValidationError
+
+from dagster_rocky.yaml.explaining import explained, refuse
 
 Template = Annotated[str, StringConstraints(pattern=r"\{\{")]
 """A string that stands for a value of another type, such as `{{ env.NAME }}`."""
@@ -47,6 +49,24 @@ class DescribedModel(dg.Model, dg.Resolvable):
         derived.model_rebuild(force=True)
         derived._is_described = True  # type: ignore[attr-defined]
         return derived
+
+    @classmethod
+    def resolve_from_model(cls, context: dg.ResolutionContext, model: BaseModel) -> Self:
+        """Renders the templates; what is wrong, before or after that, is told with file, line and field.
+
+        Args:
+            context: Where the values are written.
+            model: The values, as the derived model read them.
+
+        Raises:
+            WrongYaml: With every mistake, and what would be right.
+        """
+        refuse(model, cls, context)
+        try:
+            resolved: Self = super().resolve_from_model(context, model)
+        except ValidationError as error:
+            raise explained(error, cls, context) from None
+        return resolved
 
 
 def _alternatives(annotation: Any) -> tuple[Any, ...]:

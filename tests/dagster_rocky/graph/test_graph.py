@@ -111,6 +111,23 @@ def test_two_components_of_one_project_make_one_graph_whatever_their_keys(load):
     }
 
 
+def test_keys_may_be_those_of_the_warehouse_across_components(load):
+    landing = load("chained", pipelines=["intake"], key_style="warehouse")
+    shape = load("chained", pipelines=["shape"], key_style="warehouse")
+    keys = set(landing.specs())
+    assert "buoys/copy__atlantic__north__iceland__waves/readings" in keys
+    assert all(
+        spec.metadata["dagster/table_name"] == key.replace("/", ".") for key, spec in landing.specs().items()
+    )
+    graph = dg.Definitions.merge(landing.defs, shape.defs).resolve_asset_graph()
+    parents = {
+        key.to_user_string() for key in graph.get(dg.AssetKey(["buoys", "shaped", "wave_all"])).parent_keys
+    }
+    assert parents < keys
+    by_component = load("tenants", key_style="warehouse", partitions={"by": "operator"})
+    assert "duckdb/fleet/vessels" in by_component.specs()
+
+
 def test_filters_are_a_union_and_exclusions_take_away(load):
     loaded = load(
         "tenants", filters=["operator=lagoon", "id=in__northsea__fleet"], exclude_filters=["table=sailings"]
@@ -138,11 +155,11 @@ def test_models_are_chosen_by_name_and_tag(load, models, expected):
 @pytest.mark.parametrize(
     ("attributes", "said"),
     [
-        ({"pipelines": ["landin"]}, r"pipelines names 'landin'.*landing"),
-        ({"filters": ["operater=lagoon"]}, r"filters has 'operater=lagoon'.*operator"),
-        ({"exclude_filters": ["tabel=x"]}, r"exclude_filters has 'tabel=x'"),
-        ({"models": ModelsOptions(select=["no_such"])}, r"models names 'no_such'"),
-        ({"partitions": {"by": "tenant"}}, r"partitions\.by is 'tenant'.*operator, system"),
+        ({"pipelines": ["landin"]}, r"pipelines\[0\]: .*'landin'.*`landing`"),
+        ({"filters": ["operater=lagoon"]}, r"filters\[0\]: .*'operater'.*`operator`"),
+        ({"exclude_filters": ["tabel=x"]}, r"exclude_filters\[0\]: .*'tabel'"),
+        ({"models": ModelsOptions(select=["no_such"])}, r"models\.select\[0\]: .*'no_such'"),
+        ({"partitions": {"by": "tenant"}}, r"partitions\.by: .*'tenant'.*operator, system"),
     ],
 )
 def test_what_the_project_does_not_have_is_refused_by_field(load, attributes, said):
@@ -151,7 +168,7 @@ def test_what_the_project_does_not_have_is_refused_by_field(load, attributes, sa
 
 
 def test_a_component_with_several_values_is_no_partition(load):
-    with pytest.raises(SelectionError, match=r"partitions\.by is 'zones'.*several values"):
+    with pytest.raises(SelectionError, match=r"partitions\.by: is 'zones'.*several values"):
         load("chained", partitions={"by": "zones"})
 
 
