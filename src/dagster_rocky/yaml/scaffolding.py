@@ -3,15 +3,22 @@
 import importlib.util
 import os
 import shutil
+import subprocess
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import click
 import dagster as dg
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic.functional_validators import ModelWrapValidatorHandler
 
+from dagster_rocky.engine.command import which
 from dagster_rocky.installation import DISTRIBUTION
-from dagster_rocky.yaml.paths import as_text
+from dagster_rocky.yaml import starter
+from dagster_rocky.yaml.mistakes import Mistake, instead
+from dagster_rocky.yaml.paths import as_text, require_binary
+from dagster_rocky.yaml.wanted import demand, find
 
 CONFIG_NAME = "rocky.toml"
 ENGINE = "rocky"
@@ -30,6 +37,12 @@ class RockyScaffoldParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    template: Literal["starter", "replication", "models", "tenants"] = Field(
+        default="starter",
+        description="The project to write where there is no rocky.toml yet: starter (sources, copies and models), "
+        "replication (copies alone), models (models alone) or tenants (copies, with a partition for each tenant).",
+        examples=["tenants"],
+    )
     config_path: str | None = Field(
         default=None,
         description="Where the project's rocky.toml is, seen from the current folder. One that does not "
@@ -50,26 +63,57 @@ class RockyScaffoldParams(BaseModel):
         examples=[["airport=jfk", "airport=lga"]],
     )
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_one_line(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """`dg` shows what pydantic says as JSON, and what click says as one line."""
+        try:
+            return handler(value)
+        except ValidationError as error:
+            raise click.ClickException(_first_of(error, cls)) from None
+
     @field_validator("filter")
     @classmethod
     def _each_is_key_value(cls, value: list[str]) -> list[str]:
         for item in value:
             key, equals, wanted = item.partition("=")
             if not (key.strip() and equals and wanted.strip()):
-                raise ValueError(f"--filter must be key=value, for example airport=jfk; got {item!r}")
+                raise ValueError(f"must be key=value, for example airport=jfk, not {item!r}")
         return value
 
     @field_validator("config_path")
     @classmethod
     def _is_a_file(cls, value: str | None) -> str | None:
-        if value is not None and (
-            Path(value).is_dir() or not (Path(value).exists() or value.endswith(".toml"))
-        ):
+        if value is not None and (Path(value).is_dir() or not value.endswith(".toml")):
             raise ValueError(
-                f"--config-path must name the project's TOML file; got {value!r}. "
-                f"Try {str(Path(value) / CONFIG_NAME)!r}"
+                f"must name the project's TOML file, not {value!r}. Try {str(Path(value) / CONFIG_NAME)!r}"
             )
         return value
+
+    @field_validator("binary_path")
+    @classmethod
+    def _is_an_engine(cls, value: str | None) -> str | None:
+        if value is not None and "{{" not in value:
+            try:
+                require_binary(value)
+            except Mistake as mistake:
+                raise ValueError(
+                    mistake.said.removesuffix(" Where no steps are run, say allow_missing_binary: true.")
+                ) from None
+        return value
+
+
+def _first_of(error: ValidationError, model: type[BaseModel]) -> str:
+    detail = error.errors()[0]
+    name = str(detail["loc"][0])
+    option = f"--{name.replace('_', '-')}"
+    raised = detail.get("ctx", {}).get("error")
+    if raised is not None:
+        return f"{option} {raised}"
+    if detail["type"] == "extra_forbidden":
+        return f"there is no option {option}. {instead(name, model.model_fields, limit=0)}"
+    annotation, field, _ = find(model, (name,))
+    return f"{option} {demand(annotation, field, name, detail['input']) or detail['msg']}"
 
 
 class RockyComponentScaffolder(dg.Scaffolder[RockyScaffoldParams]):
@@ -87,7 +131,7 @@ class RockyComponentScaffolder(dg.Scaffolder[RockyScaffoldParams]):
         return RockyScaffoldParams
 
     def scaffold(self, request: dg.ScaffoldRequest[RockyScaffoldParams]) -> None:
-        """Writes the component, and what it needs to load.
+        """Writes the component, and what it needs to load; a file that is there already is never changed.
 
         Args:
             request: What `dg` was asked; a relative `config_path` in it is seen from the current folder.
@@ -95,29 +139,41 @@ class RockyComponentScaffolder(dg.Scaffolder[RockyScaffoldParams]):
         Raises:
             click.ClickException: When a file cannot be written.
         """
+        params = request.params
         folder = request.target_path.parent if request.append else request.target_path
-        config = _config_file(request.params.config_path, folder)
+        config = _config_file(params.config_path, folder)
+        is_new = not config.exists()
         values = {
             "type_name": request.type_name,
             "class_name": request.type_name.rpartition(".")[2],
             "module_name": request.type_name.rpartition(".")[0],
             "config_path": _as_seen_from(folder, config),
-            "binary_path": _binary(request.params.binary_path, folder),
-            "binary_is_path": Path(request.params.binary_path or "").exists(),
-            "mode": request.params.mode,
-            "filters": request.params.filter,
-            "components": _components(request.params.filter),
+            "binary_path": _binary(params.binary_path, folder),
+            "binary_is_path": Path(params.binary_path or "").exists(),
+            "mode": params.mode,
+            "filters": params.filter,
+            "component": _component(params.filter) or starter.COMPONENT,
+            "key_prefix": _key_prefix(request.target_path, folder, append=request.append),
+            "template": params.template,
+            "is_new": is_new,
+            "end": starter.END,
         }
+        unknown = [item for item in params.filter if is_new and item not in starter.FILTERS]
+        if unknown:
+            raise click.ClickException(
+                f"--filter {unknown[0]}: there is no {config} yet, and the project that would be written has "
+                f"{', '.join(starter.FILTERS)}. Take one of these, or name your own project with --config-path."
+            )
+        name = "component.py" if request.scaffold_format == "python" else "defs.yaml"
+        text = _render(f"{name}.jinja", values)
         try:
-            if not config.exists():
-                _write_starter(config, values)
-            if request.scaffold_format == "python":
-                _write(folder / "component.py", _render("component.py.jinja", values))
-            elif request.append:
+            if not request.append:
+                _write(folder / name, text)
+            if is_new:
+                _write_project(config, params.template, str(values["binary_path"]), folder)
+            if request.append:
                 with request.target_path.open("a", encoding="utf-8") as file:
-                    file.write("---\n" + _render("defs.yaml.jinja", values))
-            else:
-                _write(folder / "defs.yaml", _render("defs.yaml.jinja", values))
+                    file.write("---\n" + text)
         except OSError as error:
             raise click.ClickException(f"cannot write the component: {error}") from error
 
@@ -137,7 +193,7 @@ def templates_folder() -> Path:
     )
 
 
-def _render(template: str, values: dict[str, Any]) -> str:
+def _render(template: str, values: Mapping[str, Any]) -> str:
     """The template with the values; a variable that the template misspells is an error."""
     import jinja2  # noqa: PLC0415 - only scaffolding needs it
 
@@ -199,31 +255,64 @@ def _binary(given: str | None, folder: Path) -> str:
     return ENGINE
 
 
-def _components(filters: list[str]) -> list[str]:
-    """The schema pattern's components that the filters speak of, each once."""
+def _component(filters: list[str]) -> str | None:
+    """A schema pattern's component that the filters speak of, for the comments."""
     keys = [item.partition("=")[0].strip() for item in filters]
-    return list(dict.fromkeys(key for key in keys if key not in NOT_COMPONENTS)) or ["source"]
+    return next((key for key in keys if key not in NOT_COMPONENTS), None)
 
 
-def _write_starter(config: Path, values: dict[str, Any]) -> None:
-    """Write a rocky project that loads and runs as it is; what is there already stays."""
-    click.echo(f"There is no {config} yet: writing a starter project.")
-    components = values["components"]
-    project = {
-        **values,
-        "catalog": "warehouse",
-        "schema_words": "__".join(f"<{component}>" for component in components),
-        "schema_template": "__".join(f"{{{component}}}" for component in components),
-    }
-    _write(config, _render("rocky_project/rocky.toml.jinja", project))
-    models = config.parent / "models"
-    if models.exists():
-        return
-    for name in ("_defaults.toml", "hello.sql", "hello.toml"):
-        _write(models / name, _render(f"rocky_project/models/{name}.jinja", project))
+def _key_prefix(target: Path, folder: Path, *, append: bool) -> str | None:
+    """What tells the keys of a second component from those of the first; `None` for the first."""
+    defs = next((parent for parent in folder.parents if parent.name == "defs"), folder.parent)
+    others = [path for name in ("defs.yaml", "component.py") for path in defs.rglob(name)]
+    before = sum(
+        path.read_text(encoding="utf-8").count("RockyComponent\n") > 0 for path in others if path.is_file()
+    )
+    if not before:
+        return None
+    return (
+        f"{folder.name}_{target.read_text(encoding='utf-8').count('type: ') + 1}" if append else folder.name
+    )
+
+
+def _write_project(config: Path, template: str, binary: str, folder: Path) -> None:
+    """Write the project and load its data; what is there already stays."""
+    click.echo(f"There is no {config} yet: writing a project to start from.")
+    values = starter.values(template, binary)
+    source = templates_folder() / "rocky_project"
+    for file in starter.files(source, template):
+        name = ".gitignore" if file.name == "gitignore.jinja" else file.name.removesuffix(".jinja")
+        place = config if name == CONFIG_NAME else config.parent / file.relative_to(source).parent / name
+        if not place.exists():
+            _write(place, _render(file.relative_to(source.parent).as_posix(), values))
+    if _seed(config, binary, folder, str(values["seeding"])):
+        click.echo(f"The source tables are loaded. Now build everything: {starter.LAUNCH[template]}")
+
+
+def _seed(config: Path, binary: str, folder: Path, pipeline: str) -> bool:
+    """Load the source tables, which the engine must find to know of them; say so where that is not possible."""
+    engine = str(folder / binary) if "/" in binary and not Path(binary).is_absolute() else binary
+    command = [which(engine) or engine, "-c", config.name, "seed", "--pipeline", pipeline, "-o", "json"]
+    try:
+        done = subprocess.run(
+            command, cwd=config.parent, capture_output=True, text=True, check=False, timeout=120
+        )
+        said = "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+    except (OSError, subprocess.TimeoutExpired) as error:
+        said = str(error)
+    if said:
+        shown = f"{binary} -c {config.name} seed --pipeline {pipeline}"
+        click.echo(f"The source tables are not loaded: {said}. Run `{shown}` in {config.parent}, then start.")
+    return not said
 
 
 def _write(path: Path, text: str) -> None:
     """Write a new file, with the folders above it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise click.ClickException(
+            f"{path} is there already and stays as it is: give the component another name."
+        ) from error
