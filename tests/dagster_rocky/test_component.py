@@ -379,7 +379,7 @@ def test_every_field_of_the_yaml_is_described_with_an_example():
 
 
 def test_every_example_of_the_yaml_is_valid(project):
-    schema = RockyComponent.get_model_cls()
+    schema = RockyComponent.model()
     for name, body in schema.model_json_schema()["properties"].items():
         for example in body["examples"]:
             schema.model_validate({name: example})

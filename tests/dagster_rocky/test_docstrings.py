@@ -206,7 +206,7 @@ def test_there_are_examples_with_results():
 
 
 def test_every_yaml_example_is_valid_for_its_model():
-    model = RockyComponent.get_model_cls()
+    model = RockyComponent.model()
     tried = 0
     for _, language, text, _ in EXAMPLES:
         body = yaml.safe_load(text) if language == "yaml" else None
