@@ -23,5 +23,7 @@ BLOCKS = [
 def test_the_yaml_of_a_page_is_a_component(block: str) -> None:
     written = yaml.safe_load(block)
     assert written["type"] == "dagster_rocky.RockyComponent"
-    model = dagster_rocky.RockyComponent.model()  # the strict one: what Dagster is given waits for file and line
+    model = (
+        dagster_rocky.RockyComponent.model()
+    )  # the strict one: what Dagster is given waits for file and line
     model.model_validate(written["attributes"])
