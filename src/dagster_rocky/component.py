@@ -30,7 +30,6 @@ from dagster_rocky.graph.quality import quality_assets
 from dagster_rocky.graph.sources import source_specs
 from dagster_rocky.observability.remarks import remarks_of
 from dagster_rocky.observability.rules import RULES
-from dagster_rocky.project.files import current_code_version
 from dagster_rocky.project.snapshot import Model, ProjectSnapshot
 from dagster_rocky.project.state import (
     RefreshFailed,
@@ -42,6 +41,7 @@ from dagster_rocky.project.state import (
 )
 from dagster_rocky.resource import RockyResource
 from dagster_rocky.step.body import Running, run_checks, run_step
+from dagster_rocky.step.code_versions import newer_code
 from dagster_rocky.step.events import StepEvent
 from dagster_rocky.translator import DagsterRockyTranslator, RockyAssetProps
 from dagster_rocky.vocabulary import EngineAsset
@@ -208,7 +208,7 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
         so: a database that a run holds at this moment is no reason to lose the graph.
         """
         with placed(self._written):
-            self.require_config()
+            require_config(Path(self.config_path))
             require_binary(self.binary_path, may_be_missing=self.allow_missing_binary)
             require_place(self.defs_state_config, context.project_root)
             self._state_note = None
@@ -221,7 +221,7 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
                     _LOG.error("rocky: %s", failure.description)
                     self._state_note = f"refresh failed: {failure.description}"
                     defs = self.build_defs_from_state(context, last_good)
-            claim(context.component_tree.state_tracker, self.label, self._loaded_graph().nodes, self._written)
+            claim(context.component_tree.state_tracker, self.label, self.graph.nodes, self._written)
             return defs
 
     def build_defs_from_state(
@@ -314,10 +314,9 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
             config=LaunchOptions,
         )
         sensors = build_partition_sensors(graph, self.partitions.by, label=self.label)
-        read = {key for keys in graph.source_keys.values() for key in keys}
         return dg.Definitions.merge(
             dg.Definitions(
-                assets=[*assets, *source_specs(snapshot, read, self.sources)],
+                assets=[*assets, *source_specs(snapshot, graph.source_keys, self.sources)],
                 asset_checks=checks,
                 sensors=sensors,
             ),
@@ -336,14 +335,8 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
         )
 
     def _newer_code(self, nodes: Sequence[Node]) -> Mapping[dg.AssetKey, str]:
-        """Code versions of the files as they are, where they are not those of the state."""
-        folder, found = Path(self.config_path).absolute().parent, {}
-        for node in nodes:
-            model = self._models.get(node.assets[0].name) if node.assets[0].kind == "model" else None
-            now = model and current_code_version(folder, model, self.models.contracts_dir)
-            if model and now and now != model.code_version:
-                found[node.spec.key] = now
-        return found
+        project_dir = Path(self.config_path).absolute().parent
+        return newer_code(nodes, self._models, project_dir, self.models.contracts_dir)
 
     @property
     def graph(self) -> RockyGraph:
@@ -357,11 +350,3 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
                 description="The component has no graph yet: build its definitions before a step of it."
             )
         return self._graph
-
-    def require_config(self) -> None:
-        """Refuses a config that is not there.
-
-        Raises:
-            Mistake: With the path, and what to do.
-        """
-        require_config(Path(self.config_path))

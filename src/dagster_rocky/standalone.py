@@ -8,6 +8,7 @@ from dagster_rocky._dagster import without_warnings
 from dagster_rocky.component import RockyComponent
 from dagster_rocky.project.snapshot import UnreadableState
 from dagster_rocky.project.state import describe_staleness, read_state, write_state
+from dagster_rocky.yaml.paths import require_config
 
 
 def build_rocky_definitions(component: RockyComponent) -> dg.Definitions:
@@ -29,7 +30,7 @@ def build_rocky_definitions(component: RockyComponent) -> dg.Definitions:
         defs = build_rocky_definitions(RockyComponent(config_path="flights/rocky.toml", binary_path="rocky-local"))
         ```
     """
-    component.require_config()
+    require_config(Path(component.config_path))
     project_dir = Path(component.config_path).absolute().parent
     path = project_dir / ".rocky" / "dagster-state.json"
     try:

@@ -198,7 +198,7 @@ class _Upstream:
 
 def _upstream_of(product: Product, models: Mapping[str, Product], tables: _Tables) -> _Upstream:
     """Models that it names, then physical tables; never itself."""
-    found = _Upstream()
+    found = _Upstream(sources=tuple(key for _, key in product.source_keys))
     for name in product.depends_on:
         other = models.get(name)
         if other is not None and other is not product:

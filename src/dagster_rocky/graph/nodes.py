@@ -231,15 +231,14 @@ class Products:
                 partitions_def=partitions.definition(pipeline.name, values) if owned else None,
                 checks=checks[name, first.source.source_type if first.source else ""],
                 source_keys=self._source_keys(name, tables) if owned else (),
+                reads=tuple(seeded for table in tables if (seeded := self._seeded(table.source, name))),
             )
 
     def _source_keys(self, name: str, tables: Sequence[Table]) -> tuple[tuple[str, dg.AssetKey], ...]:
         if not self.sources.as_assets:
             return ()
-        sources = [table.source for table in tables if table.source]
+        sources = [table.source for table in tables if table.source and not self._seeded(table.source, name)]
         return tuple((source.id, source_key(self.sources, source, name)) for source in sources)
-                reads=tuple(seeded for table in tables if (seeded := self._seeded(table.source, name))),
-            )
 
     @cached_property
     def _seeds(self) -> Mapping[str, str]:

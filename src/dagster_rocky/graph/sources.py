@@ -1,6 +1,6 @@
 """Where in the graph are the tables that a replication copies?"""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
@@ -29,9 +29,7 @@ def source_key(options: SourcesOptions, source: Source, table: str) -> dg.AssetK
     return dg.AssetKey([part.format(source=source.id, table=table) for part in parts])
 
 
-def source_specs(
-    snapshot: ProjectSnapshot, keys: Iterable[dg.AssetKey], options: SourcesOptions
-) -> list[dg.AssetSpec]:
+def source_specs(snapshot: ProjectSnapshot, keys: SourceKeys, options: SourcesOptions) -> list[dg.AssetSpec]:
     """External assets for source tables.
 
     Args:
@@ -44,7 +42,8 @@ def source_specs(
     """
     if options.owned_elsewhere:
         return []
-    wanted, found = set(keys), dict[dg.AssetKey, dg.AssetSpec]()
+    wanted = {key for several in keys.values() for key in several}
+    found: dict[dg.AssetKey, dg.AssetSpec] = {}
     for pipeline in snapshot.pipelines:
         for source in pipeline.sources:
             for table in source.tables:
