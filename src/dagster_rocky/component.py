@@ -335,8 +335,7 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
         )
 
     def _newer_code(self, nodes: Sequence[Node]) -> Mapping[dg.AssetKey, str]:
-        project_dir = Path(self.config_path).absolute().parent
-        return newer_code(nodes, self._models, project_dir, self.models.contracts_dir)
+        return newer_code(nodes, self._models, Path(self.config_path), self.models.contracts_dir)
 
     @property
     def graph(self) -> RockyGraph:

@@ -11,16 +11,17 @@ from dagster_rocky.project.snapshot import Model
 
 
 def newer_code(
-    nodes: Sequence[Node], models: Mapping[str, Model], project_dir: Path, contracts_dir: str | None
+    nodes: Sequence[Node], models: Mapping[str, Model], config_path: Path, contracts_dir: str | None
 ) -> Mapping[dg.AssetKey, str]:
     """Code versions of the files as they are, where they are not those of the state.
 
     Args:
         nodes: The assets to look at.
         models: What the state knows, by name.
-        project_dir: The folder of `rocky.toml`.
+        config_path: The project's `rocky.toml`.
         contracts_dir: Where contracts are that are not beside their models.
     """
+    project_dir = config_path.absolute().parent
     found: dict[dg.AssetKey, str] = {}
     for node in nodes:
         model = models.get(node.assets[0].name) if node.assets[0].kind == "model" else None
