@@ -300,7 +300,7 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
             op=self.op,
             retry_policy=retry,
             backfill_policy=backfill_policy(self.partitions.backfill),
-            config=LaunchOptions,
+            config_schema=LaunchOptions.op_schema(),
         )
         checks = build_check_ops(
             self._quality,
@@ -311,7 +311,7 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
             op=self.op,
             retry_policy=retry,
             taken=[definition.op.name for definition in assets],
-            config=LaunchOptions,
+            config_schema=LaunchOptions.op_schema(),
         )
         sensors = build_partition_sensors(graph, self.partitions.by, label=self.label)
         return dg.Definitions.merge(
@@ -324,9 +324,11 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
         )
 
     def _running(self) -> Running:
+        options = shadowed(self.run, self.run.shadow, os.environ)
         return Running(
             mode=self.mode,
-            options=shadowed(self.run, self.run.shadow, os.environ),
+            options=options,
+            keeps_shadow=self.run.shadow == "branch_deployment" and options.shadow_suffix is not None,
             lookback=self.partitions.lookback,
             parallel=self.parallelism,
             per_run=self.partitions.per_run,

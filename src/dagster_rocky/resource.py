@@ -12,7 +12,7 @@ from dagster_rocky.engine.commands import Context, EngineCommands, run_result
 from dagster_rocky.engine.news.result import events_of_result
 from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.engine.request import RunRequest
-from dagster_rocky.results import RunResult
+from dagster_rocky.results import PlanResult, RunResult
 from dagster_rocky.step.pipes_session import PipesReport, RockyPipesInvocation
 from dagster_rocky.vocabulary import Mode
 
@@ -158,6 +158,43 @@ class RockyResource(EngineCommands, dg.ConfigurableResource):  # type: ignore[mi
                 f"{result.errors[0].error if result.errors else 'none in its JSON'}"
             )
         return report.completed(result)
+
+    def plan(self, filter: str | None = None, **keywords: Unpack[RunKeywords]) -> PlanResult:
+        """What a replication with these keywords would do; nothing is written but the plan.
+
+        Args:
+            filter: As in `run`.
+            **keywords: As in `run`.
+
+        Returns:
+            The plan: its statements, and the id by which `apply` runs exactly it.
+
+        Raises:
+            dagster.Failure: Also where the pipeline is no replication: the engine plans no others.
+
+        Example:
+            ```text
+            plan = rocky.plan("airport=jfk", pipeline="landing")
+            rocky.apply(plan.plan_id)
+            ```
+        """
+        return self.make_plan(self._request(filter, keywords))
+
+    def apply(self, plan_id: str) -> RunResult:
+        """Runs a plan, as it was made.
+
+        Args:
+            plan_id: Of a `PlanResult` of this project.
+
+        Returns:
+            As `run` does.
+
+        Raises:
+            dagster.Failure: As `run` does; the engine's words where it does not know the plan.
+        """
+        request = RunRequest(command="apply", plan_id=plan_id, options=self.options())
+        with self.invoke(request, mode=Mode.BUFFERED) as invocation:
+            return run_result(invocation)
 
     def engine(self) -> Engine:
         """The engine and project that this resource stands for."""

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
@@ -27,6 +28,7 @@ from dagster_rocky.results import (
     LineageResult,
     ListModelsResult,
     ListPipelinesResult,
+    PlanResult,
     RunResult,
     StateResult,
     TestResult,
@@ -176,6 +178,15 @@ class EngineCommands(EngineReports):
         """The watermarks of the tables that were copied, from the engine's run state."""
         return self._command(["state"], StateResult)
 
+    def make_plan(self, request: RunRequest) -> PlanResult:
+        """What a replication would do, kept by the engine under its id for `apply` (contract, section 4).
+
+        Args:
+            request: The run that is planned.
+        """
+        args = replace(request, command="plan").to_args()
+        return self._command(args, PlanResult, exclusive=True, options=request.options)
+
     def version(self) -> str:
         """What the engine says to `--version`, e.g. `1.71.0`."""
         seconds = min(self.timeout_seconds, _VERSION_SECONDS)
@@ -220,7 +231,13 @@ class EngineCommands(EngineReports):
         )
 
     def _command(
-        self, args: Sequence[str], model: type[Result], *, exclusive: bool = False, masked: bool = False
+        self,
+        args: Sequence[str],
+        model: type[Result],
+        *,
+        exclusive: bool = False,
+        masked: bool = False,
+        options: RunOptions | None = None,
     ) -> Result:
         """Asks once.
 
@@ -228,13 +245,14 @@ class EngineCommands(EngineReports):
             args: The command line behind the binary's name.
             model: What the engine answers.
             exclusive: Whether it waits its turn for the run state and the DuckDB file.
+            options: Instead of the resource's own.
             masked: Whether texts of the answer may hold secrets and are told to people.
         """
         logger = _COMMAND_LOGGER if exclusive else None
         with RockyInvocation(
             self.engine(),
             args,
-            options=self.options(),
+            options=options or self.options(),
             exclusive=exclusive,
             logger=_WaitingOnly(logger),
         ) as invocation:

@@ -48,6 +48,14 @@ class RunOptions(BaseModel):
         description="Copy what `prune_unchanged` would leave out: the engine's `--no-prune`.",
         examples=[True],
     )
+    plan: bool = Field(
+        default=False,
+        description=(
+            "Plan each replication first, apply exactly that plan, and record its id and statements on what it copied. "
+            "The engine plans replications only; other pipelines run as ever."
+        ),
+        examples=[True],
+    )
     idempotency_key: str | None = Field(
         default=None,
         description=(

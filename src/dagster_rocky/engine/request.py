@@ -30,7 +30,8 @@ class RunRequest:
     The fields are the engine's own flags (contract, section 5); a field that is unset leaves its flag out.
 
     Attributes:
-        command: `seed` loads every seed file; of the other fields it takes `pipeline` alone.
+        command: `seed` loads every seed file; of the other fields it takes `pipeline` alone. `plan` takes what `run`
+            takes, and `apply` the plan's id alone (contract, section 4).
         filter: `key=value`; the key is `id`, `table`, or a component of the schema pattern. Replication only.
         pipeline: The pipeline to run; needed when the project has several.
         run_models: After a replication, build the models too (`--all`, and `--models` with `models_dir`).
@@ -45,6 +46,7 @@ class RunRequest:
         lookback: How many earlier partitions to rebuild; 0 suppresses the model's own setting.
         parallel: The engine's `--parallel`.
         idempotency_key: The engine runs a key once; a repeat is skipped. Made of the options' by the plan.
+        plan_id: Of `apply`: the plan.
         options: What every run is given: environment, variables, shadow, deadline, logs.
 
     Example:
@@ -54,7 +56,7 @@ class RunRequest:
         ```
     """
 
-    command: Literal["run", "seed"] = "run"
+    command: Literal["run", "seed", "plan", "apply"] = "run"
     filter: str | None = None
     pipeline: str | None = None
     run_models: bool = False
@@ -69,6 +71,7 @@ class RunRequest:
     lookback: int | None = None
     parallel: int | None = None
     idempotency_key: str | None = None
+    plan_id: str | None = None
     options: RunOptions = field(default_factory=RunOptions)
 
     def __post_init__(self) -> None:
@@ -81,6 +84,8 @@ class RunRequest:
         _refuse_control_characters(self)
         if self.filter is not None and "=" not in self.filter:
             raise ValueError(f"filter must be `key=value`, for example `airport=jfk`; got {self.filter!r}")
+        if (self.command == "apply") != (self.plan_id is not None):
+            raise ValueError("apply needs a plan_id, and no other command takes one")
         if self.models and (self.model or not self.pipeline):
             raise ValueError("models needs the pipeline that they belong to, and excludes model")
         if (self.partition_from is None) != (self.partition_to is None):
@@ -104,7 +109,9 @@ class RunRequest:
         """The subcommand and its flags, without the global ones (`-c`, `-o`, `--state-path`)."""
         if self.command == "seed":
             return ["seed", *(["--pipeline", self.pipeline] if self.pipeline else [])]
-        args = ["run"]
+        if self.command == "apply":
+            return ["apply", str(self.plan_id)]
+        args: list[str] = [self.command]
         valued = {
             "--pipeline": self.pipeline,
             "--filter": self.filter,
@@ -147,6 +154,7 @@ _ONE_LINE = (
     "partition_from",
     "partition_to",
     "idempotency_key",
+    "plan_id",
 )
 
 

@@ -26,7 +26,7 @@ def build_assets(
     op: OpSpec | None = None,
     retry_policy: dg.RetryPolicy | None = None,
     backfill_policy: dg.BackfillPolicy | None = None,
-    config: type[dg.Config] | None = None,
+    config_schema: Mapping[str, dg.Field] | None = None,
 ) -> list[dg.AssetsDefinition]:
     """Makes the multi-assets of a graph, every one of which can be subset.
 
@@ -38,7 +38,7 @@ def build_assets(
             number behind. Its backfill policy counts before the other.
         retry_policy: Of the op.
         backfill_policy: For groups with partitions in one dimension.
-        config: The run config that every op takes.
+        config_schema: The run config that every op takes.
 
     Returns:
         One definition per group.
@@ -61,7 +61,7 @@ def build_assets(
             op=settings,
             retry_policy=retry_policy,
             backfill_policy=_backfill_policy(group, policy),
-            config=config,
+            config_schema=config_schema,
         )
         for name, group in zip(names, groups, strict=True)
     ]
@@ -75,7 +75,7 @@ def _assets_definition(
     op: OpSpec,
     retry_policy: dg.RetryPolicy | None,
     backfill_policy: dg.BackfillPolicy | None,
-    config: type[dg.Config] | None,
+    config_schema: Mapping[str, dg.Field] | None,
 ) -> dg.AssetsDefinition:
     """What `multi_asset` makes, with names of outputs and inputs that any key may have.
 
@@ -102,7 +102,7 @@ def _assets_definition(
         tags=dict(op.tags or {}),
         pool=op.pool,
         retry_policy=retry_policy,
-        config_schema=config.to_fields_dict() if config else None,
+        config_schema=config_schema,
     )
     return dg.AssetsDefinition(
         node_def=decorate(run_group),
@@ -145,7 +145,7 @@ def build_check_ops(
     op: OpSpec | None = None,
     retry_policy: dg.RetryPolicy | None = None,
     taken: Collection[str] = (),
-    config: type[dg.Config] | None = None,
+    config_schema: Mapping[str, dg.Field] | None = None,
 ) -> list[dg.AssetChecksDefinition]:
     """Makes one check-only op per quality pipeline; the engine runs such a pipeline whole.
 
@@ -156,7 +156,7 @@ def build_check_ops(
         op: Dagster's op settings, of which tags and pool count.
         retry_policy: Of the ops.
         taken: Names that other ops of the component have.
-        config: The run config that every op takes.
+        config_schema: The run config that every op takes.
 
     Returns:
         One definition per pipeline that checks something.
@@ -179,7 +179,7 @@ def build_check_ops(
             tags=dict(settings.tags or {}),
             pool=settings.pool,
             retry_policy=retry_policy,
-            config_schema=config.to_fields_dict() if config else None,
+            config_schema=config_schema,
         )
         definitions.append(
             dg.AssetChecksDefinition.create(

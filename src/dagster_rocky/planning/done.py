@@ -19,7 +19,9 @@ _ALL_STEPS = "ALL_STEPS"
 
 
 def built_earlier(
-    context: dg.AssetExecutionContext, retry_scope: Literal["missing", "all"] = "missing"
+    context: dg.AssetExecutionContext,
+    retry_scope: Literal["missing", "all"] = "missing",
+    shadow_suffix: str | None = None,
 ) -> Done:
     """What earlier tries built: attempts of this step, and the runs that this run goes on with.
 
@@ -30,6 +32,7 @@ def built_earlier(
     Args:
         context: The step's.
         retry_scope: `all` asks for everything again.
+        shadow_suffix: Of the tables that this run writes: only what was written there before counts.
 
     Returns:
         The selected assets, by partition, that need not be built again; empty on a first try.
@@ -58,7 +61,8 @@ def built_earlier(
                 verdicts.setdefault(unit, {})[check.check_name] = check.passed or not blocks
             elif event.asset_key is not None and event.asset_key in selected:
                 metadata = _plain(event.step_materialization_data.materialization.metadata)
-                if metadata.get("rocky/selected") is not False:
+                same_place = metadata.get("rocky/shadow") == shadow_suffix
+                if same_place and metadata.get("rocky/selected") is not False:
                     retold = metadata.get("rocky/outcome") == "unchanged"
                     found.setdefault((event.asset_key, event.partition), []).append((retold, run_id))
     refuted = {unit for unit, checks in verdicts.items() if not all(checks.values())}

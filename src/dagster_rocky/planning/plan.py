@@ -1,7 +1,7 @@
 """Which engine runs build these units and nothing else, in the fewest processes?"""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from dagster_rocky.engine.request import ChosenModel, RunRequest
 from dagster_rocky.partitions import consecutive_runs
@@ -44,11 +44,13 @@ class PlannedRun:
         request: What to ask of the engine, finished.
         units: What an outcome is owed for.
         extras: Assets that the run builds though nobody selected them, because no filter is finer.
+        statements: Of a run that applies a plan: what the plan announced, by the target's name in it.
     """
 
     request: RunRequest
     units: tuple[Unit, ...]
     extras: tuple[EngineAsset, ...] = ()
+    statements: Mapping[str, Sequence[str]] = field(default_factory=dict, hash=False)
 
     @property
     def kind(self) -> AssetKind:

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import dagster as dg
 
 from dagster_rocky.engine.commands import EngineCommands
 from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.graph.edges import Node, RockyGraph
-from dagster_rocky.planning.done import built_earlier
+from dagster_rocky.planning.done import Done, built_earlier
 from dagster_rocky.planning.plan import PlannedRun, Unit
 from dagster_rocky.planning.requests import PER_RUN, Requests
 from dagster_rocky.planning.selection import StepPlan, StepSelection, plan_selection, read_selection
@@ -41,6 +41,8 @@ class Running:
         per_run: How many partitions of a model one engine run builds at most.
         beside: How the engine is asked for checks of kinds that `BesideChecks` does not know.
         remark_on: What is told at the end of what was built.
+        keeps_shadow: Whether no launch may write to the real tables.
+        launched: What the launch changes of this, for people.
     """
 
     mode: Mode = Mode.STREAMING
@@ -50,6 +52,8 @@ class Running:
     per_run: int = PER_RUN
     beside: Mapping[Evaluator, Ask] = field(default_factory=dict)
     remark_on: RemarkOn | None = None
+    keeps_shadow: bool = False
+    launched: Mapping[str, Any] = field(default_factory=dict)
 
     def of_launch(self, context: dg.OpExecutionContext) -> "Running":
         """This, with the run config of a step's op over it; what a launch changes is said in the log.
@@ -58,11 +62,22 @@ class Running:
             context: The step's.
         """
         launch = LaunchOptions.of(context.op_config)
-        if changes := launch.changes():
-            said = ", ".join(f"{name}={value}" for name, value in changes.items())
-            context.log.info(f"rocky: this launch changes {said}")
+        changes = launch.changes()
+        if not changes:
+            return self
+        said = ", ".join(f"{name}={value}" for name, value in changes.items())
+        context.log.info(f"rocky: this launch changes {said}")
+        if self.keeps_shadow and launch.shadow == "off":
+            raise dg.Failure(
+                description=(
+                    "This is a branch deployment, and run.shadow: branch_deployment keeps it from writing to the real "
+                    "tables: a launch cannot say `shadow: off`. Nothing was run."
+                ),
+                allow_retries=False,
+            )
         parallel = self.parallel if launch.parallelism is None else launch.parallelism
-        return replace(self, options=launch.over(self.options), parallel=parallel)
+        options = launch.over(self.options)
+        return replace(self, options=options, parallel=parallel, launched=changes)
 
 
 def run_step(
@@ -101,7 +116,7 @@ def _told_by_step(
     code_versions: Callable[[Sequence[Node]], CodeVersions],
 ) -> Iterator[StepEvent]:
     running = running.of_launch(context.op_execution_context)
-    selection = read_selection(context, graph, built_earlier(context, running.options.retry_scope))
+    selection = read_selection(context, graph, _done(context, running.options))
     yield from _told_already(context, selection)
     beside = BesideChecks(context, resource, graph, running.options, running.beside)
     if not selection.nodes:
@@ -117,7 +132,7 @@ def _told_by_step(
         lookback=running.lookback,
         per_run=running.per_run,
     )
-    require_shadowable(plan.runs)
+    require_shadowable(plan.runs, graph.universe)
     built = {node.spec.key for node in selection.finished()}
     newer = code_versions([node for node in selection.nodes if node.spec.key not in built])
     if newer:
@@ -128,7 +143,9 @@ def _told_by_step(
         )
     try:
         if plan.runs:
-            for event in execute_plan(context, resource, plan, mode=running.mode, code_versions=newer):
+            for event in execute_plan(
+                context, resource, plan, mode=running.mode, code_versions=newer, launched=running.launched
+            ):
                 yield event
                 if isinstance(event, dg.MaterializeResult | dg.AssetMaterialization) and event.asset_key:
                     built.add(event.asset_key)
@@ -143,6 +160,10 @@ def _told_by_step(
     if running.remark_on:
         there = [node for node in selection.nodes if node.spec.key in built]
         yield from running.remark_on(context, resource, graph, there)
+
+
+def _done(context: dg.AssetExecutionContext, options: RunOptions) -> Done:
+    return built_earlier(context, options.retry_scope, options.shadow_suffix)
 
 
 def _told_already(context: dg.AssetExecutionContext, selection: StepSelection) -> Iterator[StepEvent]:
@@ -188,5 +209,7 @@ def run_checks(
         units=tuple(Unit(asset) for asset in checked if asset.asset_key in selected),
         extras=tuple(asset for asset in checked if asset.asset_key not in selected),
     )
-    told = execute_plan(context, resource, StepPlan(runs=(planned,)), mode=running.mode)
+    require_shadowable([planned])
+    plan = StepPlan(runs=(planned,))
+    told = execute_plan(context, resource, plan, mode=running.mode, launched=running.launched)
     yield from recorded(context.op_execution_context, told)

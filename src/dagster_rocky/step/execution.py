@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import dagster as dg
 
@@ -27,6 +28,7 @@ from dagster_rocky.step.explain import (
 )
 from dagster_rocky.step.ledger import OutcomeLedger, Status
 from dagster_rocky.step.names import EngineNames
+from dagster_rocky.step.planned import planned_ahead
 from dagster_rocky.step.reporting import CodeVersions, Reporter
 from dagster_rocky.vocabulary import Mode
 
@@ -40,6 +42,7 @@ def execute_plan(
     *,
     mode: Mode | str = Mode.STREAMING,
     code_versions: CodeVersions | None = None,
+    launched: Mapping[str, Any] | None = None,
 ) -> Iterator[StepEvent]:
     """Runs the engine as planned and yields what happened, as it happens.
 
@@ -52,6 +55,7 @@ def execute_plan(
         plan: The runs in order, and what is asked instead of one that ends early.
         mode: The run mode.
         code_versions: Of assets whose files changed after the state was refreshed.
+        launched: What the launch changed of the options, for the materializations.
 
     Yields:
         Materializations, check results, observations and outputs.
@@ -67,6 +71,7 @@ def execute_plan(
         plan=plan,
         mode=Mode(mode),
         code_versions=code_versions,
+        launched=launched,
     )
     yield from step.execute()
 
@@ -82,13 +87,16 @@ class _Step:
         plan: StepPlan,
         mode: Mode,
         code_versions: CodeVersions | None,
+        launched: Mapping[str, Any] | None,
     ) -> None:
         self._context, self._resource = context, resource
         self._plan, self._queue, self._mode = plan, deque(plan.runs), mode
         self._units = [unit for run in plan.runs for unit in run.units]
         self._ledger = OutcomeLedger(self._units)
         self._shadow = plan.runs[0].request.options.shadow_suffix if plan.runs else None
-        self._reporter = Reporter(context, self._units, self._ledger, code_versions, self._shadow)
+        self._reporter = Reporter(
+            context, self._units, self._ledger, code_versions, shadow=self._shadow, launched=launched
+        )
         self._conclusion = Conclusion(context, self._ledger)
         self._compile: CompileFailure | None = None
 
@@ -133,8 +141,9 @@ class _Step:
         return ", ".join(sorted(key.to_user_string() for key in (read & failed) - keys))
 
     def _execute_run(self, run: PlannedRun) -> Iterator[StepEvent]:
-        names = EngineNames(run)
         try:
+            run = planned_ahead(run, self._resource)
+            names = EngineNames(run)
             invocation = self._resource.invoke(run.request, mode=self._mode, context=self._context)
         except errors.RockyFailure as failure:
             if failure.kind == "private_project":

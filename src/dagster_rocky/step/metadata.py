@@ -25,6 +25,8 @@ REASON = "rocky/reason"
 BUILT_BY_RUN = "rocky/built_by_run"
 SHADOW = "rocky/shadow"
 SHADOW_OF = "rocky/shadow_of"
+LAUNCH = "rocky/launch_options"
+PLAN_STATEMENTS = "rocky/plan_statements"
 
 _FROM_ENGINE = {
     "strategy": STRATEGY,

@@ -26,16 +26,18 @@ from dagster_rocky.step import events
 from dagster_rocky.step.checks import StepChecks
 from dagster_rocky.step.events import StepEvent
 from dagster_rocky.step.ledger import OutcomeLedger, Status
-from dagster_rocky.step.metadata import REASON, built_metadata
+from dagster_rocky.step.metadata import LAUNCH, REASON, built_metadata
 from dagster_rocky.step.names import EngineNames
+from dagster_rocky.step.planned import plan_metadata
 from dagster_rocky.step.run_checks import with_run_checks
 from dagster_rocky.step.shadow import shadow_metadata, shadow_of
+from dagster_rocky.vocabulary import EngineAsset
 
 CodeVersions = Mapping[dg.AssetKey, str]
 """Code versions of the files as they are now, of assets whose state is older."""
 _PROGRESS_SECONDS = 0.25
-_LOOK_BACK = 25
-"""How many materializations are looked through for the last one that is of the same tables, real or shadow."""
+_PAGE = 100
+"""How many materializations at once are looked through for the last one that is of the same tables, real or shadow."""
 AnyEvent = TypeVar("AnyEvent", bound=EngineEvent)
 
 
@@ -51,6 +53,7 @@ class Reporter:
         ledger: Gets the outcome of what was built.
         code_versions: See `CodeVersions`.
         shadow: The suffix of the tables that the step writes instead of the real ones.
+        launched: What the launch changed of the options.
     """
 
     def __init__(
@@ -59,9 +62,12 @@ class Reporter:
         units: Sequence[Unit],
         ledger: OutcomeLedger,
         code_versions: CodeVersions | None = None,
+        *,
         shadow: str | None = None,
+        launched: Mapping[str, Any] | None = None,
     ) -> None:
         self._context, self._ledger, self._shadow = context, ledger, shadow
+        self._launched = {LAUNCH: dict(launched)} if launched else {}
         self._siblings: dict[dg.AssetKey, list[Unit]] = defaultdict(list)
         for unit in units:
             self._siblings[unit.asset.asset_key].append(unit)
@@ -84,7 +90,7 @@ class Reporter:
             names: Of the run that it comes from.
             invocation: The run itself, for what its log lines told.
         """
-        event = _masked(event, invocation)
+        event = self._marked(_masked(event, invocation))
         match event:
             case Progress():
                 self._take_progress(event, names)
@@ -110,10 +116,16 @@ class Reporter:
         checked: list[Checked] = []
         for event in with_run_checks(found, names):
             if isinstance(event, Checked):
-                checked.append(_masked(event, invocation))
+                checked.append(self._marked(_masked(event, invocation)))
             else:
                 yield from self.take(event, names, invocation)
         yield from self.checks.take_all(checked, names)
+
+    def _marked(self, event: AnyEvent) -> AnyEvent:
+        """A check's result in a shadow run, saying that it is of the shadow."""
+        if self._shadow is None or not isinstance(event, Checked):
+            return event
+        return replace(event, detail={**event.detail, "shadow": self._shadow})
 
     def _take_progress(self, event: Progress, names: EngineNames) -> None:
         unit = names.unit(event.name, event.partition)
@@ -132,7 +144,11 @@ class Reporter:
             return
         if event.source != "result":
             self.claims.setdefault(unit, event.source)
-        metadata = {**built_metadata(event), **shadow_metadata(unit, self._shadow)}
+        metadata = {
+            **built_metadata(event),
+            **self._of_step(unit.asset),
+            **plan_metadata(names.run, unit.asset),
+        }
         if unit in self._told:
             rest = {key: value for key, value in metadata.items() if key not in self._told[unit]}
             if event.source == "result" and rest and self._first(("completion", unit)):
@@ -152,7 +168,10 @@ class Reporter:
             )
         elif self._first(("extra", event.name, event.partition)):
             yield events.extra_materialization(
-                *extra, event, self._tags(extra[0].asset_key, extra[0].code_version)
+                *extra,
+                event,
+                self._tags(extra[0].asset_key, extra[0].code_version),
+                {**self._of_step(extra[0]), **plan_metadata(names.run, extra[0])},
             )
 
     def _take_finding(
@@ -182,7 +201,7 @@ class Reporter:
         self._told[unit] = {}
         version = self._latest_version(unit)
         if unit.asset.kind != "quality":
-            metadata = {REASON: reason, **shadow_metadata(unit, self._shadow)}
+            metadata = {REASON: reason, **self._of_step(unit.asset)}
             yield self._tell(unit, Status.UNCHANGED, metadata, version)
             yield from self._finish(unit)
 
@@ -219,9 +238,20 @@ class Reporter:
         if partitions is None and self._context.has_partition_key:
             partitions = [self._context.partition_key]
         wanted = dg.AssetRecordsFilter(asset_key=unit.asset.asset_key, asset_partitions=partitions)
-        records = self._context.instance.fetch_materializations(wanted, limit=_LOOK_BACK).records
-        found = (record.asset_materialization for record in records)
-        return next((made for made in found if made and shadow_of(made) == self._shadow), None)
+        return next((made for made in self._newest(wanted) if shadow_of(made) == self._shadow), None)
+
+    def _newest(self, wanted: dg.AssetRecordsFilter) -> Iterator[dg.AssetMaterialization]:
+        """Materializations, the newest first: mostly the first is the one, and else shadows are in between."""
+        page = self._context.instance.fetch_materializations(wanted, limit=1)
+        while page.records:
+            yield from (
+                record.asset_materialization for record in page.records if record.asset_materialization
+            )
+            page = self._context.instance.fetch_materializations(wanted, limit=_PAGE, cursor=page.cursor)
+
+    def _of_step(self, asset: EngineAsset) -> Mapping[str, Any]:
+        """What every materialization of the step says: of which table it is a shadow, and what the launch changed."""
+        return {**shadow_metadata(asset, self._shadow), **self._launched}
 
     def _latest_version(self, unit: Unit) -> str | None:
         latest = self._latest(unit)

@@ -5,18 +5,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from dagster_rocky.engine.options import RunOptions
 
-_OF_OPTIONS = ("force_rebuild", "no_prune", "live_after_seconds", "timeout_seconds")
+_OF_OPTIONS = ("force_rebuild", "no_prune", "plan", "live_after_seconds", "timeout_seconds")
 
 
 def table_suffix(value: str, field: str) -> str:
     """A suffix for shadow tables, refused where it makes no name of a table.
 
     Args:
-        value: The suffix, or a word of letters that stands for one.
+        value: The suffix; `off` and `branch_deployment` stand for what is no suffix.
         field: Where it is written, for the message.
 
     Raises:
@@ -27,9 +27,10 @@ def table_suffix(value: str, field: str) -> str:
         table_suffix("__try", "run.shadow")  # '__try'
         ```
     """
-    if not re.fullmatch(r"[A-Za-z0-9_]{1,40}", value):
+    if value not in ("off", "branch_deployment") and not re.fullmatch(r"_[A-Za-z0-9_]{1,39}", value):
         raise ValueError(
-            f"{field}: {value!r} is no suffix for the names of tables: use letters, digits and `_`, at most 40 of them"
+            f"{field}: {value!r} is no suffix for the names of tables: begin with `_` and go on with letters, digits "
+            "and `_`, at most 40 in all, like `_pr42`; or write `off`"
         )
     return value
 
@@ -52,6 +53,9 @@ class LaunchOptions(dg.Config):
     no_prune: bool | None = Field(
         default=None, description="Copy what `prune_unchanged` would leave out (`--no-prune`)."
     )
+    plan: bool | None = Field(
+        default=None, description="Plan each replication first, record the plan, and apply exactly it."
+    )
     vars: dict[str, str] = Field(
         default_factory=dict, description="Values for `@var(name)`, over those of the YAML."
     )
@@ -72,7 +76,25 @@ class LaunchOptions(dg.Config):
     @field_validator("shadow")
     @classmethod
     def _is_a_suffix(cls, value: str | None) -> str | None:
+        if value == "branch_deployment":
+            raise ValueError(
+                "shadow: a launch takes a suffix, like `_pr42`, or `off`; the rest is the YAML's to say"
+            )
         return value if value is None else table_suffix(value, "shadow")
+
+    @classmethod
+    def op_schema(cls) -> dict[str, dg.Field]:
+        """The run config of an op: every field may be left out, and none comes with a default to look at."""
+        return {
+            name: dg.Field(
+                getattr(field.config_type, "inner_type", field.config_type)
+                if field.config_type.kind.name == "NONEABLE"
+                else field.config_type,
+                is_required=False,
+                description=field.description,
+            )
+            for name, field in cls.to_fields_dict().items()
+        }
 
     @classmethod
     def of(cls, op_config: object) -> "LaunchOptions":
@@ -80,8 +102,18 @@ class LaunchOptions(dg.Config):
 
         Args:
             op_config: What `context.op_config` gives.
+
+        Raises:
+            dagster.Failure: When a value is out of its bounds, which Dagster's config does not know.
         """
-        return cls(**op_config) if isinstance(op_config, Mapping) else cls()
+        try:
+            return cls(**op_config) if isinstance(op_config, Mapping) else cls()
+        except ValidationError as error:
+            said = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            raise dg.Failure(
+                description=f"The run config of this launch cannot be: {said}. Nothing was run; launch again without.",
+                allow_retries=False,
+            ) from error
 
     def changes(self) -> Mapping[str, Any]:
         """What this launch changes, for people: the names of variables without their values."""

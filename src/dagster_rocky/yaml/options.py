@@ -33,6 +33,12 @@ class RunSection(RunOptions, DescribedModel):
         examples=["branch_deployment", "__try"],
     )
 
+    @field_validator("shadow", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, value: object) -> object:
+        """YAML reads a bare `off` as false."""
+        return "off" if value is False else value
+
     @field_validator("shadow", "shadow_suffix")
     @classmethod
     def _is_a_suffix(cls, value: str | None, info: ValidationInfo) -> str | None:
