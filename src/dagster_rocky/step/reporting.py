@@ -243,10 +243,12 @@ class Reporter:
     def _newest(self, wanted: dg.AssetRecordsFilter) -> Iterator[dg.AssetMaterialization]:
         """Materializations, the newest first: mostly the first is the one, and else shadows are in between."""
         page = self._context.instance.fetch_materializations(wanted, limit=1)
-        while page.records:
+        while True:
             yield from (
                 record.asset_materialization for record in page.records if record.asset_materialization
             )
+            if not page.has_more:
+                return
             page = self._context.instance.fetch_materializations(wanted, limit=_PAGE, cursor=page.cursor)
 
     def _of_step(self, asset: EngineAsset) -> Mapping[str, Any]:

@@ -1,7 +1,7 @@
 """What can a person write below the top level of the YAML? One strict model per concern, each field described."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import dagster as dg
@@ -24,14 +24,18 @@ class RunSection(RunOptions, DescribedModel):
         ```
     """
 
-    shadow: str = Field(
-        default="off",
-        description=(
-            "`off`, a suffix for shadow tables beside the real ones, or `branch_deployment`: a suffix of its own for "
-            "each Dagster+ branch deployment, and the real tables elsewhere."
+    shadow: Annotated[
+        str,
+        dg.Resolver(
+            lambda context, value: "off" if value is False else context.resolve_value(value),
+            model_field_type=str | Literal[False],
+            description=(
+                "`off`, a suffix for shadow tables beside the real ones, or `branch_deployment`: a suffix of its own "
+                "for each Dagster+ branch deployment, and the real tables elsewhere."
+            ),
+            examples=["branch_deployment", "__try"],
         ),
-        examples=["branch_deployment", "__try"],
-    )
+    ] = "off"
 
     @field_validator("shadow", mode="before")
     @classmethod

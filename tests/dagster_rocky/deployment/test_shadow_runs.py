@@ -35,23 +35,6 @@ def tables(loaded: Loaded) -> set[str]:
     return {name for name, _ in loaded.sql(TABLES)}
 
 
-def test_copies_of_a_branch_are_shadows(load, branch, mode):
-    loaded = load("tenants", mode=mode, run={"shadow": "branch_deployment"})
-    before = tables(loaded)
-    ran = loaded.run(LAGOON)
-    assert ran.success, ran.failures
-    assert f"--shadow --shadow-suffix {SUFFIX}" in loaded.calls()[0]
-    written = tables(loaded) - before
-    assert len(written) == len(ran.materialized) == 2
-    assert all(name.endswith(SUFFIX) for name in written)
-    for metadata in ran.metadata.values():
-        assert metadata["rocky/shadow"] == SUFFIX
-        assert metadata["dagster/table_name"] == metadata["rocky/shadow_of"] + SUFFIX
-        assert metadata["dagster/table_name"] in written
-    assert ran.facts
-    assert all(facts["rocky/shadow"] == SUFFIX for facts in ran.facts.values())
-
-
 def test_models_of_a_branch_are_shadows(load, branch):
     loaded = load("marts", run={"shadow": "branch_deployment"})
     before = tables(loaded)
@@ -60,28 +43,6 @@ def test_models_of_a_branch_are_shadows(load, branch):
     written = tables(loaded) - before
     assert written == {ran.metadata["bakery/staging/stg_shops", None]["dagster/table_name"]}
     assert next(iter(written)).endswith(f"stg_shops{SUFFIX}")
-
-
-@pytest.mark.parametrize(
-    ("project", "selection", "partition", "why"),
-    [
-        (
-            "marts",
-            'key:"bakery/marts/fct_hourly_oven"',
-            "2026-05-01-07:00",
-            "no shadow of a model with time intervals",
-        ),
-        ("kinds", 'kind:rocky and not key:"museum/history/*"', None, "real tables only"),
-    ],
-)
-def test_what_has_no_shadow_is_refused_before_anything_runs(load, branch, project, selection, partition, why):
-    loaded = load(project, run={"shadow": "branch_deployment"})
-    before = tables(loaded)
-    ran = loaded.run(selection, partition=partition)
-    assert not ran.success
-    assert any(why in failure and "Nothing was run" in failure for failure in ran.failures)
-    written = tables(loaded) - before
-    assert all(name.endswith(SUFFIX) for name in written)
 
 
 def test_a_quality_pipeline_is_refused(load, branch):
@@ -97,16 +58,6 @@ def test_no_launch_of_a_branch_writes_the_real_tables(load, branch):
     ran = loaded.run(LAGOON, launch={"shadow": "off"})
     assert "a launch cannot say `shadow: off`" in ran.failures[0]
     assert loaded.calls() == []
-
-
-def test_elsewhere_the_real_tables_are_written(load):
-    loaded = load("tenants", run={"shadow": "branch_deployment"})
-    real = loaded.run(LAGOON)
-    assert "--shadow" not in loaded.calls()[0]
-    assert all("rocky/shadow" not in metadata for metadata in real.metadata.values())
-    tried = loaded.run(LAGOON, launch={"shadow": "_try"})
-    assert "--shadow --shadow-suffix _try" in loaded.calls()[1]
-    assert {metadata["rocky/shadow"] for metadata in tried.metadata.values()} == {"_try"}
 
 
 def test_a_shadow_over_a_real_table_is_refused(load):
