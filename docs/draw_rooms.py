@@ -52,6 +52,7 @@ ROOMS = [
     Room("component", "What does a defs.yaml make?", "entrance"),
     Room("standalone", "And a component in Python?", "entrance"),
     Room("checking", "Is every defs.yaml right?", "entrance"),
+    Room("previewing", "What would a selection run?", "entrance"),
     Room("__main__", "Which commands are there?", "entrance"),
 ]
 

@@ -36,5 +36,25 @@ def check(wants_json: bool, project: Path) -> None:
         raise SystemExit(1)
 
 
+@main.command(help="Show the engine runs that a selection would make, and run none of them.")
+@click.option("--selection", required=True, help="Assets in Dagster's selection syntax.")
+@click.option("--partition", "partitions", multiple=True, help="A partition; may be given several times.")
+@click.option("--statements", is_flag=True, help="Ask the engine what each replication would do.")
+@click.option(
+    "--project", type=click.Path(path_type=Path, exists=True), default=Path(), help="The dg project's folder."
+)
+def plan(selection: str, partitions: tuple[str, ...], statements: bool, project: Path) -> None:
+    """Previews a run."""
+    from dagster_rocky.previewing import as_markdown, preview_project  # noqa: PLC0415 - other commands do without
+
+    try:
+        runs = preview_project(project.absolute(), selection, partitions, statements=statements)
+    except dg.Failure as failure:
+        raise click.ClickException(failure.description or str(failure)) from failure
+    except dg.DagsterError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(as_markdown(runs))
+
+
 if __name__ == "__main__":
     main(prog_name="python -m dagster_rocky")

@@ -188,7 +188,7 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
         Raises:
             dagster.Failure: When a selected asset was not built.
         """
-        yield from run_step(context, rocky, self.graph, self._running(), self._newer_code)
+        yield from run_step(context, rocky, self.graph, self.running(), self._newer_code)
 
     def write_state_to_path(self, state_path: Path) -> None:
         """Asks the engine for the project and writes the snapshot; on failure the file stays as it was.
@@ -305,7 +305,7 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
         checks = build_check_ops(
             self._quality,
             lambda context, pipeline: run_checks(
-                context, self.resource, self._quality[pipeline], pipeline, self._running()
+                context, self.resource, self._quality[pipeline], pipeline, self.running()
             ),
             label=self.label,
             op=self.op,
@@ -323,7 +323,8 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
             build_automation(self, assets, snapshot),
         )
 
-    def _running(self) -> Running:
+    def running(self) -> Running:
+        """How steps run in this process: what the YAML says, in the shadow of a branch deployment."""
         options = shadowed(self.run, self.run.shadow, os.environ)
         return Running(
             mode=self.mode,

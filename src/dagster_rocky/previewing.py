@@ -1,0 +1,161 @@
+"""What would a selection run? The engine runs, why each is needed and what it announces, without running them."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import join
+
+import dagster as dg
+
+from dagster_rocky._dagster import without_warnings
+from dagster_rocky.component import RockyComponent
+from dagster_rocky.graph.grouping import group_nodes
+from dagster_rocky.planning.plan import PlannedRun
+from dagster_rocky.planning.selection import StepSelection, plan_selection
+from dagster_rocky.step.shadow import require_shadowable
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreviewedRun:
+    """One engine run that a selection would make.
+
+    Attributes:
+        command: The engine's command line, without the binary and its global flags.
+        why: What of the selection it is for, and why it is this run.
+        builds: The selected assets that it builds, with their partitions.
+        besides: Assets that it builds though nobody selected them.
+        statements: What the engine's plan announces; only replications have one, and only when it is asked for.
+    """
+
+    command: str
+    why: str
+    builds: tuple[str, ...]
+    besides: tuple[str, ...] = ()
+    statements: tuple[str, ...] = ()
+
+
+def preview(
+    component: RockyComponent,
+    keys: Collection[dg.AssetKey],
+    partitions: Sequence[str] = (),
+    *,
+    statements: bool = False,
+) -> Iterator[PreviewedRun]:
+    """The engine runs of one component's part of a selection, in their order.
+
+    Args:
+        component: Whose definitions are built.
+        keys: The selected assets; those of others are left out.
+        partitions: Dagster's keys, for assets with partitions.
+        statements: Whether the engine is asked to plan each replication; otherwise no process is started.
+
+    Raises:
+        dagster.Failure: Where the run itself would be refused before anything runs, or the engine cannot plan.
+
+    Example:
+        ```text
+        [run.command for run in preview(component, keys)]  # ['run --pipeline landing --filter airport=jfk']
+        ```
+    """
+    running, graph = component.running(), component.loaded_graph()
+    for group in group_nodes(graph):
+        nodes = tuple(node for node in group.nodes if node.spec.key in keys)
+        if not nodes:
+            continue
+        has_partitions = group.partitions_def is not None
+        if has_partitions and not partitions:
+            raise dg.Failure(
+                description=f"{nodes[0].spec.key.to_user_string()} has partitions: name them with --partition.",
+                allow_retries=False,
+            )
+        plan = plan_selection(
+            StepSelection(nodes=nodes, partition_keys=tuple(partitions) if has_partitions else ()),
+            graph,
+            options=running.options,
+            parallel=running.parallel,
+            lookback=running.lookback,
+            per_run=running.per_run,
+        )
+        require_shadowable(plan.runs, graph.universe)
+        for run in plan.runs:
+            announced = (
+                component.resource.make_plan(run.request).statements if _planned(run, statements) else []
+            )
+            yield PreviewedRun(
+                command=join(run.request.to_args()),
+                why=_why(run),
+                builds=tuple(map(str, run.units)),
+                besides=tuple(extra.asset_key.to_user_string() for extra in run.extras),
+                statements=tuple(f"-- {one.purpose}: {one.target}\n{one.sql}" for one in announced),
+            )
+
+
+def _planned(run: PlannedRun, statements: bool) -> bool:
+    return statements and run.kind == "table"
+
+
+def _why(run: PlannedRun) -> str:
+    """The reason in a few words."""
+    count, request = len(run.assets), run.request
+    if run.kind == "table":
+        if request.filter is None:
+            return f"all {count} tables of {request.pipeline} are selected: no filter is needed"
+        many = "1 selected table" if count == 1 else f"{count} selected tables"
+        why = f"the filter {request.filter} has {many}"
+        return f"{why}, and {len(run.extras)} more that no filter leaves out" if run.extras else why
+    if run.kind == "model":
+        if request.models:
+            return f"{count} models in one process, each after what it reads"
+        if request.model is None:
+            return f"all {count} models of {request.pipeline} are selected"
+        keys = [unit.engine_partition for unit in run.units if unit.engine_partition]
+        stretch = (
+            f", partitions {keys[0]} to {keys[-1]}" if len(keys) > 1 else "".join(f", {k}" for k in keys)
+        )
+        return f"the model {request.model}{stretch}"
+    return f"the engine runs {request.pipeline or 'the seeds'} whole"
+
+
+def preview_project(
+    root: Path, selection: str, partitions: Sequence[str] = (), *, statements: bool = False
+) -> list[PreviewedRun]:
+    """The engine runs that a selection would make in a `dg` project.
+
+    Args:
+        root: The project's folder.
+        selection: In Dagster's selection syntax, as `dg launch --assets` takes it.
+        partitions: As in `preview`.
+        statements: As in `preview`.
+
+    Raises:
+        dagster.DagsterError: When the project does not load or the selection cannot be read.
+    """
+    with without_warnings():
+        tree = dg.ComponentTree.for_project(root)
+        keys = dg.AssetSelection.from_string(selection).resolve(tree.build_defs().resolve_asset_graph())
+        components = tree.get_all_components(of_type=RockyComponent)
+    return [
+        run for component in components for run in preview(component, keys, partitions, statements=statements)
+    ]
+
+
+def as_markdown(runs: Sequence[PreviewedRun]) -> str:
+    """The runs for people: a numbered list, statements in SQL blocks.
+
+    Args:
+        runs: In their order.
+
+    Example:
+        ```python
+        as_markdown(list(preview(component, keys)))
+        # gives a numbered list, one line a run and one for each asset
+        ```
+    """
+    lines: list[str] = []
+    for number, run in enumerate(runs, start=1):
+        lines.append(f"{number}. `rocky {run.command}`: {run.why}")
+        lines += [f"   - builds {name}" for name in run.builds]
+        lines += [f"   - and also {name}, which is not selected" for name in run.besides]
+        for statement in run.statements:
+            lines += ["", "   ```sql", *(f"   {line}" for line in statement.splitlines()), "   ```"]
+    return "\n".join(lines) or "Nothing to run: no asset of a rocky component is selected."
