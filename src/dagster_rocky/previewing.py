@@ -147,8 +147,7 @@ def as_markdown(runs: Sequence[PreviewedRun]) -> str:
 
     Example:
         ```python
-        as_markdown(list(preview(component, keys)))
-        # gives a numbered list, one line a run and one for each asset
+        as_markdown([])  # 'Nothing to run: no asset of a rocky component is selected.'
         ```
     """
     lines: list[str] = []
