@@ -76,23 +76,14 @@ def partition_materialization(
 
 
 def extra_materialization(
-    asset: EngineAsset,
-    partition: str | None,
-    event: Built,
-    tags: Mapping[str, str],
-    metadata: Mapping[str, Any],
+    asset: EngineAsset, partition: str | None, metadata: Mapping[str, Any], tags: Mapping[str, str]
 ) -> dg.AssetMaterialization:
     """Something that the engine built though nobody selected it, reported as what it is."""
     return dg.AssetMaterialization(
         asset_key=asset.asset_key,
         partition=partition,
         description="Built by an engine run that could not be limited to the selection.",
-        metadata={
-            OUTCOME: Status.MATERIALIZED.value,
-            "rocky/selected": False,
-            **built_metadata(event),
-            **metadata,
-        },
+        metadata={OUTCOME: Status.MATERIALIZED.value, "rocky/selected": False, **metadata},
         tags=dict(tags),
     )
 

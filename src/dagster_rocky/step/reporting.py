@@ -169,9 +169,12 @@ class Reporter:
         elif self._first(("extra", event.name, event.partition)):
             yield events.extra_materialization(
                 *extra,
-                event,
+                {
+                    **built_metadata(event),
+                    **self._of_step(extra[0]),
+                    **plan_metadata(names.run, extra[0]),
+                },
                 self._tags(extra[0].asset_key, extra[0].code_version),
-                {**self._of_step(extra[0]), **plan_metadata(names.run, extra[0])},
             )
 
     def _take_finding(
