@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import dagster as dg
 from dagster.components import DefsStateConfig
@@ -292,26 +292,23 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
         return self._definitions(self._graph, snapshot)
 
     def _definitions(self, graph: RockyGraph, snapshot: ProjectSnapshot) -> dg.Definitions:
-        retry = self.retry.to_policy() if self.retry else None
+        settings: dict[str, Any] = {
+            "label": self.label,
+            "op": self.op,
+            "retry_policy": self.retry.to_policy() if self.retry else None,
+            "config_schema": LaunchOptions.op_schema(),
+        }
+        backfills = backfill_policy(self.partitions.backfill)
         assets = build_assets(
-            graph,
-            lambda context: self.execute(context, self.resource),
-            label=self.label,
-            op=self.op,
-            retry_policy=retry,
-            backfill_policy=backfill_policy(self.partitions.backfill),
-            config_schema=LaunchOptions.op_schema(),
+            graph, lambda context: self.execute(context, self.resource), backfill_policy=backfills, **settings
         )
         checks = build_check_ops(
             self._quality,
             lambda context, pipeline: run_checks(
                 context, self.resource, self._quality[pipeline], pipeline, self.running()
             ),
-            label=self.label,
-            op=self.op,
-            retry_policy=retry,
             taken=[definition.op.name for definition in assets],
-            config_schema=LaunchOptions.op_schema(),
+            **settings,
         )
         sensors = build_partition_sensors(graph, self.partitions.by, label=self.label)
         return dg.Definitions.merge(

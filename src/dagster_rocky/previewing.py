@@ -53,11 +53,15 @@ def preview(
         dagster.Failure: Where the run itself would be refused before anything runs, or the engine cannot plan.
 
     Example:
-        ```text
-        [run.command for run in preview(component, keys)]  # ['run --pipeline landing --filter airport=jfk']
+        ```python
+        from dagster_rocky import RockyComponent, build_rocky_definitions
+
+        component = RockyComponent(config_path="flights/rocky.toml", binary_path="rocky-local")
+        build_rocky_definitions(component)
+        [run.command for run in preview(component, component.graph.nodes)][0].split()[0]  # 'run'
         ```
     """
-    running, graph = component.running(), component.loaded_graph()
+    running, graph = component.running(), component.graph
     for group in group_nodes(graph):
         nodes = tuple(node for node in group.nodes if node.spec.key in keys)
         if not nodes:

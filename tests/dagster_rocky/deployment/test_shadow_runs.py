@@ -62,7 +62,7 @@ def test_no_launch_of_a_branch_writes_the_real_tables(load, branch):
 
 def test_a_shadow_over_a_real_table_is_refused(load):
     loaded = load("tenants")
-    universe = loaded.component.loaded_graph().universe
+    universe = loaded.component.graph.universe
     table = universe[0]
     other = replace(table, engine_key=("duckdb", "other"), target=f"{table.target}_try")
     runs = plan_units([Unit(table)], [table, other], Requests(options=RunOptions(shadow_suffix="_try")))
