@@ -68,12 +68,15 @@ def build_rocky_schedule(
         if partitions_def is None:
             return [dg.RunRequest(tags=tags)]
         if options.partitions == "latest":
-            latest = latest_key(partitions_def, None)
+            latest = latest_key(partitions_def, None, context.scheduled_execution_time)
             if latest is None:
                 return dg.SkipReason("There is no partition yet.")
             return [dg.RunRequest(partition_key=latest, tags=tags)]
         partitioned = [key for key in keys if graph.nodes[key].spec.partitions_def is not None]
-        missing = _missing(context.instance, partitioned, partitions_def, options.look_back)
+        known = partitions_def.get_partition_keys(
+            current_time=context.scheduled_execution_time, dynamic_partitions_store=context.instance
+        )
+        missing = _missing(context.instance, partitioned, partitions_def, known[-options.look_back :])
         requests = [_request(row, tags) for row in missing]
         return requests or dg.SkipReason(f"None of the last {options.look_back} partitions is missing.")
 
@@ -122,10 +125,9 @@ def _missing(
     instance: dg.DagsterInstance,
     keys: Sequence[dg.AssetKey],
     partitions_def: dg.PartitionsDefinition,
-    look_back: int,
+    known: Sequence[str],
 ) -> Iterator[list[str]]:
-    """Partitions of which some asset was never built, in rows that one run can build."""
-    known = list(partitions_def.get_partition_keys(dynamic_partitions_store=instance))[-look_back:]
+    """Those of the known partitions of which some asset was never built, in rows that one run can build."""
     built = [instance.get_materialized_partitions(key) for key in keys]
     is_missing = {key: any(key not in of_one for of_one in built) for key in known}
     in_ranges = isinstance(partitions_def, dg.TimeWindowPartitionsDefinition)

@@ -23,6 +23,8 @@ SOURCES_TAG = "rocky/sources"
 SYNCED_TAG = "rocky/synced_at"
 _TAG_CHARACTERS = 200
 _SHOWN = 5
+_NEVER_SEEN = ""
+"""The last sync of a source that could not be seen in the first tick: it is remembered when it comes."""
 
 
 class Watched(Protocol):
@@ -119,7 +121,8 @@ def build_rocky_source_sensor(
         taken = groups if allowed is None else list(_with_room(groups, allowed))
         if waiting := sum(map(len, groups)) - sum(map(len, taken)):
             tick.notes.append(f"{waiting} more wait: {max_runs_in_flight} runs are in flight")
-        for moved in (one for group in taken for one in group):
+        taken_now = [moved for group in taken for moved in group]
+        for moved in taken_now:
             cursor.synced.setdefault(moved.pipeline, {})[moved.source] = moved.synced_at
         requests = (
             [request for group in taken for request in _requests(group, name, tags or {})]
@@ -128,7 +131,7 @@ def build_rocky_source_sensor(
         )
         synced = [
             (moved, component.graph.source_keys.get((moved.pipeline, moved.source), ()))
-            for moved in tick.moved
+            for moved in taken_now
         ]
         reason = _one_line(tick)
         if requests and tick.notes:
@@ -173,10 +176,12 @@ def _discover(
             tick.notes.append(f"no time was left for pipeline {name}; it is first in the next tick")
             return
         try:
-            yield name, _within(resource, left).discover(name)
-        except dg.Failure as failure:
-            text = (failure.description or "the engine failed").split("\n", 1)[0]
-            tick.notes.append(f"pipeline {name} could not be discovered: {text}")
+            found = _within(resource, left).discover(name)
+        except (dg.Failure, OSError, ValueError) as failure:
+            text = getattr(failure, "description", None) or str(failure) or "the engine failed"
+            tick.notes.append(f"pipeline {name} could not be discovered: {text.split(chr(10), 1)[0]}")
+        else:
+            yield name, found
 
 
 def _within(resource: RockyResource, seconds: float) -> EngineCommands:
@@ -196,6 +201,8 @@ def _compare(
     seen = cursor.synced.setdefault(pipeline, {})
     failed = {lost.id for lost in found.failed_sources}
     for lost in found.failed_sources:
+        if is_first:
+            seen[lost.id] = _NEVER_SEEN
         tick.notes.append(f"source {lost.id} could not be seen ({lost.error_class}: {lost.message})")
     if unknown := sorted({source.id for source in found.sources} - known.keys()):
         tick.notes.append(f"not in the graph: {_listed(unknown)}; refresh the state if they should be")
@@ -204,7 +211,7 @@ def _compare(
             continue
         if source.last_sync_at is None:
             tick.silent += 1
-        elif is_first:
+        elif is_first or seen.get(source.id) == _NEVER_SEEN:
             seen[source.id] = source.last_sync_at
             tick.remembered += 1
         elif _same_instant(seen.get(source.id), source.last_sync_at):

@@ -1,6 +1,7 @@
 """Which partitions do assets have: by time, by the value of a schema component, or by both?"""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 import dagster as dg
 
@@ -128,12 +129,15 @@ class ComponentPartitions:
         return in_time(self._options, every, self._options.start or "") if every else None
 
 
-def latest_key(partitions_def: dg.PartitionsDefinition | None, value: str | None) -> str | None:
+def latest_key(
+    partitions_def: dg.PartitionsDefinition | None, value: str | None, at: datetime | None = None
+) -> str | None:
     """The last partition that exists, for a component value where partitions are by value.
 
     Args:
         partitions_def: Of an asset.
         value: The component value, where it is a partition or a part of one.
+        at: The moment that counts as now.
 
     Returns:
         A partition key; `None` without partitions, and while there is none.
@@ -145,13 +149,13 @@ def latest_key(partitions_def: dg.PartitionsDefinition | None, value: str | None
     """
     if isinstance(partitions_def, dg.MultiPartitionsDefinition):
         keys = {
-            part.name: latest_key(part.partitions_def, None if part.name == TIME_DIMENSION else value)
+            part.name: latest_key(part.partitions_def, None if part.name == TIME_DIMENSION else value, at)
             for part in partitions_def.partitions_defs
         }
         known = {name: key for name, key in keys.items() if key is not None}
         return dg.MultiPartitionKey(known) if len(known) == len(keys) else None
     if isinstance(partitions_def, dg.TimeWindowPartitionsDefinition):
-        return partitions_def.get_last_partition_key()
+        return next(iter(partitions_def.get_partition_keys(current_time=at)[-1:]), None)
     if partitions_def is None or value is not None:
         return value
     return next(reversed(partitions_def.get_partition_keys()), None)

@@ -46,7 +46,7 @@ def test_the_latest_partition_or_the_missing_ones(load, tmp_path: Path) -> None:
     instance = dg.DagsterInstance.local_temp(str(tmp_path))
     loaded = load(
         "marts",
-        partitions={"end": "2026-05-06"},
+        partitions={"end": "2026-07-01"},
         schedules=[
             {"name": "latest", "cron": "@daily", "selection": selection},
             {
@@ -60,14 +60,14 @@ def test_the_latest_partition_or_the_missing_ones(load, tmp_path: Path) -> None:
     )
     loaded.instance = instance
     (request,) = tick(loaded, "latest")
-    assert request.partition_key == "2026-05-05"
+    assert request.partition_key == "2026-05-31"
     (whole,) = tick(loaded, "missing")
-    assert whole.tags["dagster/asset_partition_range_start"] == "2026-05-02"
+    assert whole.tags["dagster/asset_partition_range_start"] == "2026-05-28"
     for key in loaded.defs.resolve_job_def("missing").asset_layer.executable_asset_keys:
-        for day in ("2026-05-02", "2026-05-04"):
+        for day in ("2026-05-28", "2026-05-30"):
             loaded.instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=day))
     first, last = tick(loaded, "missing")
-    assert (first.partition_key, last.partition_key) == ("2026-05-03", "2026-05-05")
+    assert (first.partition_key, last.partition_key) == ("2026-05-29", "2026-05-31")
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,22 @@ def test_a_source_that_cannot_be_seen_neither_moves_nor_is_gone(world: World) ->
     assert selected(world.tick()) == [tables_of("south")]
 
 
+def test_a_source_that_fails_in_the_first_tick_is_remembered_when_it_comes(world: World) -> None:
+    world.discovers("south", north="2026-05-01")
+    world.tick()
+    world.discovers(north="2026-05-01", south="2026-05-01")
+    back = world.tick()
+    assert selected(back) == []
+    assert "1 sources are remembered" in str(back.skip_reason)
+    world.discovers(north="2026-05-01", south="2026-05-02")
+    assert selected(world.tick()) == [tables_of("south")]
+
+
+def test_an_answer_that_is_no_discovery_is_a_reason(world: World) -> None:
+    world.answer.write_text('{\n"sources": 3\n}')
+    assert "could not be discovered" in str(world.tick().skip_reason)
+
+
 def test_a_broken_engine_is_a_reason_and_loses_nothing(world: World) -> None:
     world.discovers(north="2026-05-01")
     world.tick()
