@@ -46,6 +46,7 @@ ROOMS = [
     Room("step", "What happened?", "run"),
     Room("resource", "How is it used from Python?", "entrance"),
     Room("automation", "What starts runs by itself?", "concern"),
+    Room("health", "Is the engine fit to run?", "concern"),
     Room("deployment", "Where does a branch write?", "concern"),
     Room("observability", "History, advice, rules?", "concern"),
     Room("yaml.scaffolding", "What does a new project get?", "entrance"),

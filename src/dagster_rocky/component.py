@@ -25,9 +25,11 @@ from dagster_rocky.graph.definitions import (
     build_partition_sensors,
 )
 from dagster_rocky.graph.edges import Node, RockyGraph, build_graph
+from dagster_rocky.graph.naming import op_name
 from dagster_rocky.graph.ownership import Ownership
 from dagster_rocky.graph.quality import quality_assets
 from dagster_rocky.graph.sources import source_specs
+from dagster_rocky.health.doctor import build_health_sensor, require_healthy
 from dagster_rocky.observability.remarks import remarks_of
 from dagster_rocky.observability.rules import RULES
 from dagster_rocky.project.snapshot import Model, ProjectSnapshot
@@ -49,7 +51,7 @@ from dagster_rocky.yaml.attributes import RockyAttributes
 from dagster_rocky.yaml.explaining import lenient
 from dagster_rocky.yaml.launch import LaunchOptions
 from dagster_rocky.yaml.mistakes import place, placed
-from dagster_rocky.yaml.paths import place_of, require_binary, require_config
+from dagster_rocky.yaml.paths import beside, place_of, require_binary, require_config
 from dagster_rocky.yaml.scaffolding import RockyComponentScaffolder
 from dagster_rocky.yaml.templates import StrictResolutionContext
 
@@ -115,10 +117,7 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
         loaded = super(dg.StateBackedComponent, cls).load(attributes, context)
         loaded._location = place_of(context)
         loaded._written = context.resolution_context
-        if not Path(loaded.config_path).is_absolute():
-            # The default has not been through the resolver, which makes what the YAML says absolute.
-            folder = context.path if context.path.is_dir() else context.path.parent
-            loaded.config_path = str(folder / loaded.config_path)
+        loaded.config_path = beside(context.path, loaded.config_path)
         loaded._state_key = state_key(
             cls.__name__,
             loaded._location,
@@ -188,6 +187,7 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
         Raises:
             dagster.Failure: When a selected asset was not built.
         """
+        require_healthy(context, rocky, self.health)
         yield from run_step(context, rocky, self.graph, self.running(), self._newer_code)
 
     def write_state_to_path(self, state_path: Path) -> None:
@@ -311,6 +311,9 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
             **settings,
         )
         sensors = build_partition_sensors(graph, self.partitions.by, label=self.label)
+        if self.health.doctor == "sensor":
+            name = op_name("rocky", self.label, "health")
+            sensors.append(build_health_sensor(self.resource, self.health, name=name))
         return dg.Definitions.merge(
             dg.Definitions(
                 assets=[*assets, *source_specs(snapshot, graph.source_keys, self.sources)],

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from dagster_rocky.results import (
     ComplianceResult,
     CostResult,
+    DoctorResult,
     HistoryResult,
     MetricsResult,
     OptimizeResult,
@@ -32,6 +33,10 @@ class EngineReports:
 
         def models_flags(self) -> list[str]:
             """Where the models are, for the commands that do not ask the pipelines."""
+
+    def doctor(self) -> DoctorResult:
+        """How the engine and its project are; critical findings are in the result, not raised (contract, section 8)."""
+        return self._command(["doctor"], DoctorResult, exclusive=True, masked=True)
 
     def history(
         self,

@@ -15,6 +15,7 @@ from dagster_rocky.yaml.automation import (
     StateSensorOptions,
     names_are_unique,
 )
+from dagster_rocky.yaml.health import HealthOptions
 from dagster_rocky.yaml.mistakes import Mistake
 from dagster_rocky.yaml.options import (
     ChecksOptions,
@@ -149,6 +150,11 @@ class RockyAttributes(DescribedModel):
         default=(),
         description="Schedules over the component's assets.",
         examples=[[{"name": "nightly", "cron": "0 3 * * *"}]],
+    )
+    health: HealthOptions = Field(
+        default_factory=HealthOptions,
+        description="When the engine is asked how it is, and which versions of it will do.",
+        examples=[{"doctor": "before_run", "engine_version": ">=1.71"}],
     )
     op: OpSpec | None = Field(
         default=None, description="Dagster's op settings: name, tags, pool.", examples=[{"pool": "warehouse"}]

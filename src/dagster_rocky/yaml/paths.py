@@ -61,6 +61,21 @@ def as_text(path: Path) -> str:
     return text
 
 
+def beside(defs: Path, path: str) -> str:
+    """A path as it is seen from a component; a default has not been through the resolver, which makes it absolute.
+
+    Args:
+        defs: The component's folder or file.
+        path: Absolute, or relative to that folder.
+
+    Example:
+        ```python
+        beside(Path("/project/defs"), "/elsewhere/rocky.toml")  # '/elsewhere/rocky.toml'
+        ```
+    """
+    return str((defs if defs.is_dir() else defs.parent) / path)
+
+
 def place_of(context: dg.ComponentLoadContext) -> str:
     """Where a component is, relative to the project's definitions, e.g. `landing` or `landing[1]`.
 
