@@ -45,6 +45,7 @@ class EngineReports:
         since: str | None = None,
         audit: bool = False,
         rolling_stats: bool = False,
+        dagster_run_id: str | None = None,
     ) -> HistoryResult:
         """The engine's earlier runs, newest first.
 
@@ -53,10 +54,16 @@ class EngineReports:
             since: No earlier ones, e.g. `2026-05-01`.
             audit: With who ran them, where and from what.
             rolling_stats: With `model`: how its last builds compare.
+            dagster_run_id: Only the engine runs that a Dagster run made, which the engine's history names as their
+                submission (contract, section 18).
         """
         args = _flags({"--model": model, "--since": since})
         args += [*(["--audit"] if audit else []), *(["--rolling-stats"] if rolling_stats else [])]
-        return self._command(["history", *args], HistoryResult, exclusive=True, masked=True)
+        found = self._command(["history", *args], HistoryResult, exclusive=True, masked=True)
+        if dagster_run_id is not None:
+            found.runs = [run for run in found.runs if run.submission_id == dagster_run_id]
+            found.count = len(found.runs)
+        return found
 
     def cost(self, run_id: str = "latest") -> CostResult:
         """What one earlier run cost, in US dollars.
