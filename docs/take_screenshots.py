@@ -39,18 +39,21 @@ GROUPS = "{ assetNodes { assetKey { path } groupName } }"
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: its name, the path of its page, and the words that the page has to show."""
+    """One picture: its name, the path of its page, the words that the page has to show, and its size in pixels."""
 
     name: str
     path: str
     words: tuple[str, ...]
+    size: tuple[int, int] = (1280, 720)
 
 
 def take(page: "Page", ui: DagsterUI, shot: Shot) -> None:
     """Open the page, wait for its words, and write the picture."""
+    page.set_viewport_size({"width": shot.size[0], "height": shot.size[1]})
     page.goto(ui.url + shot.path)
     for word in shot.words:
-        page.get_by_text(re.compile(re.escape(word))).first.wait_for(timeout=PAGE_MILLISECONDS)
+        shown = page.get_by_text(re.compile(re.escape(word))).locator("visible=true")
+        shown.first.wait_for(timeout=PAGE_MILLISECONDS)
     page.wait_for_timeout(SETTLE_MILLISECONDS)
     picture = PICTURES / f"{shot.name}.png"
     page.screenshot(path=picture)
@@ -110,14 +113,19 @@ def failed_run(page: "Page", ui: DagsterUI, project: Path) -> None:
 def pages(page: "Page", ui: DagsterUI) -> None:
     """The pages of the graph, of assets and of the automation."""
     asset = "/assets/flights/marts/carrier_performance"
-    groups = ",".join(f"global@global:{group}" for group in ("landing", "marts", "daily"))
+    groups = ",".join(f"global@global:{group}" for group in ("sources", "landing", "marts", "daily"))
     for shot in (
-        Shot("graph", f"/asset-groups?expanded={groups}", ("carrier_performance", "monthly_flights")),
+        Shot(
+            "graph",
+            f"/asset-groups?expanded={groups}",
+            ("carrier_performance", "monthly_flights"),
+            (2400, 1100),
+        ),
         Shot("asset", asset, ("carrier_performance", "Materialized")),
         Shot("checks", "/assets/duckdb/jfk/ops/flights?view=checks", ("carrier_known",)),
         Shot("partitions", "/assets/flights/marts/daily_flights?view=partitions", ("2013-12-31",)),
         Shot("column_lineage", f"{asset}?view=lineage&column=mean_dep_delay", ("mean_dep_delay",)),
-        Shot("automation", "/automation", ("Automation",)),
+        Shot("automation", "/automation", ("nightly_landing", "rocky_landing_state")),
     ):
         take(page, ui, shot)
 
