@@ -291,6 +291,7 @@ def _become(
     os.environ.clear()
     os.environ.update(entry.split("=", 1) for entry in env)
     time.tzset()
+    tempfile.tempdir = None
     sys.path[:0] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     sys.argv = [command, *argv]
     code: int | None = 0

@@ -1,5 +1,6 @@
 """Starting an engine: its environment, its version, its words, and the folders that are needed for it."""
 
+import contextlib
 import errno
 import json
 import os
@@ -198,7 +199,7 @@ def test_a_temporary_folder_that_refuses_is_named_with_the_way_out(
     monkeypatch.setattr(tempfile, maker, refuse)
     with (
         pytest.raises(dg.Failure, match=rf"Cannot .* in {tmp_path}: {os.strerror(number)}\..*TMPDIR"),
-        spool.Spool() as made,
+        contextlib.closing(spool.Spool()) as made,
     ):
         made.side_file("hooks")
     assert list(tmp_path.iterdir()) == []

@@ -125,7 +125,8 @@ def test_row_counts_are_on_or_off_and_severe_where_that_is_heeded(row_count, is_
 
 def test_custom_checks_are_of_all_tables_and_not_repeated_for_each():
     of_all = checks_of_all_tables(body_of("tenants", "landing"))
-    assert [check.name for check in of_all] == ["row_count", "column_match", "freshness", "no_negative_fares"]
+    names = ["row_count", "column_match", "freshness", "anomaly", "no_negative_fares"]
+    assert [check.name for check in of_all] == names
     assert of_all[-1].severity == "warning"
     assert "no_negative_fares" not in {
         check.name
