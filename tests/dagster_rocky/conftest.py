@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext
 
 from dagster_rocky import RockyComponent
 from dagster_rocky.project.refresh import refresh
@@ -72,3 +73,9 @@ def quiet_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(
         "PATH", os.pathsep.join([str(ENGINE.parent), str(Path(sys.executable).parent), os.environ["PATH"]])
     )
+
+
+@pytest.fixture(autouse=True)
+def loaded_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dagster remembers in the process that it loads for a run; the next test loads for the first time again."""
+    monkeypatch.setattr(DefinitionsLoadContext, "_instance", None)

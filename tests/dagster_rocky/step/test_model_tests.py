@@ -244,7 +244,9 @@ def test_the_yaml_of_the_page_says_what_blocks(honey):
     page = (Path(__file__).parents[3] / "docs" / "checks_and_tests.md").read_text()
     (block,) = re.findall(r"^```yaml\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
     attributes = yaml.safe_load(block)["attributes"]
-    del attributes["checks"]["overrides"]["anomaly"]  # a check of replications, which this project has none of
+    del attributes["checks"]["overrides"][
+        "anomaly"
+    ]  # a check of replications, which this project has none of
     loaded = honey(checks=attributes["checks"])
     graph = loaded.graph
     assert {key.name for key in graph.asset_check_keys if graph.get(key).blocking} == {"test_unique_id"}
