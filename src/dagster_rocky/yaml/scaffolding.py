@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -157,6 +158,7 @@ class RockyComponentScaffolder(dg.Scaffolder[RockyScaffoldParams]):
             "template": params.template,
             "is_new": is_new,
             "end": starter.END,
+            "schedule": f"{re.sub(r'[^A-Za-z0-9_]', '_', folder.name)}_nightly",
         }
         unknown = [item for item in params.filter if is_new and item not in starter.FILTERS]
         if unknown:
