@@ -9,7 +9,7 @@ DEMO_STAMP := $(VENV)/.installed-demo
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui seed docs screenshots test test-lowest check format bench clean lock
+.PHONY: help setup demo ui seed docs site screenshots test test-lowest check format bench clean lock
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,11 @@ docs: seed  ## Write the pictures and the references in docs/ from the project a
 	@$(BIN)/python docs/draw_graph.py
 	@$(BIN)/python docs/write_yaml_reference.py
 	@$(BIN)/python docs/write_rocky_local.py
+
+site: setup  ## Build the documentation as a web site in site/
+	@$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[docs]'
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "Look at site/index.html"
 
 screenshots: setup  ## Take the pictures of the UI in docs/screenshots (needs Chromium; skipped without it)
 	@$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[screenshots]'
