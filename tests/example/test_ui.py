@@ -20,9 +20,9 @@ def ui_tools(load_script: Callable[[str], ModuleType]) -> ModuleType:
 
 def test_a_person_sees_the_graph_and_launches_an_asset(ui_tools: ModuleType, example: Path) -> None:
     asset = "/assets/duckdb/jfk/ops/flights"
-    with ui_tools.dg_dev(example, example / ".dagster_home") as ui, ui_tools.browser() as page:
+    with ui_tools.dg_dev(example, example / ".dagster_home") as ui, ui_tools.browser(1800, 1300) as page:
         page.goto(f"{ui.url}/asset-groups?expanded=global@global:marts")
-        for node in ("carrier_performance", "route_summary", "landing", "daily"):
+        for node in ("fleet_usage", "route_summary", "landing", "daily"):
             page.get_by_text(node, exact=True).first.wait_for(timeout=MILLISECONDS)
 
         page.goto(ui.url + asset)

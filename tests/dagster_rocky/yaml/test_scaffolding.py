@@ -139,8 +139,8 @@ def test_every_attribute_in_the_yaml_is_explained(tmp_path: Path, monkeypatch: p
     attributes = [i for i, line in enumerate(lines) if re.match(r"  (# )?[a-z_]+:($| [^ ])", line)]
     names = {lines[i].strip("# ").partition(":")[0] for i in attributes} - {"buffered", "streaming", "pipes"}
     assert names == {
-        "config_path", "binary_path", "mode", "filters", "pipelines", "partitions", "parallelism", "key_style", "schedules",
-        "translation",
+        "config_path", "binary_path", "mode", "filters", "pipelines", "partitions", "parallelism", "key_style",
+        "schedules", "translation",
     }  # fmt: skip
     assert all(lines[i - 1].startswith("  # ") for i in attributes)
 
