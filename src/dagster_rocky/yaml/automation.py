@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from string import Formatter
 from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import dagster as dg
 from pydantic import Field, field_validator
 
+from dagster_rocky.yaml.options import time_zone
 from dagster_rocky.yaml.schema import DescribedModel
 
 Status = Literal["RUNNING", "STOPPED"]
@@ -163,12 +163,9 @@ class ScheduleOptions(DescribedModel):
     @classmethod
     def _is_a_zone(cls, value: str) -> str:
         try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(
-                f"schedules.timezone: {value!r} is no time zone; write it like 'Europe/Lisbon'"
-            ) from error
-        return value
+            return time_zone(value)
+        except ValueError as error:
+            raise ValueError(f"schedules.timezone: {error}") from error
 
 
 def names_are_unique(schedules: Sequence[ScheduleOptions]) -> Sequence[ScheduleOptions]:

@@ -15,6 +15,29 @@ from dagster_rocky.yaml.mistakes import Mistake, near
 from dagster_rocky.yaml.schema import DescribedModel
 
 
+def time_zone(value: str) -> str:
+    """A time zone; Dagster fails late and obscurely on one that does not exist.
+
+    Args:
+        value: As it is written.
+
+    Raises:
+        ValueError: With a zone that is near.
+
+    Example:
+        ```python
+        time_zone("Europe/Lisbon")  # 'Europe/Lisbon'
+        ```
+    """
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(
+            f"{value!r} is no time zone: write it like {near(value, available_timezones()) or 'Europe/Lisbon'!r}"
+        ) from error
+    return value
+
+
 class RunSection(RunOptions, DescribedModel):
     """`run` in the YAML: the options of every engine run, as `RunOptions` has them.
 
@@ -227,14 +250,7 @@ class PartitionsOptions(DescribedModel):
     @field_validator("timezone")
     @classmethod
     def _is_a_zone(cls, value: str) -> str:
-        """Dagster fails late and obscurely on a zone that does not exist."""
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(
-                f"{value!r} is no time zone: write it like {near(value, available_timezones()) or 'Europe/Lisbon'!r}"
-            ) from error
-        return value
+        return time_zone(value)
 
     @field_validator("lookback")
     @classmethod
