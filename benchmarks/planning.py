@@ -1,6 +1,8 @@
 """What planning costs, against one pass over the tables in the same process.
 
-It plans 5,000 of 50,000 tables, scattered and whole sources, and exits with 1 when a limit is missed.
+It plans 5,000 of 50,000 tables, scattered and whole sources: first with an index that is yet to be made, as a step
+does, then with the index there, as every plan after the first of a loaded graph has it. It exits with 1 when a limit is
+missed.
 """
 
 import sys
@@ -9,12 +11,14 @@ from collections.abc import Callable
 
 import dagster as dg
 
+from dagster_rocky.graph.universe import Universe
 from dagster_rocky.planning.plan import Unit, plan_units
 from dagster_rocky.vocabulary import EngineAsset
 
 SOURCES, TABLES = 1_000, 50
-LIMIT_RATIO = 35
-ROUNDS = 3
+LIMIT = 100
+"""Milliseconds of processor time."""
+ROUNDS = 5
 
 
 def universe() -> list[EngineAsset]:
@@ -36,12 +40,12 @@ def universe() -> list[EngineAsset]:
 
 
 def best(action: Callable[[], object]) -> float:
-    """The shortest of some rounds, in milliseconds: what the machine's other work adds is left out."""
+    """The shortest of some rounds, in milliseconds of processor time."""
     took = []
     for _ in range(ROUNDS):
-        started = time.perf_counter()
+        started = time.process_time()
         action()
-        took.append(1_000 * (time.perf_counter() - started))
+        took.append(1_000 * (time.process_time() - started))
     return min(took)
 
 
@@ -56,13 +60,15 @@ def main() -> int:
     missed = False
     for what, chosen in selections.items():
         units = [Unit(table) for table in chosen]
-        runs = plan_units(units, tables)
-        cost = best(lambda units=units: plan_units(units, tables))
-        good = cost / floor <= LIMIT_RATIO
+        indexed = Universe(tables)
+        runs = plan_units(units, indexed)
+        first = best(lambda units=units: plan_units(units, Universe(tables)))
+        later = best(lambda units=units, indexed=indexed: plan_units(units, indexed))
+        good = first <= LIMIT
         missed |= not good
         sys.stdout.write(
             f"{'ok  ' if good else 'MISS'} {what}: {len(units)} of {len(tables)} tables, {len(runs)} runs, "
-            f"{cost:.0f} ms, {cost / floor:.0f} times one pass of {floor:.1f} ms (limit {LIMIT_RATIO})\n"
+            f"{first:.0f} ms (limit {LIMIT}; one pass over the tables is {floor:.0f} ms), {later:.0f} ms from then on\n"
         )
     return int(missed)
 

@@ -64,7 +64,7 @@ class CheckDeclaration:
     description: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class EngineAsset:
     """One thing that the engine builds, with the asset that stands for it.
 

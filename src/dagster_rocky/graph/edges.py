@@ -15,6 +15,7 @@ from dagster_rocky.graph.nodes import Product, Products
 from dagster_rocky.graph.ownership import Ownership
 from dagster_rocky.graph.partitioning import TIME_DIMENSION
 from dagster_rocky.graph.sources import SourceKeys
+from dagster_rocky.graph.universe import Universe
 from dagster_rocky.project.snapshot import ProjectSnapshot
 from dagster_rocky.translator import RockyAssetProps
 from dagster_rocky.vocabulary import CheckDeclaration, EngineAsset
@@ -69,7 +70,7 @@ class RockyGraph:
     """
 
     nodes: Mapping[dg.AssetKey, Node]
-    universe: tuple[EngineAsset, ...]
+    universe: Universe
     keys: Mapping[str, dg.AssetKey]
     source_keys: SourceKeys = field(default_factory=dict)
 
@@ -137,7 +138,7 @@ def build_graph(
         if column_lineage and product.props.model:
             spec = with_lineage(spec, product.props.model, lambda table: _key_of_table(table, tables, specs))
         nodes[spec.key] = Node(spec=spec, assets=engine, beside=product.beside)
-    return RockyGraph(nodes=nodes, universe=tuple(universe), keys=keys, source_keys=_source_keys(products))
+    return RockyGraph(nodes=nodes, universe=Universe(universe), keys=keys, source_keys=_source_keys(products))
 
 
 def _source_keys(products: Sequence[Product]) -> SourceKeys:

@@ -1,15 +1,14 @@
 """Which engine filters touch all wanted tables, each once, and the fewest others?"""
 
-import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from functools import cached_property, reduce
+from operator import or_
 
-from dagster_rocky.vocabulary import EngineAsset, EngineKey
+from dagster_rocky.graph.universe import WHOLE, Members
+from dagster_rocky.vocabulary import EngineAsset
 
-_SCHEMA = re.compile(r"[a-zA-Z0-9_]+")
-WHOLE = ""
-"""Stands for no filter."""
 SEARCH_STEPS = 3_000
 """Where the search settles for the best cover that it has; small selections are searched to the end."""
 SEARCHED_ATOMS = 120
@@ -24,7 +23,7 @@ class Choice:
     assets: tuple[EngineAsset, ...]
 
 
-def cover(selected: Sequence[EngineAsset], universe: Sequence[EngineAsset]) -> list[Choice]:
+def cover(selected: Iterable[EngineAsset], members: Members) -> list[Choice]:
     """Covers selected tables with engine filters.
 
     No table is copied twice and no source is touched of which nothing is selected. A source whose schema the engine
@@ -32,170 +31,165 @@ def cover(selected: Sequence[EngineAsset], universe: Sequence[EngineAsset]) -> l
     left, the one with the fewest tables that nobody selected is taken, and of those the one with the fewest filters.
 
     Args:
-        selected: Replicated tables of one pipeline.
-        universe: All replicated tables of that pipeline.
+        selected: Replicated tables of one pipeline, all of them members.
+        members: All replicated tables of that pipeline.
 
     Returns:
         One choice per engine run; a filter of `None` means the whole pipeline.
 
     Example:
         ```python
-        cover(selected=weather_of_every_airport, universe=tables)  # [Choice("table=weather", …)]
+        cover(weather_of_every_airport, Members(tables))  # [Choice("table=weather", …)]
         ```
     """
-    tables = {asset.engine_key: asset for asset in universe}
-    wanted = {asset.engine_key: asset for asset in selected}
-    tables.update((key, asset) for key, asset in wanted.items() if key not in tables)
-    sources = _Sources.of(tables.values())
-    if len(wanted) == len(tables) and (not sources.refused or len(sources.tables) == 1):
-        return [Choice(None, tuple(tables.values()))] if tables else []
-    touched = sources.filters(wanted.values())
-    source_of = {key: f"id={asset.source_id}" for key, asset in wanted.items()}
-    best = _greedy(touched, wanted.keys(), source_of)
+    wanted = {members.number[asset.engine_key] for asset in selected}
+    if not wanted:
+        return []
+    if len(wanted) == len(members) and (not members.refused or len(members.sources) == 1):
+        return [Choice(None, tuple(members.assets))]
+    asked = _Asked.of(members, wanted)
+    best = _greedy(asked)
     # Every source is at least one kind of tables, because its `id` touches no other.
-    if len(set(source_of.values())) <= SEARCHED_ATOMS:
-        search = _Search.over(touched, wanted.keys())
+    if len(asked.tables) <= SEARCHED_ATOMS:
+        search = _Search.over(asked)
         if len(search.by_atom) <= SEARCHED_ATOMS:
             best = search.improve_on(best)
-    position = {key: index for index, key in enumerate(tables)}
-    choices = [
-        Choice(name or None, tuple(tables[key] for key in sorted(touched[name], key=position.__getitem__)))
-        for name in best
-    ]
-    return sorted(choices, key=lambda choice: position[choice.assets[0].engine_key])
-
-
-Touched = Mapping[str, Set[EngineKey]]
+    touched = sorted((sorted(asked.touched_by(name)), name) for name in best)
+    return [Choice(name or None, tuple(members.assets[n] for n in numbers)) for numbers, name in touched]
 
 
 @dataclass(frozen=True)
-class _Sources:
-    """The tables of a pipeline by their source, and which sources the engine refuses."""
+class _Asked:
+    """What is selected of a pipeline: the numbers of the wanted tables, and by source."""
 
-    tables: Mapping[str | None, Sequence[EngineAsset]]
-    refused: Set[str | None]
+    members: Members
+    wanted: Set[int]
+    tables: Mapping[str | None, Sequence[int]]
 
     @classmethod
-    def of(cls, tables: Iterable[EngineAsset]) -> "_Sources":
-        by_source: dict[str | None, list[EngineAsset]] = defaultdict(list)
-        for table in tables:
-            by_source[table.source_id].append(table)
-        refused = {source for source, members in by_source.items() if _is_refused(members[0])}
-        return cls(by_source, refused)
+    def of(cls, members: Members, wanted: Set[int]) -> "_Asked":
+        by_source: dict[str | None, list[int]] = defaultdict(list)
+        for number in wanted:
+            by_source[members.assets[number].source_id].append(number)
+        return cls(members, wanted, by_source)
 
-    def filters(self, wanted: Iterable[EngineAsset]) -> Touched:
-        """Every filter that touches only sources of which something is selected, with the tables it touches."""
-        asked = {table.source_id for table in wanted}
-        touched: dict[str, set[EngineKey]] = defaultdict(set)
-        foreign: set[str] = set()
-        foreign_tables: set[str] = set()
-        for source, members in self.tables.items():
-            names = [WHOLE, *_component_filters(members[0])]
-            if source in asked:
-                keys = {member.engine_key for member in members}
-                touched[f"id={source}"] |= keys
-            if source not in asked or source in self.refused:
-                foreign.update(names)
-                foreign_tables.update(member.name for member in members)
-                continue
-            for name in names:
-                touched[name] |= keys
-            for member in members:
-                touched[f"table={member.name}"].add(member.engine_key)
-        foreign.update(f"table={name}" for name in foreign_tables)
-        return {name: keys for name, keys in touched.items() if name not in foreign}
+    @cached_property
+    def ids(self) -> Mapping[str, str | None]:
+        """The filters that touch one of the sources each."""
+        return {f"id={source}": source for source in self.tables}
 
+    @cached_property
+    def fit(self) -> Sequence[str | None]:
+        """The sources that may be copied together with others."""
+        return [source for source in self.tables if source not in self.members.refused]
 
-def _component_filters(table: EngineAsset) -> Iterator[str]:
-    """The filters by component that touch a table's source."""
-    for component, value in table.components.items():
-        # The engine's own filter keys win over components of the same name.
-        if component not in {"id", "table"}:
-            values = value if isinstance(value, tuple) else (value,)
-            yield from (f"{component}={single}" for single in values if single)
+    def touched_by(self, name: str) -> Sequence[int]:
+        """The tables that a filter touches."""
+        if name in self.ids:
+            return self.members.sources[self.ids[name]]
+        if name.startswith("table="):
+            return self.members.named[name.removeprefix("table=")]
+        return [number for source in self.members.touched[name] for number in self.members.sources[source]]
 
+    def exact(self) -> Iterator[str]:
+        """Filters that touch only wanted tables."""
+        sources = self.members.sources
+        full = [source for source, mine in self.tables.items() if len(mine) == len(sources[source])]
+        yield from (f"id={source}" for source in full)
+        fit = set(self.fit)
+        wanted = (number for source in self.fit for number in self.tables[source])
+        yield from self._filters([source for source in full if source in fit], wanted)
 
-def _is_refused(table: EngineAsset) -> bool:
-    """Whether the engine ends every run that touches the table's schema (contract, section 18)."""
-    schemas = []
-    if table.target and table.target.endswith(f".{table.name}"):
-        _, _, schema = table.target.removesuffix(f".{table.name}").partition(".")
-        schemas.append(schema)
-    if table.source_id and table.engine_key[0] == "duckdb":
-        schemas.append(table.source_id)
-    return any(schema and not _SCHEMA.fullmatch(schema) for schema in schemas)
+    def usable(self) -> Iterator[str]:
+        """Filters that touch only sources of which something is wanted."""
+        yield from self.ids
+        yield from self._filters(
+            self.fit, (number for source in self.fit for number in self.members.sources[source])
+        )
+
+    def _filters(self, sources: Sequence[str | None], tables: Iterable[int]) -> Iterator[str]:
+        """Filters that touch none but these sources, and none but these tables."""
+        found = Counter(name for source in sources for name in self.members.filters[source])
+        yield from (name for name, count in found.items() if count == len(self.members.touched[name]))
+        names = Counter(self.members.assets[number].name for number in tables)
+        yield from (f"table={name}" for name, n in names.items() if n == len(self.members.named[name]))
 
 
-def _greedy(touched: Touched, wanted: Set[EngineKey], source_of: Mapping[EngineKey, str]) -> list[str]:
+def _greedy(asked: _Asked) -> list[str]:
     """A good cover, always one: sources that no exact filters can cover are copied whole."""
-    exact = [name for name, keys in touched.items() if keys <= wanted]
-    exact.sort(key=lambda name: (-len(touched[name]), _preference(name)))
+    exact = [(asked.touched_by(name), name) for name in asked.exact()]
+    exact.sort(key=lambda found: (-len(found[0]), _preference(found[1])))
     whole: list[str] = []
     while True:
-        taken = {key for name in whole for key in touched[name]}
+        taken = {number for name in whole for number in asked.touched_by(name)}
         chosen = list(whole)
-        for name in exact:
-            if touched[name].isdisjoint(taken):
+        for tables, name in exact:
+            if taken.isdisjoint(tables):
                 chosen.append(name)
-                taken |= touched[name]
-        missing = sorted({source_of[key] for key in wanted - taken})
+                taken.update(tables)
+        assets = asked.members.assets
+        missing = sorted({f"id={assets[number].source_id}" for number in asked.wanted - taken})
         if not missing:
             return chosen
         whole += missing
 
 
+Atom = tuple[str | None, str, bool]
+"""Tables that the same filters touch: of one source, with a name where a filter has it, wanted or not."""
+
+
 @dataclass
 class _Search:
-    """Branch and bound over disjoint filters; tables that the same filters touch are one atom."""
+    """Branch and bound over disjoint filters; sets of atoms are the bits of a number."""
 
-    members: Mapping[str, frozenset[int]]
+    members: Mapping[str, int]
     extras: Mapping[str, int]
-    required: frozenset[int]
-    by_atom: Mapping[int, list[str]]
+    required: int
+    by_atom: Mapping[int, Sequence[str]]
     largest: int
     steps: int = 0
     best: list[str] = field(default_factory=list)
     best_cost: tuple[int, int] = (1 << 60, 1 << 60)
 
     @classmethod
-    def over(cls, touched: Touched, wanted: Set[EngineKey]) -> "_Search":
+    def over(cls, asked: _Asked) -> "_Search":
         """Groups tables into atoms; of filters that touch the same, one is kept."""
-        signature: dict[tuple[str, ...], list[str]] = defaultdict(list)
-        for name in sorted(touched, key=_preference):
-            for key in touched[name]:
-                signature[key].append(name)
-        atoms: dict[tuple[bool, tuple[str, ...]], int] = {}
-        atom_of = {
-            key: atoms.setdefault((key in wanted, tuple(names)), len(atoms))
-            for key, names in signature.items()
-        }
-        members: dict[str, frozenset[int]] = {}
-        extras: dict[str, int] = {}
-        seen: set[frozenset[int]] = set()
-        by_atom: dict[int, list[str]] = defaultdict(list)
-        for name, keys in touched.items():
-            members[name] = frozenset(atom_of[key] for key in keys)
-            extras[name] = len(keys - wanted)
-        for name in sorted(touched, key=lambda name: (extras[name], -len(touched[name]), _preference(name))):
-            if members[name] in seen or touched[name].isdisjoint(wanted):
+        names = sorted(asked.usable(), key=_preference)
+        by_table = {name.removeprefix("table=") for name in names if name.startswith("table=")}
+        atoms = _count_atoms(asked, by_table)
+        bits = {atom: 1 << position for position, atom in enumerate(atoms)}
+        touching: dict[str, list[Atom]] = defaultdict(list)
+        for atom in atoms:
+            source, table, _ = atom
+            touching[f"id={source}"].append(atom)
+            if source not in asked.members.refused:
+                for name in asked.members.filters[source]:
+                    touching[name].append(atom)
+            if table:
+                touching[f"table={table}"].append(atom)
+        members = {name: reduce(or_, (bits[atom] for atom in touching[name])) for name in names}
+        extras = {name: sum(atoms[atom] for atom in touching[name] if not atom[2]) for name in names}
+        by_atom: dict[int, list[str]] = {bit: [] for bit in bits.values()}
+        seen: set[int] = set()
+        size = {name: sum(atoms[atom] for atom in touching[name]) for name in names}
+        for name in sorted(names, key=lambda name: (extras[name], -size[name], _preference(name))):
+            if members[name] in seen or extras[name] == size[name]:
                 continue
             seen.add(members[name])
-            for atom in members[name]:
-                by_atom[atom].append(name)
-        required = frozenset(atom_of[key] for key in wanted)
-        largest = max((len(atoms_touched) for atoms_touched in members.values()), default=1)
+            for atom in touching[name]:
+                by_atom[bits[atom]].append(name)
+        required = reduce(or_, (bit for atom, bit in bits.items() if atom[2]))
+        largest = max(found.bit_count() for found in members.values())
         return cls(members=members, extras=extras, required=required, by_atom=by_atom, largest=largest)
 
     def improve_on(self, start: list[str]) -> list[str]:
         """The best cover that the search finds, or the one that it starts from."""
         self.best = start
         self.best_cost = (sum(self.extras[name] for name in start), len(start))
-        self._visit([], self.required, frozenset(), 0)
+        self._visit([], self.required, 0, 0)
         return self.best
 
-    def _visit(
-        self, chosen: list[str], open_atoms: frozenset[int], taken: frozenset[int], extras: int
-    ) -> None:
+    def _visit(self, chosen: list[str], open_atoms: int, taken: int, extras: int) -> None:
         """Depth first, most constrained atom first, cheapest and largest filter first."""
         if not open_atoms:
             self.best, self.best_cost = list(chosen), (extras, len(chosen))
@@ -204,7 +198,10 @@ class _Search:
         if self.steps > SEARCH_STEPS:
             return
         fits: list[str] | None = None
-        for atom in open_atoms:
+        left = open_atoms
+        while left:
+            atom = left & -left
+            left ^= atom
             options = [name for name in self.by_atom[atom] if not self.members[name] & taken]
             if fits is None or len(options) < len(fits):
                 fits = options
@@ -212,9 +209,20 @@ class _Search:
                     break
         for name in fits or []:
             cost = (extras + self.extras[name], len(chosen) + 1)
-            rest = open_atoms - self.members[name]
-            if (cost[0], cost[1] + -(-len(rest) // self.largest)) < self.best_cost:
+            rest = open_atoms & ~self.members[name]
+            if (cost[0], cost[1] + -(-rest.bit_count() // self.largest)) < self.best_cost:
                 self._visit([*chosen, name], rest, taken | self.members[name], cost[0])
+
+
+def _count_atoms(asked: _Asked, by_table: Set[str]) -> Counter[Atom]:
+    """The atoms of the sources of which something is wanted, each with its number of tables."""
+    assets = asked.members.assets
+    found: Counter[Atom] = Counter()
+    for source in asked.tables:
+        for number in asked.members.sources[source]:
+            name = assets[number].name
+            found[source, name if name in by_table else "", number in asked.wanted] += 1
+    return found
 
 
 def _preference(name: str) -> tuple[int, str]:

@@ -1,17 +1,15 @@
 """Which engine runs build these units and nothing else, in the fewest processes?"""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dagster_rocky.engine.request import ChosenModel, RunRequest
+from dagster_rocky.graph.universe import Group, Members, Universe
 from dagster_rocky.partitions import consecutive_runs
 from dagster_rocky.planning.cover import cover
 from dagster_rocky.planning.model_order import ModelOrder
 from dagster_rocky.planning.requests import Requests
 from dagster_rocky.vocabulary import AssetKind, EngineAsset, EngineKey
-
-Group = tuple[str | None, AssetKind]
-"""A pipeline, and one kind of what it builds."""
 
 
 @dataclass(frozen=True)
@@ -91,16 +89,18 @@ def plan_units(
     for unit in units:
         wanted.setdefault((unit.asset.pipeline, unit.asset.kind), []).append(unit)
     plan: list[PlannedRun] = []
-    for group, known in _universe_of(wanted, universe).items():
+    known_of = Universe.of(universe)
+    for group in known_of.order(wanted):
         mine = wanted[group]
+        known = known_of.group(group).including(unit.asset for unit in mine)
         pipeline, kind = group
         if kind == "table":
             plan += _plan_tables(mine, known, requests)
         elif kind == "model":
-            plan += _plan_models(mine, known, requests)
+            plan += _plan_models(mine, known.assets, requests)
         else:
             chosen = {unit.asset.engine_key for unit in mine}
-            extras = tuple(asset for asset in known if asset.engine_key not in chosen)
+            extras = tuple(asset for asset in known.assets if asset.engine_key not in chosen)
             request = requests.make(command="seed" if kind == "seed" else "run", pipeline=pipeline)
             plan.append(PlannedRun(request=request, units=tuple(mine), extras=extras))
     return plan
@@ -135,8 +135,8 @@ def plan_rest(
         return []
     keys = {unit.asset.engine_key for unit in failed}
     group: Group = (run.request.pipeline, "model")
-    known = _universe_of({group: run.units}, universe)[group]
-    hopeless = keys | ModelOrder(known).downstream(keys)
+    known = Universe.of(universe).group(group).including(run.assets)
+    hopeless = keys | ModelOrder(known.assets).downstream(keys)
     return plan_units([unit for unit in left if unit.asset.engine_key not in hopeless], universe, requests)
 
 
@@ -154,32 +154,14 @@ def plan_one_by_one(run: PlannedRun, requests: Requests | None = None) -> list[P
     ]
 
 
-def _universe_of(
-    groups: Mapping[Group, Iterable[Unit]], universe: Iterable[EngineAsset]
-) -> dict[Group, list[EngineAsset]]:
-    """All known assets of pipelines and kinds in the order of the universe, each engine key once."""
-    found: dict[Group, dict[EngineKey, EngineAsset]] = {}
-    for asset in universe:
-        group = (asset.pipeline, asset.kind)
-        if group in groups:
-            found.setdefault(group, {}).setdefault(asset.engine_key, asset)
-    for group, units in groups.items():
-        members = found.setdefault(group, {})
-        for unit in units:
-            members.setdefault(unit.asset.engine_key, unit.asset)
-    return {group: list(members.values()) for group, members in found.items()}
-
-
-def _plan_tables(
-    units: Sequence[Unit], known: Sequence[EngineAsset], requests: Requests
-) -> Iterator[PlannedRun]:
+def _plan_tables(units: Sequence[Unit], known: Members, requests: Requests) -> Iterator[PlannedRun]:
     """Replicated tables: no filter when all are selected, otherwise an exact cover by filters."""
     mine: dict[EngineKey, list[Unit]] = {}
     for unit in units:
         mine.setdefault(unit.asset.engine_key, []).append(unit)
     partitions = {unit.partition for unit in units}
     together = next(iter(partitions)) if len(partitions) == 1 else None
-    for choice in cover([unit.asset for unit in units], known):
+    for choice in cover((unit.asset for unit in units), known):
         extras = (asset for asset in choice.assets if asset.engine_key not in mine)
         if together is not None:
             # What is copied besides belongs to the same partition as what was selected.

@@ -11,11 +11,11 @@ import dagster as dg
 from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.graph.edges import Node, RockyGraph
 from dagster_rocky.graph.partitioning import TIME_DIMENSION
+from dagster_rocky.graph.universe import Universe
 from dagster_rocky.partitions import to_engine_key
 from dagster_rocky.planning.done import Done
 from dagster_rocky.planning.plan import PlannedRun, Unit, plan_one_by_one, plan_rest, plan_units
 from dagster_rocky.planning.requests import PER_RUN, Requests
-from dagster_rocky.vocabulary import EngineAsset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +101,7 @@ class StepPlan:
     """
 
     runs: tuple[PlannedRun, ...]
-    universe: tuple[EngineAsset, ...] = ()
+    universe: Universe = field(default_factory=Universe)
     requests: Requests = field(default_factory=Requests)
 
     def rest(self, run: PlannedRun, failed: AbstractSet[Unit], left: Sequence[Unit]) -> list[PlannedRun]:

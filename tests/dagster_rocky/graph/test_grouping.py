@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from dagster_rocky.graph.edges import Node, RockyGraph
 from dagster_rocky.graph.grouping import MOST_OUTPUTS, group_nodes
+from dagster_rocky.graph.universe import Universe
 from dagster_rocky.vocabulary import EngineAsset
 
 PARTITIONS = [None, dg.DailyPartitionsDefinition("2026-01-01"), dg.StaticPartitionsDefinition(["a", "b"])]
@@ -31,7 +32,7 @@ def node(name, pipeline="marts", deps=(), partitions_def=None, kind="model", **c
 def graph_of(nodes) -> RockyGraph:
     return RockyGraph(
         nodes={node.spec.key: node for node in nodes},
-        universe=tuple(asset for node in nodes for asset in node.assets),
+        universe=Universe(asset for node in nodes for asset in node.assets),
         keys={},
     )
 
