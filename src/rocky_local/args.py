@@ -27,6 +27,7 @@ COMMANDS = {
     "apply": Grammar("--parallel", "", 1, "<PLAN_ID>"),
     "branch": Grammar("", "", 2),
     "ci": Grammar("--models --contracts --var"),
+    "compare": Grammar("--filter --pipeline --models --shadow-suffix --shadow-schema --branch"),
     "compile": Grammar("--models --contracts --model --var --env"),
     "compliance": Grammar("--env --fail-on --models", "--exceptions-only"),
     "cost": Grammar("", "", 1, "<RUN_ID>"),
@@ -240,7 +241,7 @@ def _check_together(result: Arguments) -> None:
             problem = f"the argument '{_shown(first)}' cannot be used with '{_shown(second)}'"
             raise UsageError(problem, _usage(result.command, first, *output))
     missing, grammar = "the following required arguments were not provided:", COMMANDS.get(result.command)
-    for given, wanted in _NEEDED:
+    for given, wanted in _NEEDED if result.command in ("run", "plan") else ():
         if result.has(given[2:]) and not result.has(wanted[2:]):
             usage = _usage(result.command, given, wanted, *output)
             raise UsageError(missing, usage, details=(f"  {_shown(wanted)}",))

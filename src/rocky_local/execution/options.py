@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
 from rocky_local.project.tables import EMPTY
+
+if TYPE_CHECKING:
+    from rocky_local.project.models import Model
 
 
 class PartitionSelection(NamedTuple):
@@ -34,6 +37,11 @@ class Shadow(NamedTuple):
     def redirect(self, schema: str, table: str) -> tuple[str, str]:
         """Return the schema and table that stand in for the real ones."""
         return (self.schema, table) if self.schema else (schema, table + self.suffix)
+
+    def of(self, model: Model) -> Model:
+        """Return a model that builds its shadow table instead."""
+        schema, table = self.redirect(model.schema, model.table)
+        return model._replace(schema=schema, table=table)
 
 
 class RunOptions(NamedTuple):
@@ -112,7 +120,7 @@ def shadow_from(args: Arguments) -> Shadow | None:
         if branch not in prefixes:
             raise EngineError(f"branch '{branch}' not found — create it with `rocky branch create {branch}`")
         return Shadow(schema=prefixes[branch])
-    if not args.has("shadow"):
+    if args.command != "compare" and not args.has("shadow"):
         return None
     return Shadow(args.get("shadow-suffix") or Shadow().suffix, args.get("shadow-schema"))
 

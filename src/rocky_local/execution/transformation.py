@@ -82,12 +82,8 @@ def _selected(context: RunContext, compiled: Compiled, scope: Scope) -> list[Mod
         message = "model(s) failed to compile — excluded from execution; in-scope ones fail the run"
         LOG.warn(message, failed_models=len(broken), reported=len(reported))
     wanted = [m for m in compiled.order if scope.only in (None, m.name) and m.name not in broken]
-    if shadow := context.options.shadow:
-        targets = [shadow.redirect(model.schema, model.table) for model in wanted]
-        return [
-            m._replace(schema=schema, table=table) for m, (schema, table) in zip(wanted, targets, strict=True)
-        ]
-    return wanted
+    shadow = context.options.shadow
+    return [shadow.of(model) for model in wanted] if shadow else wanted
 
 
 def _shadowable(context: RunContext, models: list[Model]) -> bool:

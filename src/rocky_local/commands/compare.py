@@ -1,0 +1,73 @@
+"""`rocky compare`: do the tables of a shadow run hold what those hold that they stand for (contract, 8)."""
+
+from typing import Any
+
+from rocky_local.adapter import DuckDBAdapter
+from rocky_local.args import Arguments
+from rocky_local.execution.discovery import discover_sources, parse_filter, plan_copies
+from rocky_local.execution.options import Shadow, shadow_from
+from rocky_local.output import Answer, head
+from rocky_local.project.config import Config, load_config
+from rocky_local.project.models import load_project
+
+_VERDICTS = ("pass", "warn", "fail")
+# How many percent of the rows may be too few or too many before that is a failure and no warning.
+_TOLERATED_PCT = 5.0
+
+
+def run(args: Arguments) -> Answer:
+    """Give a verdict on each table; the worst of them is that on all."""
+    config = load_config(args.config)
+    name = config.select(args.get("pipeline")).adapter
+    with DuckDBAdapter(config.duckdb_path(name), name) as adapter:
+        pairs = _pairs(config, adapter, args, shadow_from(args) or Shadow())
+        results = [_compared(adapter, production, shadow) for production, shadow in pairs]
+    verdicts = [entry["verdict"] for entry in results]
+    result = {
+        **head("compare"),
+        "filter": args.get("filter") or "",
+        "tables_compared": len(results),
+        "tables_passed": verdicts.count("pass"),
+        "tables_warned": verdicts.count("warn"),
+        "tables_failed": verdicts.count("fail"),
+        "results": results,
+        "overall_verdict": max(verdicts, key=_VERDICTS.index, default="pass"),
+    }
+    return Answer(result)
+
+
+def _pairs(config: Config, adapter: DuckDBAdapter, args: Arguments, shadow: Shadow) -> list[tuple[str, str]]:
+    """The full names of the real tables, each with that of its shadow."""
+    pipeline = config.select(args.get("pipeline"))
+    if pipeline.type == "transformation":
+        models = load_project(args.get("models") or config.models_dir(pipeline)).models
+        built = [model for model in models if model.kind != "ephemeral"]
+        return [(model.target, shadow.of(model).target) for model in built]
+    config.select_replication(pipeline.name)
+    sources, choice = discover_sources(adapter, pipeline), parse_filter(args.get("filter"))
+    real, other = (plan_copies(pipeline, sources, choice, each).copies for each in (None, shadow))
+    return [(copy.target, twin.target) for copy, twin in zip(real, other, strict=True)]
+
+
+def _compared(adapter: DuckDBAdapter, production: str, shadow: str) -> dict[str, Any]:
+    columns = {table: adapter.columns(table) for table in (production, shadow)}
+    counts = {table: adapter.count(table) if found else 0 for table, found in columns.items()}
+    differences = [f"{table} does not exist" for table, found in columns.items() if not found]
+    if not differences:
+        for table, others in ((production, columns[shadow]), (shadow, columns[production])):
+            lone = [column for column in columns[table] if column not in others]
+            differences += [f"only {table} has {column.name} {column.type}" for column in lone]
+    before, after = counts.values()
+    apart = 100 * abs(after - before) / max(before, 1)
+    failed = differences or apart > _TOLERATED_PCT
+    return {
+        "production_table": production,
+        "shadow_table": shadow,
+        "row_count_match": before == after,
+        "production_count": before,
+        "shadow_count": after,
+        "row_count_diff_pct": apart,
+        "schema_match": not differences,
+        "schema_diffs": differences,
+        "verdict": "fail" if failed else "warn" if apart else "pass",
+    }
