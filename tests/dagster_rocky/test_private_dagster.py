@@ -144,3 +144,35 @@ def test_a_step_says_what_is_needed_of_it_and_makes_its_materializations_itself(
     assert seen["needed"] == {followed: "followed"}
     assert (record.asset_materialization.tags or {})["dagster/code_version"] == "3"
     assert (seen["target"].run_id, seen["target"].storage_id) == (run.run_id, record.storage_id)
+
+
+@pytest.mark.parametrize("policy", [None, dg.RetryPolicy(max_retries=1)])
+def test_an_interruption_is_shown_by_its_text_and_is_still_one(policy):
+    shown = []
+
+    @dg.op(retry_policy=policy)
+    def stopped(context: dg.OpExecutionContext):
+        try:
+            raise _dagster.interruption(context, "Cancelled: 1 of 2 finished")
+        except Exception:
+            shown.append("taken for an ordinary error")
+
+    @dg.job
+    def job():
+        stopped()
+
+    result = job.execute_in_process(raise_on_error=False)
+
+    assert not shown
+    (ended,) = [event for event in result.all_events if event.is_step_failure or event.is_step_up_for_retry][
+        :1
+    ]
+    error = ended.event_specific_data.error
+    if policy is None:
+        assert (error.cls_name, error.message, error.stack) == (
+            "DagsterExecutionInterruptedError",
+            "Cancelled: 1 of 2 finished",
+            [],
+        )
+    else:
+        assert ended.is_step_up_for_retry

@@ -72,6 +72,9 @@ class Conclusion:
 
         Args:
             seconds: How long the engine took to stop.
+
+        Returns:
+            The same text as is logged, which ends the step.
         """
         rows = self._ledger.rows()
         finished = [row for row in rows if row[1] in {"materialized", "unchanged", "checked"}]
@@ -81,8 +84,9 @@ class Conclusion:
         )
         lines = [f"  {outcome:<14} {unit}" for unit, outcome, _ in rows[:100]]
         more = [f"  and {len(rows) - 100} more"] if len(rows) > 100 else []
-        self._context.log.error("\n".join([f"rocky: {text}", *lines, *more]))
-        return text
+        told = "\n".join([text, *lines, *more])
+        self._context.log.error(f"rocky: {told}")
+        return told
 
 
 def _describe(

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from dagster_rocky import _dagster
 from dagster_rocky.engine import errors
 from dagster_rocky.engine.commands import EngineCommands, run_result
 from dagster_rocky.engine.invocation import RockyInvocation
@@ -174,7 +175,7 @@ class _Step:
         yield from self._reporter.checks.merged()
         self._reporter.flush()
         summary = self._conclusion.cancelled(took)
-        raise dg.DagsterExecutionInterruptedError(summary) from None
+        raise _dagster.interruption(self._context, summary) from None
 
     def _salvage(self, names: EngineNames, invocation: RockyInvocation) -> Iterator[StepEvent]:
         """What a run that was ended had finished, as far as anything says so: its JSON first, which knows most."""

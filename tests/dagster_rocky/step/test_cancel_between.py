@@ -1,6 +1,7 @@
 """What the pieces of a range built before a cancellation stays in the event log."""
 
 import os
+import re
 import signal
 import threading
 import time
@@ -47,3 +48,17 @@ def test_what_an_earlier_engine_run_finished_stays(make_engine, mode: str, tmp_p
         asset.name: instance.get_latest_materialization_event(asset.asset_key) is not None for asset in assets
     }
     assert told == {"a": True, "b": False, "c": False}
+
+    (failed,) = [event for event in ran.result.all_events if event.is_step_failure]
+    error = failed.step_failure_data.error
+    assert error is not None
+    assert error.stack == []
+    summary, *table = error.message.splitlines()
+    assert re.fullmatch(
+        r"Cancelled: 1 of 3 finished, 2 not finished; the engine was stopped after \d+\.\d s\.", summary
+    )
+    assert [line.split() for line in table] == [
+        ["not", "finished", "duckdb/x/b"],
+        ["not", "finished", "duckdb/x/c"],
+        ["materialized", "duckdb/x/a"],
+    ]
