@@ -44,7 +44,8 @@ class LogForwarder:
     """Follows stderr, keeps its tail and forwards it.
 
     An event costs milliseconds however many lines it holds. So a bucket of tokens lets quiet output through one
-    event per line, and what exceeds it is joined into events of consecutive lines. Order is kept; no line is lost.
+    event per line, and what exceeds it is joined into events of consecutive lines. Order is kept; no line is lost: an
+    empty one goes to the compute log alone.
 
     Args:
         tail: The spooled stderr.
@@ -113,7 +114,10 @@ class LogForwarder:
         decoded = [self._decoder.decode(line) for line in masked]
         self._remember(masked, decoded)
         minimum = logging.getLevelNamesMapping()[self._options.min_log_level.upper()]
-        sent = [self._logger is not None and _LOGGING_LEVELS[line.level] >= minimum for line in decoded]
+        sent = [
+            self._logger is not None and _LOGGING_LEVELS[line.level] >= minimum and bool(line.text.strip())
+            for line in decoded
+        ]
         if self._raw != "none":
             everything = self._raw == "all"
             _to_compute_log(
