@@ -17,7 +17,7 @@ import pytest
 
 from dagster_rocky._dagster import prints_to_console
 from dagster_rocky.engine.logs.decode import LogLineDecoder
-from dagster_rocky.engine.logs.forward import LogForwarder
+from dagster_rocky.engine.logs.forward import LogForwarder, RawCopy
 from dagster_rocky.engine.logs.mask import SecretMasker
 from dagster_rocky.engine.logs.tail import FileTail
 from dagster_rocky.engine.options import RunOptions
@@ -40,7 +40,9 @@ class Recorder:
         self.events.append((level, str(msg)))
 
 
-def forward(text: bytes, recorder: Recorder, options: RunOptions | None = None) -> None:
+def forward(
+    text: bytes, recorder: Recorder, options: RunOptions | None = None, raw: RawCopy = "none"
+) -> None:
     with tempfile.TemporaryFile() as file:
         file.write(text)
         file.flush()
@@ -51,7 +53,7 @@ def forward(text: bytes, recorder: Recorder, options: RunOptions | None = None) 
             options or RunOptions(log_level="info"),
             SecretMasker(),
             live=True,
-            raw="none",
+            raw=raw,
         )
         forwarder.finish()
 
@@ -102,7 +104,7 @@ def test_two_messages_in_one_line_are_both_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", ["{", "{}", '{"fields": 3}', '{"fields": {"message": 3}}', "plain", "", "[1]", "{" * 9000]
+    "raw", ["{", "{}", '{"fields": 3}', '{"fields": {"message": 3}}', "plain", "[1]", "{" * 9000]
 )
 def test_lines_that_are_no_tracing_pass_through(raw: str) -> None:
     recorder = Recorder()
@@ -110,6 +112,14 @@ def test_lines_that_are_no_tracing_pass_through(raw: str) -> None:
 
     assert len(recorder.events) == 1
     assert recorder.events[0][1].startswith("rocky: ")
+
+
+def test_empty_lines_are_in_the_compute_log_alone(capfd: pytest.CaptureFixture[str]) -> None:
+    recorder = Recorder()
+    forward(b"before\n\n  \nafter\n", recorder, raw="unsent")
+
+    assert [text for _, text in recorder.events] == ["rocky: before", "rocky: after"]
+    assert capfd.readouterr().err == "\n  \n"
 
 
 def test_levels_can_be_the_engines_and_have_a_minimum() -> None:
