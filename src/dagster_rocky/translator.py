@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class RockyAssetProps:
         source: Of a replicated table: where it comes from.
         freshness_seconds: How old its data may be, when the project says.
         model: Of a model: what the project says of it.
+        defined_in: Of what is no model: file and line that define its pipeline, relative to the project's folder.
     """
 
     kind: AssetKind
@@ -48,6 +49,7 @@ class RockyAssetProps:
     source: Source | None = None
     freshness_seconds: int | None = None
     model: Model | None = None
+    defined_in: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -118,10 +120,19 @@ class DagsterRockyTranslator:
         metadata: dict[str, Any] = {"rocky/pipeline": props.pipeline} if props.pipeline else {}
         if props.target:
             metadata["dagster/table_name"] = props.target
+            if props.warehouse:
+                metadata["dagster/storage_kind"] = props.warehouse
         if props.source and props.source.unavailable:
             metadata["rocky/source_unavailable"] = props.source.unavailable
+        if props.source and props.source.facts:
+            metadata["rocky/source"] = props.source.facts
         model = props.model
         if model is None:
+            if "code_references" in self.metadata and props.defined_in:
+                file, line = props.defined_in
+                metadata["dagster/code_references"] = _reference(
+                    str(self.project_dir / file), line, "pipeline"
+                )
             return metadata
         metadata["rocky/model"] = model.name
         metadata["rocky/strategy"] = model.strategy
@@ -129,7 +140,8 @@ class DagsterRockyTranslator:
             if value:
                 metadata[f"rocky/{name}"] = value
         if "column_schema" in self.metadata and model.columns:
-            metadata["dagster/column_schema"] = _column_schema(model)
+            origins = _origins(model) if "column_lineage" in self.metadata else {}
+            metadata["dagster/column_schema"] = _column_schema(model, origins)
         if "code_references" in self.metadata and model.path:
             references = accepted(
                 f"the code references of model {model.name}",
@@ -193,23 +205,39 @@ def _tag(text: str) -> str:
     return _NOT_IN_TAGS.sub("_", text)[:63].strip("_.-")
 
 
-def _column_schema(model: Model) -> dg.TableSchema:
+def _origins(model: Model) -> Mapping[str, str]:
+    """In words, by column in lower case: from which columns of which tables it is made."""
+    found: dict[str, list[str]] = {}
+    for source in model.lineage:
+        table = source.table.split(".", 1)[-1]
+        found.setdefault(source.column.lower(), []).append(f"{table}.{source.source_column}")
+    return {column: f"from {', '.join(sources)}" for column, sources in found.items()}
+
+
+def _column_schema(model: Model, origins: Mapping[str, str]) -> dg.TableSchema:
     columns = [
-        accepted(f"column {column.name!r} of model {model.name}", partial(_column, column, model))
+        accepted(f"column {column.name!r} of model {model.name}", partial(_column, column, model, origins))
         for column in model.columns
     ]
     return dg.TableSchema(columns=[column for column in columns if column])
 
 
-def _column(column: Column, model: Model) -> dg.TableColumn:
+def _column(column: Column, model: Model, origins: Mapping[str, str]) -> dg.TableColumn:
     kind = model.classification.get(column.name)
     return dg.TableColumn(
         name=column.name,
         type=column.type or "unknown",
-        description=column.description,
+        description=column.description or origins.get(column.name.lower()),
         constraints=dg.TableColumnConstraints(nullable=column.nullable is not False),
         tags={"classification": _tag(kind)} if kind else None,
     )
+
+
+@lru_cache(maxsize=256)
+def _reference(path: str, line: int, label: str) -> dg.CodeReferencesMetadataValue:
+    """One place in a file; the tables of a pipeline share it."""
+    place = dg.LocalFileCodeReference(file_path=path, line_number=line, label=label)
+    return dg.CodeReferencesMetadataValue(code_references=[place])
 
 
 def _code_references(project_dir: Path, model: Model) -> dg.CodeReferencesMetadataValue:

@@ -4,7 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from dagster_rocky.graph.sources import source_key, source_specs
+from dagster_rocky.project.snapshot import Pipeline, ProjectSnapshot, Source
 from dagster_rocky.translator import DagsterRockyTranslator, RockyAssetProps
+from dagster_rocky.yaml.automation import SourcesOptions
 
 
 @pytest.fixture
@@ -70,6 +73,44 @@ def test_code_references_and_version_follow_the_files(load):
     assert paths == [str(loaded.folder / "models" / f"dim_shop.{suffix}") for suffix in ("sql", "toml")]
     versions = [found.code_version for found in loaded.specs().values()]
     assert len(set(versions)) == len(versions)
+
+
+def test_a_copied_table_refers_to_the_lines_of_its_pipeline(load):
+    loaded = load("tenants")
+    metadata = loaded.specs()["duckdb/lagoon/fleet/vessels"].metadata
+    (reference,) = metadata["dagster/code_references"].code_references
+    assert reference.file_path == str(loaded.folder / "rocky.toml")
+    line = (loaded.folder / "rocky.toml").read_text().splitlines()[reference.line_number - 1]
+    assert line.startswith("[pipeline.landing")
+    assert metadata["dagster/storage_kind"] == "duckdb"
+    bare = load("tenants", metadata=["column_schema"]).specs()["duckdb/lagoon/fleet/vessels"].metadata
+    assert "dagster/code_references" not in bare
+
+
+def test_a_column_says_where_it_comes_from_unless_it_is_described(marts):
+    schema = marts["bakery/mart_north/scorecard"].metadata["dagster/column_schema"]
+    columns = {column.name: column for column in schema.columns}
+    assert columns["shop_name"].description == "from marts.dim_shop.shop_name"
+
+
+def test_a_source_table_shows_what_discovery_says_of_it():
+    source = Source(
+        id="c1", source_type="fivetran", row_counts={"kegs": 12}, facts={"fivetran.service": "pg"}
+    )
+    snapshot = ProjectSnapshot(
+        pipelines=[
+            Pipeline(name="p", type="replication", sources=[source.model_copy(update={"tables": ["kegs"]})])
+        ]
+    )
+    options = SourcesOptions(as_assets=True)
+    key = source_key(options, source, "kegs")
+    (spec,) = source_specs(snapshot, {("p", "c1"): [key]}, options)
+    assert spec.metadata["dagster/row_count"] == 12
+    assert spec.metadata["rocky/source"] == {"fivetran.service": "pg"}
+    copied = RockyAssetProps(
+        kind="table", name="kegs", pipeline="p", engine_key=("c1", "kegs"), source=source
+    )
+    assert DagsterRockyTranslator().get_metadata(copied)["rocky/source"] == {"fivetran.service": "pg"}
 
 
 def test_extras_can_be_left_out(load):

@@ -22,6 +22,7 @@ from dagster_rocky.engine.request import RunRequest
 from dagster_rocky.engine.strategies import build_strategy
 from dagster_rocky.engine.version import engine_version, require_version
 from dagster_rocky.results import (
+    CatalogResult,
     CompileResult,
     DagResult,
     DiscoverResult,
@@ -111,6 +112,10 @@ class EngineCommands(EngineReports):
         """The project's graph: pipelines, models and their edges; with the lineage of columns when asked."""
         flags = ["--column-lineage"] if column_lineage else []
         return self._command(["dag", *flags, *self._model_folders()], DagResult)
+
+    def catalog(self) -> CatalogResult:
+        """The tables of the project with their columns; the engine also writes them to `.rocky/catalog`."""
+        return self._command(["catalog"], CatalogResult)
 
     def lineage(self, model: str) -> LineageResult:
         """The columns of one model and where they come from."""

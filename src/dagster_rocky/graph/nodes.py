@@ -225,6 +225,7 @@ class Products:
                     components=self._components(first.source, shared=shared),
                     source=first.source,
                     freshness_seconds=pipeline.freshness_seconds,
+                    defined_in=self._place_of(pipeline),
                 ),
                 owned=owned,
                 tables=tables,
@@ -233,6 +234,11 @@ class Products:
                 source_keys=self._source_keys(name, tables) if owned else (),
                 reads=tuple(seeded for table in tables if (seeded := self._seeded(table.source, name))),
             )
+
+    def _place_of(self, pipeline: Pipeline) -> tuple[str, int] | None:
+        """Where the project's file defines a pipeline; the first file that is watched is that one."""
+        file = next(iter(self.snapshot.watched), None)
+        return (file, pipeline.line) if file and pipeline.line else None
 
     def _source_keys(self, name: str, tables: Sequence[Table]) -> tuple[tuple[str, dg.AssetKey], ...]:
         if not self.sources.as_assets:
@@ -266,6 +272,7 @@ class Products:
                 engine_key=tuple(target.split(".")),
                 target=target,
                 warehouse=pipeline.warehouse,
+                defined_in=self._place_of(pipeline),
             )
             yield self._single(
                 props, owned=self.ownership.owns_pipeline(pipeline.name), reads=tuple(pipeline.reads)

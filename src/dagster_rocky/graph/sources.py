@@ -1,6 +1,7 @@
 """Where in the graph are the tables that a replication copies?"""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -54,9 +55,13 @@ def source_specs(snapshot: ProjectSnapshot, keys: SourceKeys, options: SourcesOp
 
 
 def _spec(key: dg.AssetKey, pipeline: str, source: Source, table: str) -> dg.AssetSpec:
-    metadata = {"rocky/source_id": source.id, "rocky/pipeline": pipeline}
+    metadata: dict[str, Any] = {"rocky/source_id": source.id, "rocky/pipeline": pipeline}
     if source.last_sync_at:
         metadata["rocky/last_sync_at"] = source.last_sync_at
+    if source.facts:
+        metadata["rocky/source"] = source.facts
+    if table in source.row_counts:
+        metadata["dagster/row_count"] = source.row_counts[table]
     spec = dg.AssetSpec(
         key,
         group_name="sources",

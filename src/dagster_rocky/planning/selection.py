@@ -118,6 +118,9 @@ def read_selection(
 ) -> StepSelection:
     """What a step's context selects.
 
+    Of checks without any asset, that is the assets of those that the engine evaluates only while it builds. They have
+    to be without partitions, or the run has to have one.
+
     Args:
         context: The step's.
         graph: The component's.
@@ -130,7 +133,7 @@ def read_selection(
         dagster.Failure: When partitioned assets are run without a partition, or when none of the selected assets is in
             any of the selected partitions.
     """
-    selected = context.selected_asset_keys
+    selected = context.selected_asset_keys or _behind_checks(context, graph)
     nodes = tuple(node for key, node in graph.nodes.items() if key in selected)
     if not nodes or nodes[0].spec.partitions_def is None:
         return StepSelection(nodes=nodes, done=done or {})
@@ -147,6 +150,17 @@ def read_selection(
     if len(absent) == len(nodes) * len(keys):
         raise _nothing_there(nodes, absent)
     return StepSelection(nodes=nodes, partition_keys=keys, done=done or {}, absent=absent)
+
+
+def _behind_checks(context: dg.AssetExecutionContext, graph: RockyGraph) -> AbstractSet[dg.AssetKey]:
+    in_partition = context.has_partition_key or context.has_partition_key_range
+    wanted = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
+    return {
+        key
+        for key, node in graph.nodes.items()
+        if (in_partition or node.spec.partitions_def is None)
+        and any((key, check.name) in wanted for check in node.assets[0].checks)
+    }
 
 
 def _absent(nodes: Sequence[Node], partition_keys: Sequence[str]) -> Iterator[tuple[Node, str]]:

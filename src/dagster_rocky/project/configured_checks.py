@@ -35,7 +35,14 @@ def checks_of_all_tables(pipeline: Rule) -> list[ConfiguredCheck]:
     ]
     if checks.get("freshness"):
         severity = _severity(checks["freshness"])
-        found.append(ConfiguredCheck(name="freshness", kind="freshness", severity=severity))
+        found.append(
+            ConfiguredCheck(
+                name="freshness",
+                kind="freshness",
+                severity=severity,
+                description=_fresh(_table(checks["freshness"])),
+            )
+        )
     threshold = checks.get("anomaly_threshold_pct")
     if isinstance(threshold, int | float) and _is_on(checks.get("row_count")):
         found.append(
@@ -93,8 +100,13 @@ def checks_by_table(
                     )
                 )
                 continue
-            severity = null_rate if check.kind == "null_rate" else "error"
-            entry.append(ConfiguredCheck(name=check.name, kind=check.kind, severity=severity))
+            if check.kind == "null_rate":
+                text = _rarely_null(check.name, _table(checks.get("null_rate")))
+                entry.append(
+                    ConfiguredCheck(name=check.name, kind=check.kind, severity=null_rate, description=text)
+                )
+            else:
+                entry.append(ConfiguredCheck(name=check.name, kind=check.kind))
         if entry or own or late:
             found[table] = [*entry, *own, *late]
     return found
@@ -126,7 +138,11 @@ def quality_checks(
     of_all = []
     if _is_on(checks.get("row_count")):
         severity = _severity(checks["row_count"])
-        of_all.append(ConfiguredCheck(name="row_count", kind="row_count", severity=severity))
+        of_all.append(
+            ConfiguredCheck(
+                name="row_count", kind="row_count", severity=severity, description="The table has rows."
+            )
+        )
     of_all += _custom(checks)
     by_table: dict[str, list[ConfiguredCheck]] = {}
     for rule in _rules(checks, "assertions"):
@@ -221,6 +237,23 @@ _WORDS: Mapping[str, Callable[[Rule], str]] = {
     "not_in_future": lambda rule: f"{_column(rule)} is not in the future",
     "older_than_n_days": lambda rule: f"{_column(rule)} is at least {rule.get('days', '')} days old",
 }
+
+
+def _fresh(rule: Rule) -> str | None:
+    seconds = rule.get("threshold_seconds")
+    if not isinstance(seconds, int | float):
+        return None
+    for name, size in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
+        if seconds >= size and seconds % size == 0:
+            return f"the newest row is at most {seconds // size:g} {name}{'s' if seconds > size else ''} old"
+    return f"the newest row is at most {seconds:g} seconds old"
+
+
+def _rarely_null(name: str, rule: Rule) -> str | None:
+    threshold, column = rule.get("threshold"), name.partition(":")[2]
+    if not isinstance(threshold, int | float) or not column:
+        return None
+    return f"at most {threshold * 100:g} % of {column} is null" if threshold else f"{column} is never null"
 
 
 def _custom(checks: Rule) -> list[ConfiguredCheck]:

@@ -20,6 +20,8 @@ def read_models(
     files: Mapping[str, ModelFile],
     config: Mapping[str, Any],
     pipelines: Sequence[Pipeline],
+    *,
+    types: Mapping[str, Mapping[str, str]] | None = None,
 ) -> list[Model]:
     """Models in dependency order, with the physical tables that they read.
 
@@ -29,6 +31,7 @@ def read_models(
         files: What `model_files` gave.
         config: A normalised `rocky.toml`.
         pipelines: With their sources and targets, which models may read.
+        types: By `catalog.schema.table` and column, in lower case: the types that the engine knows.
 
     Returns:
         One model per transformation of the graph.
@@ -47,7 +50,8 @@ def read_models(
     for node in nodes:
         file = files.get(node.label)
         facts = _facts(file, warehouses.get(node.pipeline or "", "duckdb"))
-        model = _model(node, targets[node.label], details.get(node.label), file, facts)
+        known = (types or {}).get(targets[node.label], {})
+        model = _model(node, targets[node.label], details.get(node.label), file, facts, types=known)
         declared = [_source_name(row) for row in _rows(file.sidecar.get("sources"))] if file else []
         catalog = model.target.split(".", 1)[0]
         # A name without a schema is no table that the project builds; the engine does not resolve model names.
@@ -81,7 +85,13 @@ def _source_name(row: Mapping[str, Any]) -> str:
 
 
 def _model(
-    node: DagNode, target: str, detail: ModelDetail | None, file: ModelFile | None, facts: SqlFacts
+    node: DagNode,
+    target: str,
+    detail: ModelDetail | None,
+    file: ModelFile | None,
+    facts: SqlFacts,
+    *,
+    types: Mapping[str, str],
 ) -> Model:
     """One model from the engine's node and its own files."""
     strategy = (detail.strategy if detail else None) or node.strategy
@@ -107,13 +117,16 @@ def _model(
         contract=file.contract.name if file and file.contract else None,
         contract_applies=bool(file and file.contract_applies),
         tests=[*declarative_tests(sidecar, file.test_definitions), *unit_tests(sidecar)] if file else [],
-        columns=_columns(facts, file),
+        columns=_columns(facts, file, types),
         code_version=file.code_version if file else None,
     )
 
 
-def _columns(facts: SqlFacts, file: ModelFile | None) -> list[Column]:
-    """Columns in the order of the SQL, with what contract and sidecar say of them; SQL does not tell A from a."""
+def _columns(facts: SqlFacts, file: ModelFile | None, types: Mapping[str, str]) -> list[Column]:
+    """Columns in the order of the SQL, with what contract and sidecar say of them; SQL does not tell A from a.
+
+    A type is the contract's, else the engine's, else that of a cast in the SQL.
+    """
     described = {
         name.lower(): (name, _table(body))
         for name, body in _table(file.sidecar.get("columns") if file else None).items()
@@ -131,7 +144,7 @@ def _columns(facts: SqlFacts, file: ModelFile | None) -> list[Column]:
         found.append(
             Column(
                 name=names[key],
-                type=_text(row.get("type")),
+                type=_text(row.get("type")) or types.get(key) or facts.types.get(key),
                 nullable=nullable if isinstance(nullable, bool) else None,
                 description=_text(body.get("description")),
             )

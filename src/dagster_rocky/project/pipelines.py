@@ -132,6 +132,10 @@ def _source(
             and not rocky_toml.is_excluded(body, called, table.name)
         ],
         last_sync_at=source.last_sync_at,
+        row_counts={table.name: table.row_count for table in source.tables if table.row_count is not None},
+        facts={
+            key: str(value) for key, value in source.metadata.items() if isinstance(value, str | int | float)
+        },
     )
 
 

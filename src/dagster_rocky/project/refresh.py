@@ -60,7 +60,8 @@ def refresh(resource: EngineCommands, previous: ProjectSnapshot | None = None) -
     files = model_files(project_dir, folders, resource.contracts_dir)
     dag = _dag(resource, files)
     details = _compile(resource, compiled_folders(config, resource.models_dir, project_dir))
-    models = read_models(dag.value, details.value, files, config, found.value)
+    types = _column_types(resource, found.value, files)
+    models = read_models(dag.value, details.value, files, config, found.value, types=types)
     watched = [Path(resource.config_path).name, *folders, "seeds"]
     watched += [resource.contracts_dir] if resource.contracts_dir else []
     answers: list[_Answer[Any]] = [found, dag, details]
@@ -127,6 +128,7 @@ def _pipelines(
     """Every pipeline with what its type has; replications are discovered."""
     project_dir = Path(resource.config_path).absolute().parent
     adapters = rocky_toml.adapter_types(config)
+    text = Path(resource.config_path).read_text(encoding="utf-8")
     complete: list[Pipeline] = []
     problems: list[str] = []
     notices: list[str] = []
@@ -137,6 +139,7 @@ def _pipelines(
             type=entry.pipeline_type or "replication",
             warehouse=rocky_toml.warehouse_of(body, adapters),
             depends_on=entry.depends_on,
+            line=rocky_toml.line_of(text, entry.name),
         )
         if pipeline.type == "replication":
             before = previous.pipeline(pipeline.name) if previous else None
@@ -186,6 +189,23 @@ def _dag(resource: EngineCommands, files: Mapping[str, ModelFile]) -> _Answer[Da
             return _Answer(DagResult(), [f"the project has no models yet: {text}"])
     # SQL that cannot be parsed has no lineage, and still a place in the graph.
     return _Answer(resource.dag(), [f"the lineage of columns is not known: {text}"])
+
+
+def _column_types(
+    resource: EngineCommands, known: Sequence[Pipeline], files: Mapping[str, ModelFile]
+) -> Mapping[str, Mapping[str, str]]:
+    """Column types by table and name, from the engine's catalog; on DuckDB it knows none (contract, section 8)."""
+    if not files or all(pipeline.warehouse in {"", "duckdb"} for pipeline in known):
+        return {}
+    try:
+        assets = resource.catalog().assets
+    except dg.Failure as failure:
+        _LOG.info("rocky: the engine's catalog tells no column types: %s", failure.description)
+        return {}
+    return {
+        asset.fqn: {column.name.lower(): column.data_type for column in asset.columns if column.data_type}
+        for asset in assets
+    }
 
 
 def _compile(resource: EngineCommands, folders: Sequence[str]) -> _Answer[Mapping[str, ModelDetail]]:

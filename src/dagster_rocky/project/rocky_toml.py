@@ -31,6 +31,23 @@ def warehouse_of(pipeline: Mapping[str, Any], adapters: Mapping[str, str]) -> st
     return adapters.get(name) or (next(iter(adapters.values())) if len(adapters) == 1 else "")
 
 
+def line_of(text: str, pipeline: str) -> int | None:
+    """The line at which the file begins to define a pipeline, counted from 1.
+
+    Args:
+        text: The file.
+        pipeline: Its name.
+
+    Example:
+        ```python
+        line_of("[pipeline.landing]", "landing")  # 1
+        ```
+    """
+    header = re.compile(rf"\s*\[+\s*pipelines?\.[\"']?{re.escape(pipeline)}[\"']?\s*[.\]]")
+    lines = enumerate(text.splitlines(), start=1)
+    return next((number for number, line in lines if header.match(line)), None)
+
+
 def override_of(pipeline: Mapping[str, Any], names: Collection[str], table: str, field: str) -> Any:
     """What the overrides of a replication say of one table, for one field (contract, section 18).
 

@@ -44,7 +44,8 @@ class ConfiguredCheck(_Part):
 class Source(_Part):
     """One source of a replication with its copied tables; `unavailable` says why it could not be seen now.
 
-    `last_sync_at` is when its own loader last succeeded, as the engine wrote it at the refresh.
+    `last_sync_at` is when its own loader last succeeded, as the engine wrote it at the refresh; `row_counts` and
+    `facts` are what discovery said of its tables and of itself, where it said something.
     """
 
     id: str
@@ -53,6 +54,8 @@ class Source(_Part):
     tables: list[str] = []
     unavailable: str | None = None
     last_sync_at: str | None = None
+    row_counts: dict[str, int] = {}
+    facts: dict[str, str] = {}
 
     def engine_key(self, table: str) -> EngineKey:
         """The engine's key of one of the tables."""
@@ -71,12 +74,16 @@ class CheckedTable(_Part):
 
 
 class Pipeline(_Part):
-    """One pipeline; what belongs to its type only is empty for the others."""
+    """One pipeline; what belongs to its type only is empty for the others.
+
+    `line` is where `rocky.toml` defines it.
+    """
 
     name: str
     type: str
     warehouse: str = ""
     depends_on: list[str] = []
+    line: int | None = None
     # replication
     catalog_template: str = ""
     schema_template: str = ""
@@ -105,7 +112,7 @@ class Pipeline(_Part):
 
 
 class Column(_Part):
-    """A column of a model, as far as its SQL, its contract and its sidecar tell."""
+    """A column of a model, as far as its SQL, its contract, its sidecar and the engine tell."""
 
     name: str
     type: str | None = None

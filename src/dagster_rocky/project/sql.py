@@ -17,10 +17,14 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SqlFacts:
-    """Tables as they are written (`staging.stg_x`, `cat.sch.tab`) in order of appearance, and output columns."""
+    """Tables as they are written (`staging.stg_x`, `cat.sch.tab`) in order of appearance, and output columns.
+
+    `types` has those of columns that the SQL casts, by name in lower case.
+    """
 
     tables: tuple[str, ...] = ()
-    columns: tuple[str, ...] = field(default=())
+    columns: tuple[str, ...] = ()
+    types: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_sql(sql: str, dialect: str | None = "duckdb") -> SqlFacts:
@@ -51,14 +55,30 @@ def read_sql(sql: str, dialect: str | None = "duckdb") -> SqlFacts:
             return SqlFacts()
         tables = dict.fromkeys(_written_name(table) for table in tree.find_all(exp.Table))
         columns = tree.named_selects if isinstance(tree, exp.Query) else []
+        types = _cast_types(tree, known)
     except (sqlglot.errors.SqlglotError, RecursionError, ValueError, LookupError, AttributeError) as error:
         _LOG.warning(
             "rocky: a model's SQL cannot be parsed, its edges come from its sidecar alone: %s", error
         )
         return SqlFacts()
     return SqlFacts(
-        tuple(name for name in tables if name), tuple(name for name in columns if name and name != "*")
+        tuple(name for name in tables if name),
+        tuple(name for name in columns if name and name != "*"),
+        types,
     )
+
+
+def _cast_types(tree: Any, dialect: str | None) -> dict[str, str]:
+    """The types of the columns that a plain select casts as a whole."""
+    from sqlglot import exp  # noqa: PLC0415
+
+    selected = tree.expressions if isinstance(tree, exp.Select) else []
+    casts = {one.alias_or_name.lower(): one.unalias() for one in selected}
+    return {
+        name: cast.to.sql(dialect=dialect)
+        for name, cast in casts.items()
+        if name and type(cast) in (exp.Cast, exp.TryCast)
+    }
 
 
 def _written_name(table: Any) -> str:

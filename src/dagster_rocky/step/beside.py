@@ -85,8 +85,8 @@ class BesideChecks:
         """The results of checks that were selected without any asset.
 
         Raises:
-            dagster.Failure: When a check was selected that the engine only evaluates while it builds, or when the
-                engine could not be asked; what could be evaluated is told before.
+            dagster.Failure: When a check was selected that the engine only evaluates while it builds a partition, or
+                when the engine could not be asked; what could be evaluated is told before.
         """
         yield from self._contracts.remaining()
         failures: list[dg.Failure] = []
@@ -130,8 +130,8 @@ class BesideChecks:
         if others:
             raise dg.Failure(
                 description=(
-                    f"{', '.join(others)}: the engine evaluates these checks only while it builds their assets. "
-                    "Select the assets too."
+                    f"{', '.join(others)}: the engine evaluates these checks only while it builds a partition of their "
+                    "assets, and the run has none. Materialize a partition of the assets."
                 ),
                 allow_retries=False,
             )

@@ -100,8 +100,8 @@ def run_step(
         Materializations, check evaluations and observations, as they happen.
 
     Raises:
-        dagster.Failure: When a selected asset was not built, or a check was selected that the engine only evaluates
-            while it builds the check's asset.
+        dagster.Failure: When a selected asset was not built, or a check was selected alone that the engine only
+            evaluates while it builds a partition of the check's asset.
         dagster.RetryRequested: When the warehouse asked for a pause.
     """
     told = _told_by_step(context, resource, graph, running, code_versions)
@@ -122,6 +122,9 @@ def _told_by_step(
     if not selection.nodes:
         yield from beside.alone()
         return
+    if not context.selected_asset_keys:
+        names = ", ".join(sorted(node.spec.key.to_user_string() for node in selection.nodes))
+        context.log.info(f"rocky: the engine evaluates checks of {names} only while it builds: building it")
     yield from beside.others_are_not_evaluated(selection.nodes)
     plan = plan_selection(
         selection,

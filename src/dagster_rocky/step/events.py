@@ -19,6 +19,7 @@ from dagster_rocky.step.metadata import (
     OUTCOME,
     REASON,
     RUN_ID,
+    SELECTED,
     built_metadata,
     checked_metadata,
     severity_of,
@@ -83,7 +84,7 @@ def extra_materialization(
         asset_key=asset.asset_key,
         partition=partition,
         description="Built by an engine run that could not be limited to the selection.",
-        metadata={OUTCOME: Status.MATERIALIZED.value, "rocky/selected": False, **metadata},
+        metadata={OUTCOME: Status.MATERIALIZED.value, SELECTED: False, **metadata},
         tags=dict(tags),
     )
 

@@ -26,7 +26,7 @@ from dagster_rocky.step import events
 from dagster_rocky.step.checks import StepChecks
 from dagster_rocky.step.events import StepEvent
 from dagster_rocky.step.ledger import OutcomeLedger, Status
-from dagster_rocky.step.metadata import LAUNCH, REASON, built_metadata
+from dagster_rocky.step.metadata import LAUNCH, REASON, SELECTED, built_metadata
 from dagster_rocky.step.names import EngineNames
 from dagster_rocky.step.planned import plan_metadata
 from dagster_rocky.step.run_checks import with_run_checks
@@ -67,6 +67,7 @@ class Reporter:
         launched: Mapping[str, Any] | None = None,
     ) -> None:
         self._context, self._ledger, self._shadow = context, ledger, shadow
+        self._selected = context.selected_asset_keys
         self._launched = {LAUNCH: dict(launched)} if launched else {}
         self._siblings: dict[dg.AssetKey, list[Unit]] = defaultdict(list)
         for unit in units:
@@ -217,7 +218,8 @@ class Reporter:
     ) -> StepEvent:
         key = unit.asset.asset_key
         newer = self._code_versions.get(key)
-        if self._one_by_one and unit.partition is not None:
+        is_selected = key in self._selected
+        if not is_selected or (self._one_by_one and unit.partition is not None):
             tags = self._tags(key, newer or unit.asset.code_version, version)
             return events.partition_materialization(unit, status, metadata, tags)
         tags = self._tags(key, newer, version) if newer else {}
@@ -255,8 +257,9 @@ class Reporter:
             page = self._context.instance.fetch_materializations(wanted, limit=_PAGE, cursor=page.cursor)
 
     def _of_step(self, asset: EngineAsset) -> Mapping[str, Any]:
-        """What every materialization of the step says: of which table it is a shadow, and what the launch changed."""
-        return {**shadow_metadata(asset, self._shadow), **self._launched}
+        """What a materialization of the step says: its shadow, what the launch changed, whether it was selected."""
+        chosen = {} if asset.asset_key in self._selected else {SELECTED: False}
+        return {**shadow_metadata(asset, self._shadow), **self._launched, **chosen}
 
     def _latest_version(self, unit: Unit) -> str | None:
         latest = self._latest(unit)

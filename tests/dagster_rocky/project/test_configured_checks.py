@@ -14,7 +14,7 @@ from dagster_rocky.project.configured_checks import (
     quality_checks,
 )
 from dagster_rocky.project.snapshot import CheckedTable
-from dagster_rocky.results import DiscoverResult
+from dagster_rocky.results import DiscoveredChecks, DiscoverResult
 from support.recorded import PROJECTS, RECORDINGS
 
 
@@ -160,3 +160,28 @@ def test_custom_checks_are_of_all_tables_and_not_repeated_for_each():
 )
 def test_assertions_are_told_in_words(rule, words):
     assert in_words(rule) == words
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ({"threshold_seconds": 3600}, "the newest row is at most 1 hour old"),
+        ({"threshold_seconds": 172800}, "the newest row is at most 2 days old"),
+        ({"threshold_seconds": 90}, "the newest row is at most 90 seconds old"),
+        ({"severity": "warning"}, None),
+    ],
+)
+def test_freshness_is_described_in_words(rule, words):
+    (check,) = checks_of_all_tables({"checks": {"freshness": rule}})
+    assert check.description == words
+
+
+@pytest.mark.parametrize(
+    ("threshold", "words"),
+    [(0.1, "at most 10 % of contact_email is null"), (0, "contact_email is never null"), (None, None)],
+)
+def test_a_null_rate_is_described_in_words(threshold, words):
+    listed = {"configured_checks": {"t": [{"name": "null_rate:contact_email", "kind": "null_rate"}]}}
+    rule = {"columns": ["contact_email"], "threshold": threshold}
+    found = checks_by_table({"checks": {"null_rate": rule}}, DiscoveredChecks.model_validate(listed))
+    assert found["t"][0].description == words

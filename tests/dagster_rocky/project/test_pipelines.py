@@ -36,6 +36,16 @@ def test_a_source_keeps_when_it_was_synced():
     assert (found.problems, found.notices) == ([], [])
 
 
+def test_a_source_keeps_what_discovery_knows_of_it():
+    (source,) = discovered().model_dump()["sources"]
+    source["tables"][0]["row_count"] = 12
+    found = replication(
+        Pipeline(name="taps", type="replication"), BODY, discovered(sources=[source]), None
+    ).pipeline.sources[0]
+    assert found.row_counts == {"kegs": 12}
+    assert found.facts == {"fivetran.schema_prefix": "raw__north"}
+
+
 def test_an_override_knows_a_source_by_its_schema_too():
     rules = [{"match": {"connector": "raw__north", "table": "kegs"}, "enabled": False}]
     found = replication(

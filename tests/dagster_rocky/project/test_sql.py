@@ -36,6 +36,21 @@ def test_columns_are_named_in_order():
     assert read_sql("SELECT * FROM s.t").columns == ()
 
 
+@pytest.mark.parametrize(
+    ("sql", "types"),
+    [
+        ("SELECT CAST(a AS DATE) AS day, b::INTEGER, TRY_CAST(c AS VARCHAR) AS Text, d + 1 AS e FROM s.t",
+         {"day": "DATE", "b": "INT", "text": "TEXT"}),
+        ("WITH x AS (SELECT CAST(a AS DATE) AS d FROM s.t) SELECT d FROM x", {}),
+        ("SELECT CAST(a AS DATE) + 1 AS d FROM s.t", {}),
+        ("SELECT CAST(a AS DATE) AS d FROM s.t UNION ALL SELECT 1", {}),
+        ("SELECT *, CAST(a AS DECIMAL(10, 2)) AS price FROM s.t", {"price": "DECIMAL(10, 2)"}),
+    ],
+)  # fmt: skip
+def test_a_column_that_is_cast_has_that_type(sql, types):
+    assert read_sql(sql).types == types
+
+
 def test_an_unknown_warehouse_is_parsed_as_plain_sql():
     assert read_sql("SELECT a FROM s.t", "quackdb").tables == ("s.t",)
 

@@ -176,10 +176,27 @@ def test_a_quality_check_alone_runs_its_pipeline_and_nothing_is_built(load):
     assert any("quarantined" in text for _, text in ran.observed)
 
 
-def test_a_check_that_needs_its_asset_says_so(load):
-    ran = load("tenants").run_checks("duckdb/lagoon/fleet/vessels:row_count")
+def test_a_check_that_needs_its_asset_builds_it(load, mode):
+    loaded = load("tenants", mode=mode)
+    check = "duckdb/lagoon/fleet/vessels:row_count"
+    ran = loaded.run_checks(check)
+    assert ran.success, ran.failures
+    assert ran.checks == {check: True}
+    assert loaded.calls() == ["run --pipeline landing --filter id=in__lagoon__fleet"]
+    assert [key for key, _ in ran.materialized] == [
+        "duckdb/lagoon/fleet/sailings",
+        "duckdb/lagoon/fleet/vessels",
+    ]
+    assert all(facts["rocky/selected"] is False for facts in ran.metadata.values())
+
+
+def test_a_check_that_needs_a_partition_of_its_asset_says_so(load):
+    loaded = load("tenants", partitions={"by": "operator"})
+    (check,) = [name for name in loaded.checks() if name.endswith("vessels:row_count")]
+    ran = loaded.run_checks(check)
     assert not ran.success
-    assert "Select the assets too" in ran.failures[0]
+    assert not ran.materialized
+    assert "Materialize a partition of the assets" in ran.failures[0]
 
 
 def test_a_check_beside_other_assets_than_its_own_is_told_to_be_unevaluated(load):
