@@ -57,6 +57,7 @@ docs: seed  ## Write the pictures and the references in docs/ from the project a
 	@$(BIN)/python docs/draw_rooms.py
 	@$(BIN)/python docs/draw_graph.py
 	@$(BIN)/python docs/write_yaml_reference.py
+	@$(BIN)/python docs/write_python_reference.py
 	@$(BIN)/python docs/write_rocky_local.py
 
 site: setup  ## Build the documentation as a web site in site/

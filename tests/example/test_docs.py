@@ -1,6 +1,7 @@
 """What `make docs` writes is in step with the code, and the demo's table says what happened."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,12 +10,25 @@ from types import ModuleType
 
 import pytest
 
+import dagster_rocky
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.xdist_group("example")
 
 
-def test_the_yaml_reference_is_up_to_date(load_script: Callable[[str], ModuleType]):
-    script = load_script("docs/write_yaml_reference.py")
+@pytest.mark.parametrize("name", ["write_yaml_reference", "write_python_reference"])
+def test_a_reference_is_up_to_date(load_script: Callable[[str], ModuleType], name: str):
+    script = load_script(f"docs/{name}.py")
     assert script.REFERENCE.read_text() == script.reference(), "run `make docs`"
+
+
+def test_every_public_name_is_in_the_reference():
+    page = (REPOSITORY / "docs" / "python.md").read_text()
+    headings = set(re.findall(r"^## (\w+)$", page, flags=re.MULTILINE))
+    assert headings >= set(dagster_rocky.__all__)
+    for method in ("run", "run_streaming", "run_pipes", "plan", "discover", "test", "history"):
+        assert f"### RockyResource.{method}\n" in page
+    assert "### RunResult\n" in page
 
 
 def test_the_picture_is_up_to_date(
