@@ -45,6 +45,7 @@ from dagster_rocky.resource import RockyResource
 from dagster_rocky.step.body import Running, run_checks, run_step
 from dagster_rocky.step.code_versions import newer_code
 from dagster_rocky.step.events import StepEvent
+from dagster_rocky.step.idempotency import require_new_keys
 from dagster_rocky.translator import DagsterRockyTranslator, RockyAssetProps
 from dagster_rocky.vocabulary import EngineAsset
 from dagster_rocky.yaml.attributes import RockyAttributes
@@ -292,6 +293,7 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
         return self._definitions(self._graph, snapshot)
 
     def _definitions(self, graph: RockyGraph, snapshot: ProjectSnapshot) -> dg.Definitions:
+        require_new_keys(graph, self.run.idempotency_key)
         settings: dict[str, Any] = {
             "label": self.label,
             "op": self.op,

@@ -233,7 +233,9 @@ def in_flight(key: str | None, holder: str | None) -> RockyFailure:
     return RockyFailure(
         "in_flight",
         f"The engine did not run: idempotency key {key!r} is held by {holder or 'another run'}, which has not ended. "
-        "If that run was killed, its claim expires after 24 hours; until then use another idempotency_key.",
+        "If that run still works, wait for it and launch again: what it builds is not built twice. If it was killed, "
+        "it left its key claimed, and the claim expires after 24 hours; until then launch with the option "
+        "`idempotency_key: off`, or another key. A key with {run_id} is new in every launch.",
         {"rocky/idempotency_key": key or "", "rocky/held_by": holder or ""},
     )
 

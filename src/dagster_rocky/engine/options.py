@@ -59,10 +59,11 @@ class RunOptions(BaseModel):
     idempotency_key: str | None = Field(
         default=None,
         description=(
-            "The engine runs a key once and skips repeats. `{run_id}` stands for the Dagster run's id; each "
-            "engine run of a step gets a key of its own, made from this one."
+            "The engine runs a key once and skips repeats. It is made of `{run_id}` (Dagster's run), `{root_run_id}` "
+            "(the run whose work it goes on with), `{partition}`, `{selection}` and other text; each engine run of a "
+            "step gets a key of its own, made from this one."
         ),
-        examples=["dagster-{run_id}"],
+        examples=["dagster-{root_run_id}", "nightly-{partition}"],
     )
     environment: dict[str, str] = Field(
         default_factory=dict,

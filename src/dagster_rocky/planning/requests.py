@@ -1,9 +1,11 @@
 """What does every engine run of a step have in common? The one place that makes a step's requests."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from dagster_rocky.engine import idempotency
 from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.engine.request import RunRequest
 
@@ -17,7 +19,8 @@ class Requests:
 
     Attributes:
         options: What every run is given.
-        run_id: The Dagster run's id, which `{run_id}` in an idempotency key stands for.
+        key_parts: What the placeholders of an idempotency key stand for.
+        attempt: Which retry of the step it is; 0 for none.
         parallel: The engine's `--parallel`.
         lookback: Earlier partitions to rebuild too; `"model"` leaves it to each model, `None` means none.
         per_run: How many partitions of a model one engine run builds at most.
@@ -30,7 +33,8 @@ class Requests:
     """
 
     options: RunOptions = field(default_factory=RunOptions)
-    run_id: str = ""
+    key_parts: Mapping[str, str] = field(default_factory=dict)
+    attempt: int = 0
     parallel: int | None = None
     lookback: int | Literal["model"] | None = None
     per_run: int = PER_RUN
@@ -52,13 +56,15 @@ class Requests:
 
         Returns:
             The request with options and parallelism; with an idempotency key of its own when there is to be one, whose
-            end is a hash of what is asked, so that a skip proves that this very request was done.
+            end is a hash of what is asked, so that a skip proves that this very request was done. A retry of the step
+            has other keys: it knows from the event log what is done, and the engine run that it repeats may have been
+            ended with its key claimed (contract, section 5.8).
         """
         request = RunRequest(parallel=self.parallel, options=self.options, **asked)
         if not self.options.idempotency_key:
             return request
-        base = self.options.idempotency_key.replace("{run_id}", self.run_id)
-        parts: tuple[object, ...] = (request.to_args(),)
+        base = idempotency.filled(self.options.idempotency_key, self.key_parts)
+        parts: tuple[object, ...] = (request.to_args(), *([self.attempt] if self.attempt else []))
         if request.models:
             parts = (*parts, sorted(model.name for model in request.models))
         digest = hashlib.sha256("".join(map(repr, parts)).encode()).hexdigest()[:12]

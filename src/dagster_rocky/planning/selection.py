@@ -204,7 +204,8 @@ def plan_selection(
     graph: RockyGraph,
     *,
     options: RunOptions | None = None,
-    run_id: str = "",
+    key_parts: Mapping[str, str] | None = None,
+    attempt: int = 0,
     parallel: int | None = None,
     lookback: int | Literal["model"] | None = None,
     per_run: int = PER_RUN,
@@ -215,7 +216,8 @@ def plan_selection(
         selection: What the step selected.
         graph: The component's graph, whose universe the runs are checked against.
         options: What every request is given.
-        run_id: The Dagster run's id, for idempotency keys.
+        key_parts: What the placeholders of an idempotency key stand for.
+        attempt: Which retry of the step it is; 0 for none.
         parallel: The engine's `--parallel`.
         lookback: Earlier partitions to rebuild too; `"model"` leaves it to each model, `None` means none.
         per_run: How many partitions of a model one engine run builds at most.
@@ -227,7 +229,12 @@ def plan_selection(
         ValueError: When a partition key has not the grain's format.
     """
     requests = Requests(
-        options=options or RunOptions(), run_id=run_id, parallel=parallel, lookback=lookback, per_run=per_run
+        options=options or RunOptions(),
+        key_parts=key_parts or {},
+        attempt=attempt,
+        parallel=parallel,
+        lookback=lookback,
+        per_run=per_run,
     )
     runs = plan_units(selection.units(), graph.universe, requests)
     return StepPlan(runs=tuple(runs), universe=graph.universe, requests=requests)

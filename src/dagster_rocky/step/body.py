@@ -18,6 +18,7 @@ from dagster_rocky.step.asked import Ask
 from dagster_rocky.step.beside import BesideChecks
 from dagster_rocky.step.events import StepEvent
 from dagster_rocky.step.execution import execute_plan
+from dagster_rocky.step.idempotency import key_parts
 from dagster_rocky.step.recording import recorded
 from dagster_rocky.step.reporting import CodeVersions
 from dagster_rocky.step.shadow import require_shadowable
@@ -130,7 +131,12 @@ def _told_by_step(
         selection,
         graph,
         options=running.options,
-        run_id=context.run_id,
+        key_parts=key_parts(
+            context.op_execution_context,
+            [node.spec.key for node in selection.nodes],
+            selection.partition_keys,
+        ),
+        attempt=context.retry_number,
         parallel=running.parallel,
         lookback=running.lookback,
         per_run=running.per_run,
@@ -203,10 +209,14 @@ def run_checks(
             are results, not failures.
     """
     running = running.of_launch(context.op_execution_context)
-    requests = Requests(
-        options=running.options, run_id=context.op_execution_context.run_id, parallel=running.parallel
-    )
     selected = {key.asset_key for key in context.selected_asset_check_keys}
+    op = context.op_execution_context
+    requests = Requests(
+        options=running.options,
+        key_parts=key_parts(op, sorted(selected)),
+        attempt=op.retry_number,
+        parallel=running.parallel,
+    )
     planned = PlannedRun(
         request=requests.make(pipeline=pipeline),
         units=tuple(Unit(asset) for asset in checked if asset.asset_key in selected),

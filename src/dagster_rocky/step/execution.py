@@ -248,8 +248,9 @@ class _Step:
             )
 
         found = verdicts(left, result)
+        is_own_key = result.idempotency_key == run.request.idempotency_key is not None
         for verdict in found:
-            yield from self._apply(verdict)
+            yield from self._apply(verdict, is_proven=result.skipped_idempotent and is_own_key)
         accounted = {verdict.reason for verdict in found if verdict.status is Status.FAILED}
         unaccounted = [e for e in result.errors if e.asset_key or e.error not in accounted]
         for verdict in verdicts(claimed, result.model_copy(update={"errors": unaccounted})):
@@ -260,10 +261,13 @@ class _Step:
                 )
                 self._ledger.contradict(verdict.unit, reason)
 
-    def _apply(self, verdict: Verdict) -> Iterator[StepEvent]:
-        """Notes an outcome and tells it where it is no failure."""
+    def _apply(self, verdict: Verdict, *, is_proven: bool) -> Iterator[StepEvent]:
+        """Notes an outcome and tells it where it is no failure.
+
+        A skip under the request's own key is proven: the key is made of what is asked, and only success keeps it.
+        """
         unit, status, reason = verdict
-        if status is Status.UNCHANGED and not self._is_known(unit, reason):
+        if status is Status.UNCHANGED and not (is_proven or self._is_known(unit, reason)):
             status = Status.NOT_REPORTED
             reason = f"the engine skipped it ({reason}), but neither Dagster nor the engine's state knows it"
         if status is Status.ABSENT and len(self._units) == 1:

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field, ValidationError, field_validator
 
+from dagster_rocky.engine import idempotency
 from dagster_rocky.engine.options import RunOptions
 
 _OF_OPTIONS = ("force_rebuild", "no_prune", "plan", "live_after_seconds", "timeout_seconds")
@@ -73,6 +74,20 @@ class LaunchOptions(dg.Config):
         default=None, gt=0, description="Deadline of one engine run of this launch, in seconds."
     )
 
+    idempotency_key: str | None = Field(
+        default=None,
+        description="Another key for the engine to run once, with the same placeholders; `off` gives it none.",
+    )
+
+    @field_validator("idempotency_key")
+    @classmethod
+    def _is_a_template(cls, value: str | None) -> str | None:
+        if value is not None:
+            if not value or not value.isprintable():
+                raise ValueError(f"idempotency_key: {value!r} is no key: write one line, or `off`")
+            idempotency.placeholders(value)
+        return value
+
     @field_validator("shadow")
     @classmethod
     def _is_a_suffix(cls, value: str | None) -> str | None:
@@ -135,6 +150,8 @@ class LaunchOptions(dg.Config):
             update["vars"] = {**options.vars, **self.vars}
         if self.shadow is not None:
             update["shadow_suffix"] = None if self.shadow == "off" else self.shadow
+        if self.idempotency_key is not None:
+            update["idempotency_key"] = None if self.idempotency_key == "off" else self.idempotency_key
         return RunOptions.model_validate(
             {**options.model_dump(include=set(RunOptions.model_fields)), **update}
         )

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 import dagster as dg
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from dagster_rocky.engine import idempotency
 from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.partitions import parse_start
 from dagster_rocky.vocabulary import Mode
@@ -79,6 +80,17 @@ class RunSection(RunOptions, DescribedModel):
                 "run.shadow and run.shadow_suffix both say where to write: leave one of them out"
             )
         return self
+
+    @field_validator("idempotency_key")
+    @classmethod
+    def _key_changes(cls, value: str | None) -> str | None:
+        """A key that is the same in every run would run once and never again."""
+        if value is not None and not idempotency.placeholders(value) - {"selection"}:
+            raise ValueError(
+                f"{value!r} is the same in every run, so the engine would build once and skip ever after: "
+                "add {run_id}, {root_run_id} or, for partitioned assets, {partition}"
+            )
+        return value
 
     @field_validator("governance_override")
     @classmethod

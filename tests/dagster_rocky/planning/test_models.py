@@ -187,7 +187,7 @@ def test_a_range_is_cut_into_pieces_that_follow_each_other(days, per_run, sizes)
 def test_every_request_of_a_plan_is_finished_with_a_key_of_its_own():
     models = [model("a"), model("b"), model("c"), model("daily", granularity="day")]
     options = RunOptions(idempotency_key="nightly-{run_id}", vars={"region": "north"})
-    requests = Requests(options=options, run_id="4b0c", parallel=3)
+    requests = Requests(options=options, key_parts={"run_id": "4b0c"}, parallel=3)
 
     def keys(names: str) -> list[str | None]:
         units = [Unit(asset) for asset in models if asset.name in names.split()]

@@ -38,6 +38,8 @@ def test_a_launch_is_over_the_yaml_and_recorded(load):
         ({"live_after_seconds": -1}, "live_after_seconds: Input should be greater than or equal to 0"),
         ({"shadow": "pr 9"}, "'pr 9' is no suffix"),
         ({"shadow": "branch_deployment"}, "a launch takes a suffix"),
+        ({"idempotency_key": "{date}"}, "{date} stands for nothing"),
+        ({"idempotency_key": ""}, "'' is no key"),
     ],
 )
 def test_a_value_out_of_bounds_runs_nothing(load, launch, said):
