@@ -36,15 +36,7 @@ class Column(NamedTuple):
 
 
 class DuckDBAdapter:
-    """An open DuckDB file. Each thread works on its own cursor of the one connection.
-
-    Args:
-        path: The file, relative to the working directory; it is created when missing.
-        name: The adapter's name in the configuration, for messages.
-
-    Raises:
-        EngineError: The file cannot be opened, for instance because another process holds it.
-    """
+    """An open DuckDB file, made when missing. Each thread works on its own cursor of the one connection."""
 
     def __init__(self, path: str, name: str = "default") -> None:
         try:
@@ -67,21 +59,13 @@ class DuckDBAdapter:
             self._connection.close()
 
     def execute(self, sql: str) -> None:
-        """Run one statement that returns nothing.
-
-        Raises:
-            DatabaseError: DuckDB refused it.
-        """
+        """Run one statement that returns nothing."""
         _LOG.debug("executing DuckDB statement", sql=sql)
         with _refusals():
             self._cursor().execute(sql)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        """Run one query and return its rows.
-
-        Raises:
-            DatabaseError: DuckDB refused it.
-        """
+        """Run one query and return its rows."""
         _LOG.debug("executing DuckDB SQL", sql=sql)
         with _refusals():
             rows: list[tuple[Any, ...]] = self._cursor().execute(sql).fetchall()
@@ -127,11 +111,7 @@ class DuckDBAdapter:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Run what is inside as one transaction; any exception takes it back.
-
-        Raises:
-            DatabaseError: DuckDB refused to commit it.
-        """
+        """Run what is inside as one transaction; any exception takes it back."""
         cursor = self._cursor()
         cursor.execute("BEGIN TRANSACTION")
         try:

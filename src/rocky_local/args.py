@@ -10,8 +10,9 @@ from rocky_local.errors import EngineError, Unsupported, UsageError
 
 
 class Grammar(NamedTuple):
-    """What one command takes: options with a value, switches, how many other arguments, and the one it needs."""
+    """The module of a command, its flags with and without a value, how many other arguments, and the one it needs."""
 
+    module: str = ""
     options: str = ""
     switches: str = ""
     positionals: int = 0
@@ -23,42 +24,35 @@ _RUN = (
     "--shadow-schema --idempotency-key --governance-override --var --branch"
 )
 _RUN_SWITCHES = "--all --dag --latest --missing --shadow --skip-unchanged --force-rebuild --no-prune --defer"
+_MORE, _MORE_SWITCHES = "--resume --contracts --run-id --cache-ttl --defer-to", "--resume-latest --watch"
 COMMANDS = {
-    "apply": Grammar("--parallel", "", 1, "<PLAN_ID>"),
-    "branch": Grammar("", "", 2),
-    "ci": Grammar("--models --contracts --var"),
-    "compare": Grammar("--filter --pipeline --models --shadow-suffix --shadow-schema --branch"),
-    "compile": Grammar("--models --contracts --model --var --env"),
-    "compliance": Grammar("--env --fail-on --models", "--exceptions-only"),
-    "cost": Grammar("", "", 1, "<RUN_ID>"),
-    "dag": Grammar("--models --contracts --seeds --env", "--column-lineage"),
-    "discover": Grammar("--pipeline --env", "--with-schemas"),
-    "doctor": Grammar("--check"),
-    "emit-sql": Grammar("--models --model --var"),
-    "history": Grammar("--model --since", "--audit --rolling-stats"),
-    "lineage": Grammar("--models --column --format", "--downstream --upstream", 1, "<TARGET>"),
-    "list": Grammar("--models", "", 2),
-    "load": Grammar("--pipeline --source-dir --target --format", "--truncate", 1),
-    "metrics": Grammar("", "--trend --alerts", 1, "<MODEL>"),
-    "optimize": Grammar("--model --models"),
-    "plan": Grammar(f"{_RUN} --output-file", _RUN_SWITCHES),
-    "retention-status": Grammar("--model --models --env", "--drift"),
-    "run": Grammar(
-        f"{_RUN} --resume --contracts --run-id --cache-ttl --defer-to",
-        f"{_RUN_SWITCHES} --resume-latest --watch",
-    ),
-    "seed": Grammar("--pipeline --seeds --filter"),
-    "state": Grammar(),
-    "test": Grammar("--models --contracts --model --var --pipeline", "--declarative"),
-    "trace": Grammar("", "", 1, "<RUN_ID>"),
-    "validate": Grammar("--models"),
+    "apply": Grammar("run", "--parallel", "", 1, "<PLAN_ID>"),
+    "branch": Grammar("past", "", "", 2),
+    "ci": Grammar("test", "--models --contracts --var"),
+    "compare": Grammar("compare", "--filter --pipeline --models --shadow-suffix --shadow-schema --branch"),
+    "compile": Grammar("models", "--models --contracts --model --var --env"),
+    "compliance": Grammar("rules", "--env --fail-on --models", "--exceptions-only"),
+    "cost": Grammar("past", "", "", 1, "<RUN_ID>"),
+    "dag": Grammar("dag", "--models --contracts --seeds --env", "--column-lineage"),
+    "discover": Grammar("discover", "--pipeline --env", "--with-schemas"),
+    "doctor": Grammar("doctor", "--check"),
+    "emit-sql": Grammar("models", "--models --model --var"),
+    "history": Grammar("past", "--model --since", "--audit --rolling-stats"),
+    "lineage": Grammar("models", "--models --column --format", "--downstream --upstream", 1, "<TARGET>"),
+    "list": Grammar("list", "--models", "", 2),
+    "load": Grammar("files", "--pipeline --source-dir --target --format", "--truncate", 1),
+    "metrics": Grammar("past", "", "--trend --alerts", 1, "<MODEL>"),
+    "optimize": Grammar("past", "--model --models"),
+    "plan": Grammar("run", f"{_RUN} --output-file", _RUN_SWITCHES),
+    "retention-status": Grammar("rules", "--model --models --env", "--drift"),
+    "run": Grammar("run", f"{_RUN} {_MORE}", f"{_RUN_SWITCHES} {_MORE_SWITCHES}"),
+    "seed": Grammar("files", "--pipeline --seeds --filter"),
+    "state": Grammar("past"),
+    "test": Grammar("test", "--models --contracts --model --var --pipeline", "--declarative"),
+    "trace": Grammar("past", "", "", 1, "<RUN_ID>"),
+    "validate": Grammar("validate", "--models"),
 }
-_NEEDED = (
-    ("--from", "--to"),
-    ("--to", "--from"),
-    ("--shadow-suffix", "--shadow"),
-    ("--shadow-schema", "--shadow"),
-)
+_NEEDED = {"--from": "--to", "--to": "--from", "--shadow-suffix": "--shadow", "--shadow-schema": "--shadow"}
 _SHORTS = {"-c": "--config", "-o": "--output"}
 _GLOBAL = ("--config", "--output", "--state-path", "--state-namespace")
 _FORMS = ("json", "table", "md")
@@ -74,13 +68,7 @@ STATE_FILE = ".rocky-state.local.sqlite"
 
 
 class Arguments(NamedTuple):
-    """One parsed command line.
-
-    Attributes:
-        values: What was given, by long flag without dashes: texts, and True for switches.
-        repeated: All values of the flags that may come more than once.
-        positionals: The arguments without a flag, in order.
-    """
+    """One command line: values by long flag without dashes (True for switches), those of repeated flags, the rest."""
 
     command: str
     values: dict[str, str | bool]
@@ -123,11 +111,7 @@ class Arguments(NamedTuple):
         return name in self.values
 
     def number(self, name: str) -> int | None:
-        """Return the value of an option as a whole number, or None.
-
-        Raises:
-            UsageError: It is not one.
-        """
+        """Return the value of an option as a whole number, or None."""
         value = self.get(name)
         if value is None or value.isdecimal():
             return None if value is None else int(value)
@@ -135,11 +119,7 @@ class Arguments(NamedTuple):
         raise UsageError(problem)
 
     def variables(self) -> dict[str, str]:
-        """Return the `--var name=value` pairs.
-
-        Raises:
-            EngineError: One has no `=`.
-        """
+        """Return the `--var name=value` pairs."""
         pairs = {}
         for item in self.repeated.get("var", []):
             name, equals, value = item.partition("=")
@@ -168,12 +148,7 @@ def warn_of_legacy_place() -> None:
 
 
 def parse(argv: list[str]) -> Arguments:
-    """Parse the arguments after the program's name; those of a command that is not known are not looked at.
-
-    Raises:
-        UsageError: Something is unknown, missing, repeated or contradictory.
-        Unsupported: A flag that only the real engine knows.
-    """
+    """Parse the arguments after the program's name; those of a command that is not known are not looked at."""
     command, before = _find_command(argv)
     result = Arguments(command, {}, {}, [])
     grammar = COMMANDS.get(command, Grammar())
@@ -241,7 +216,7 @@ def _check_together(result: Arguments) -> None:
             problem = f"the argument '{_shown(first)}' cannot be used with '{_shown(second)}'"
             raise UsageError(problem, _usage(result.command, first, *output))
     missing, grammar = "the following required arguments were not provided:", COMMANDS.get(result.command)
-    for given, wanted in _NEEDED if result.command in ("run", "plan") else ():
+    for given, wanted in _NEEDED.items() if result.command in ("run", "plan") else ():
         if result.has(given[2:]) and not result.has(wanted[2:]):
             usage = _usage(result.command, given, wanted, *output)
             raise UsageError(missing, usage, details=(f"  {_shown(wanted)}",))

@@ -23,7 +23,9 @@ def dispatch(arguments: list[str]) -> int:
             raise Unsupported(f"the command '{parsed.command}'")
         if not (parsed.has("state-path") or parsed.has("state-namespace")):
             args.warn_of_legacy_place()
-        answer: Answer = import_module(f"rocky_local.commands.{parsed.command.replace('-', '_')}").run(parsed)
+        name = parsed.command.replace("-", "_")
+        module = import_module(f"rocky_local.commands.{args.COMMANDS[parsed.command].module or name}")
+        answer: Answer = getattr(module, f"answer_{name}")(parsed)
         code = answer.give(as_json=as_json)
         # The interpreter drops its handlers when it ends; a signal then would belie what was just printed.
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

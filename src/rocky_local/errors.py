@@ -41,6 +41,11 @@ class EngineError(Exception):
         return "\n".join(lines)
 
 
+def os_reason(error: OSError) -> str:
+    """Return what the system says, in the engine's words."""
+    return f"{error.strerror} (os error {error.errno})"
+
+
 class ConfigError(EngineError):
     """`rocky.toml` cannot be used.
 

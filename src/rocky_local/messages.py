@@ -10,6 +10,8 @@ import zlib
 from typing import Any
 
 from rocky_local import tracing
+from rocky_local.execution.entries import AssetKey, DriftAction, Finding, Materialization
+from rocky_local.output import filled, shown
 
 _LOG = tracing.Log("rocky_cli::pipes")
 
@@ -36,30 +38,30 @@ class Messages:
         """Send a line of text, at once unless it has a rank."""
         self._send("log", {"level": level, "message": text}, rank)
 
-    def materialization(self, entry: dict[str, Any]) -> None:
+    def materialization(self, entry: Materialization) -> None:
         """Send one entry of a result's `materializations`."""
-        told = entry["metadata"]
-        metadata = {"duration_ms": entry["duration_ms"]}
-        metadata |= {
-            name: told[name] for name in ("strategy", "target_table_full_name", "sql_hash") if name in told
-        }
-        if "watermark" in told:
-            metadata["watermark"] = told["watermark"].removesuffix("Z") + "+00:00"
-        if "partition" in entry:
-            metadata["partition_key"] = entry["partition"]["key"]
-        key = "/".join(entry["asset_key"])
+        told = entry.metadata
+        metadata = filled(
+            duration_ms=entry.duration_ms,
+            strategy=told.strategy,
+            target_table_full_name=told.target_table_full_name,
+            sql_hash=told.sql_hash,
+            watermark=told.watermark and told.watermark.removesuffix("Z") + "+00:00",
+            partition_key=entry.partition and entry.partition["key"],
+        )
+        key = "/".join(entry.asset_key)
         self._tables.setdefault(key, len(self._tables))
         params = {"asset_key": key, "data_version": None, "metadata": metadata}
         self._send("report_asset_materialization", params, 1)
 
-    def check(self, key: list[str], finding: dict[str, Any]) -> None:
+    def check(self, key: AssetKey, finding: Finding) -> None:
         """Send a check; its own severity is in the metadata only."""
-        self._check("/".join(key), finding["name"], finding, passed=finding["passed"], rank=2)
+        self._check("/".join(key), finding.name, finding, 2, passed=finding.passed)
 
-    def drift(self, action: dict[str, str]) -> None:
+    def drift(self, action: DriftAction) -> None:
         """Send one entry of a result's drift actions, as a check and as a warning."""
-        self._check(action["table"], "drift", action, severity="WARN", rank=3)
-        self.log(f"rocky drift on {action['table']}: {action['action']} ({action['reason']})", "WARN", 3)
+        self._check(action.table, "drift", action, 3, severity="WARN")
+        self.log(f"rocky drift on {action.table}: {action.action} ({action.reason})", "WARN", 3)
 
     def complete(self, text: str) -> None:
         """Send the last line of text."""
@@ -76,17 +78,11 @@ class Messages:
         self._waiting.clear()
 
     def _check(
-        self,
-        key: str,
-        name: str,
-        metadata: dict[str, Any],
-        *,
-        passed: bool = True,
-        severity: str = "ERROR",
-        rank: int,
+        self, key: str, name: str, found: object, rank: int, *, passed: bool = True, severity: str = "ERROR"
     ) -> None:
-        params = {"asset_key": key, "check_name": re.sub(r"[^A-Za-z0-9_]", "_", name), "metadata": metadata}
-        self._send("report_asset_check", {**params, "passed": passed, "severity": severity}, rank)
+        named = {"asset_key": key, "check_name": re.sub(r"[^A-Za-z0-9_]", "_", name)}
+        params = {**named, "metadata": shown(found), "passed": passed, "severity": severity}
+        self._send("report_asset_check", params, rank)
 
     def _send(self, method: str, params: dict[str, Any] | None, rank: int = 0) -> None:
         """Send a message, or let it wait; those of a lower rank go first then."""

@@ -1,32 +1,31 @@
 """What a command answers: one JSON object with two spaces of indentation on stdout, or a text for people."""
 
+from __future__ import annotations
+
 import json
 import os
 from typing import Any, NamedTuple
 
 from rocky_local import __version__, tracing
-from rocky_local.errors import EngineError
+from rocky_local.errors import EngineError, os_reason
 
 
 class Answer(NamedTuple):
-    """The outcome of one command.
-
-    Attributes:
-        result: The object for stdout; empty for a command that prints its text in any form.
-        text: The same for people; without one, the entries of the object are listed.
-        code: The exit code of the process.
-        closing: A last line for stderr, or None.
-    """
+    """What a command gives: the object for stdout, or a text for people, the exit code, a last line for stderr."""
 
     result: dict[str, Any]
     text: str | None = None
     code: int = 0
     closing: str | None = None
 
+    def unless(self, failed: object, problem: str) -> Answer:
+        """Return the same answer, or that of a command that failed."""
+        return self._replace(code=1, closing=f"Error: {problem}") if failed else self
+
     def give(self, *, as_json: bool) -> int:
         """Print the answer and return its exit code."""
         if as_json and self.result:
-            write(json.dumps(self.result, indent=2, ensure_ascii=False) + "\n")
+            write(json.dumps(shown(self.result), indent=2, ensure_ascii=False) + "\n")
         elif self.text != "":
             write(f"{_listed(self.result) if self.text is None else self.text}\n")
         if self.closing:
@@ -44,19 +43,41 @@ def head(command: str) -> dict[str, Any]:
     return {"version": __version__, "command": command}
 
 
-def write(text: str) -> None:
-    """Write text to stdout at once; a reader that has gone away ends the process by SIGPIPE.
+def filled(**values: Any) -> dict[str, Any]:
+    """Return the values that say something: no nulls, no empty texts, lists and tables.
 
-    Raises:
-        EngineError: Stdout cannot be written to, for instance because the disk is full.
+    Example:
+        >>> filled(pipeline=None, tags={}, hops=0, name="a")
+        {'hops': 0, 'name': 'a'}
     """
+    return {name: value for name, value in values.items() if value not in (None, "", [], {})}
+
+
+def shown(value: Any) -> Any:
+    """Return an entry of a result as JSON has it: a field with a default is left out while it is null.
+
+    Example:
+        >>> from rocky_local.state import ModelRun
+        >>> shown([ModelRun("trips", "success", 3)])
+        [{'model_name': 'trips', 'status': 'success', 'duration_ms': 3}]
+    """
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        optional = getattr(value, "_field_defaults", ())
+        fields = zip(getattr(value, "_fields", ()), value, strict=True)
+        return {name: shown(one) for name, one in fields if one is not None or name not in optional}
+    if isinstance(value, dict):
+        return {name: shown(one) for name, one in value.items()}
+    return [shown(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def write(text: str) -> None:
+    """Write text to stdout at once; a reader that has gone away ends the process by SIGPIPE."""
     data = text.encode(errors="replace")
     while data:
         try:
             data = data[os.write(1, data) :]
         except OSError as error:
-            reason = f"{error.strerror} (os error {error.errno})"
-            raise EngineError("failed to write the result to stdout", reason) from error
+            raise EngineError("failed to write the result to stdout", os_reason(error)) from error
 
 
 def _listed(result: dict[str, Any]) -> str:

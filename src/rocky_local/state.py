@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rocky_local import clock
-from rocky_local.errors import EngineError
+from rocky_local.errors import EngineError, os_reason
+from rocky_local.output import shown
 
 SCHEMA_VERSION = 22
 _INVALID = "database error: I/O error: invalid data"
@@ -33,44 +34,53 @@ CREATE TABLE IF NOT EXISTS watermarks (
 CREATE TABLE IF NOT EXISTS runs (run_id TEXT PRIMARY KEY, started_ns INTEGER NOT NULL, record TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS progress (run_id TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS copied (run_id TEXT, target TEXT, PRIMARY KEY (run_id, target));
-CREATE TABLE IF NOT EXISTS partitions (model TEXT, key TEXT, PRIMARY KEY (model, key));
 CREATE TABLE IF NOT EXISTS row_counts (target TEXT, at_ns INTEGER NOT NULL, count INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS row_counts_of_a_table ON row_counts (target);
-CREATE TABLE IF NOT EXISTS claims (
-  key TEXT PRIMARY KEY, run_id TEXT NOT NULL, state TEXT NOT NULL, at_ns INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS sources (pipeline TEXT, id TEXT, PRIMARY KEY (pipeline, id));
-CREATE TABLE IF NOT EXISTS builds (model TEXT PRIMARY KEY, logic TEXT NOT NULL, inputs TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS facts (kind TEXT, key TEXT, value TEXT NOT NULL, PRIMARY KEY (kind, key));
 """
 
 
-class Claim(NamedTuple):
-    """Who holds an idempotency key: the run, and whether it is `in_flight` or has `succeeded`."""
+class ModelRun(NamedTuple):
+    """A table, model or partition in a finished run."""
+
+    model_name: str
+    status: str
+    duration_ms: int
+    started_at: str | None = None
+    sql_hash: str | None = None
+    target: str | None = None
+    input_hash: str | None = None
+
+
+class RunRecord(NamedTuple):
+    """A finished run."""
 
     run_id: str
-    state: str
-    at_ns: int
+    started_at: str
+    finished_at: str
+    status: str
+    duration_ms: int
+    models: list[ModelRun]
+    trigger: str
+    session_source: str
+    hostname: str
+    pipeline: str | None = None
+    idempotency_key: str | None = None
+    submission_id: str | None = None
+    target_catalog: str | None = None
 
 
 def open_for_writing(path: Path, purpose: str = "") -> StateStore:
-    """Open the state file for a run, making it when missing, and hold its locks until `close`.
-
-    Args:
-        path: The state file.
-        purpose: The end of the error's first line, for example ` for idempotency claim`.
-
-    Raises:
-        EngineError: Another process holds it, its folder is missing, or it cannot be read.
-    """
+    """Open the state file, made when missing, and hold its locks until `close`; an error names the purpose."""
     failed = f"failed to open state store at {path}{purpose}"
     try:
         if path.parent.name == ".rocky-state":
             path.parent.mkdir(parents=True, exist_ok=True)
         lock = _lock(f"{path}.lock")
     except BlockingIOError:
-        raise EngineError(failed, locked_message(path)) from None
+        raise EngineError(failed, _locked_message(path)) from None
     except OSError as error:
-        reason = f"{error.strerror} (os error {error.errno})"
-        raise EngineError(failed, f"I/O error: {reason}", reason) from error
+        raise EngineError(failed, f"I/O error: {os_reason(error)}", os_reason(error)) from error
     try:
         return StateStore(path, lock)
     except EngineError as error:
@@ -93,26 +103,18 @@ def _lock(path: str) -> int:
             time.sleep(_PAUSE_SECONDS)
 
 
-def locked_message(path: Path) -> str:
-    """Return the sentence for a second writer."""
-    return (
-        f"state store at {path} is locked by another process; "
-        "only one rocky writer can run at a time against the same state file"
-    )
-
-
 def reading(path: Path) -> StateStore:
-    """Open the state file to look at it; where there is none yet, an empty one in memory stands for it.
-
-    Raises:
-        EngineError: A run is going on, or the file cannot be read.
-    """
+    """Open the state file to look at it; where there is none yet, an empty one in memory stands for it."""
     there = path.exists() and path.stat().st_size > 0
     return StateStore(path if there else None)
 
 
 class StateStore:
     """An open state file; with a lock it is open for writing. Use `open_for_writing` or `reading`.
+
+    Besides watermarks, runs and row counts it holds facts: a JSON value for a key of some kind. The kinds are
+    `branch`, `build` (the fingerprints of a model's last build), `claim` (who holds an idempotency key), `partition`
+    (those that are computed) and `source` (those that were discovered).
 
     Attributes:
         schema_version: The version that the file was written with; None in memory.
@@ -130,16 +132,15 @@ class StateStore:
         try:
             with self._refusals():
                 version = self._prepare(writing=lock is not None or path is None)
+            if version > SCHEMA_VERSION:
+                raise EngineError(
+                    f"state store at {path} has schema version {version}, this engine supports up to "
+                    f"{SCHEMA_VERSION}; use a newer engine or another --state-path"
+                )
         except EngineError:
             self._connection.close()
             raise
         self.schema_version = version if path else None
-        if version > SCHEMA_VERSION:
-            self._connection.close()
-            raise EngineError(
-                f"state store at {path} has schema version {version}, this engine supports up to "
-                f"{SCHEMA_VERSION}; use a newer engine or another --state-path"
-            )
 
     def _prepare(self, *, writing: bool) -> int:
         if writing:
@@ -148,7 +149,7 @@ class StateStore:
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.executescript(_TABLES)
             self._write("INSERT OR IGNORE INTO meta VALUES ('schema_version', ?)", str(SCHEMA_VERSION))
-        return int(self._one("SELECT value FROM meta WHERE key = 'schema_version'")[0])
+        return int(self._all("SELECT value FROM meta WHERE key = 'schema_version'")[0][0])
 
     def __enter__(self) -> StateStore:
         return self
@@ -169,8 +170,9 @@ class StateStore:
 
     def watermark(self, target: str) -> tuple[int | None, bool]:
         """Return a table's watermark, and whether the last copy was cut off before it could be moved."""
-        found = self._one("SELECT ns, copying FROM watermarks WHERE target = ?", target) or (_NONE, 0)
-        return (None if found[0] == _NONE else found[0]), bool(found[1])
+        found = self._all("SELECT ns, copying FROM watermarks WHERE target = ?", target) or [(_NONE, 0)]
+        ns, copying = found[0]
+        return (None if ns == _NONE else ns), bool(copying)
 
     def start_copy(self, target: str) -> None:
         """Note that rows are about to be appended to a table."""
@@ -178,19 +180,11 @@ class StateStore:
         self._write(begun, target, _NONE)
 
     def finish_copy(self, run_id: str, target: str, ns: int, *, settled: bool = True) -> None:
-        """Note that a table's rows are committed, up to this watermark, in this run.
-
-        Args:
-            run_id: The run.
-            target: The table.
-            ns: The watermark in nanoseconds since 1970.
-            settled: Whether the next copy may go by it, and need not look what the table holds.
-        """
+        """Note that a run committed a table up to a watermark; a settled one need not be compared with the table."""
+        mark = "INSERT OR REPLACE INTO watermarks VALUES (?, ?, ?)"
         with self._access():
             self._connection.execute("BEGIN")
-            self._connection.execute(
-                "INSERT OR REPLACE INTO watermarks VALUES (?, ?, ?)", (target, ns, not settled)
-            )
+            self._connection.execute(mark, (target, ns, not settled))
             self._connection.execute("INSERT OR IGNORE INTO copied VALUES (?, ?)", (run_id, target))
             self._connection.execute("COMMIT")
 
@@ -200,7 +194,8 @@ class StateStore:
 
     def latest_progress(self) -> str | None:
         """Return the id of the last replication that began, or None."""
-        return (self._one("SELECT run_id FROM progress ORDER BY rowid DESC LIMIT 1") or (None,))[0]
+        found = self._all("SELECT run_id FROM progress ORDER BY rowid DESC LIMIT 1")
+        return found[0][0] if found else None
 
     def start_progress(self, run_id: str, resumed: str | None) -> set[str] | None:
         """Note that a replication begins; it can be resumed until twenty later ones have begun.
@@ -209,24 +204,29 @@ class StateStore:
             The tables that the run it resumes has copied, which count as copied by this one, too; None when no
             such run is known.
         """
-        known = self._one("SELECT 1 FROM progress WHERE run_id = ?", resumed) is not None
+        known = self._all("SELECT 1 FROM progress WHERE run_id = ?", resumed)
         self._write("INSERT OR IGNORE INTO progress VALUES (?)", run_id)
         copy = "INSERT OR IGNORE INTO copied SELECT ?, target FROM copied WHERE run_id = ?"
         self._write(copy, run_id, resumed)
         latest = f"SELECT run_id FROM progress ORDER BY rowid DESC LIMIT {_RESUMABLE_RUNS}"
         for table in ("copied", "progress"):
             self._write(f"DELETE FROM {table} WHERE run_id NOT IN ({latest})")
-        return self._set("SELECT target FROM copied WHERE run_id = ?", run_id) if known else None
+        copied = self._all("SELECT target FROM copied WHERE run_id = ?", run_id)
+        return {row[0] for row in copied} if known else None
 
-    def record_run(self, record: dict[str, Any], started_ns: int) -> None:
-        """Keep a finished run for `history`."""
-        values = (record["run_id"], started_ns, json.dumps(record))
-        self._write("INSERT OR REPLACE INTO runs VALUES (?, ?, ?)", *values)
+    def record_run(self, record: RunRecord, started_ns: int) -> None:
+        """Keep a finished run."""
+        text = json.dumps(shown(record))
+        self._write("INSERT OR REPLACE INTO runs VALUES (?, ?, ?)", record.run_id, started_ns, text)
 
-    def runs(self) -> list[dict[str, Any]]:
+    def runs(self) -> list[RunRecord]:
         """Return the finished runs, newest first."""
         rows = self._all("SELECT record FROM runs ORDER BY started_ns DESC, rowid DESC")
-        return [json.loads(row[0]) for row in rows]
+        records = (json.loads(row[0]) for row in rows)
+        return [
+            RunRecord(**record | {"models": [ModelRun(**entry) for entry in record["models"]]})
+            for record in records
+        ]
 
     def add_row_count(self, target: str, count: int, limit: int) -> list[int]:
         """Keep a table's row count and return its latest ones, oldest first, up to a limit."""
@@ -234,56 +234,26 @@ class StateStore:
         query = "SELECT count FROM row_counts WHERE target = ? ORDER BY rowid DESC LIMIT ?"
         return [row[0] for row in reversed(self._all(query, target, limit))]
 
-    def add_partition(self, model: str, key: str) -> None:
-        """Note that a partition is computed."""
-        self._write("INSERT OR IGNORE INTO partitions VALUES (?, ?)", model, key)
+    def facts(self, kind: str) -> dict[str, Any]:
+        """Return all facts of a kind, sorted by key."""
+        rows = self._all("SELECT key, value FROM facts WHERE kind = ? ORDER BY key", kind)
+        return {key: json.loads(value) for key, value in rows}
 
-    def partitions(self, model: str) -> set[str]:
-        """Return the computed partitions of a model."""
-        return self._set("SELECT key FROM partitions WHERE model = ?", model)
+    def fact(self, kind: str, key: str) -> Any:
+        """Return one fact, or None."""
+        rows = self._all("SELECT value FROM facts WHERE kind = ? AND key = ?", kind, key)
+        return json.loads(rows[0][0]) if rows else None
 
-    def claim(self, key: str) -> Claim | None:
-        """Return who holds an idempotency key."""
-        found = self._one("SELECT run_id, state, at_ns FROM claims WHERE key = ?", key)
-        return Claim(*found) if found else None
+    def set_fact(self, kind: str, key: str, value: Any) -> None:
+        """Keep a fact."""
+        self._write("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", kind, key, json.dumps(value))
 
-    def set_claim(self, key: str, run_id: str, state: str) -> None:
-        """Hold an idempotency key for a run: `in_flight`, then `succeeded`."""
-        self._write("INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?)", key, run_id, state, clock.now_ns())
-
-    def release_claim(self, key: str) -> None:
-        """Let go of an idempotency key."""
-        self._write("DELETE FROM claims WHERE key = ?", key)
-
-    def add_sources(self, pipeline: str, ids: list[str]) -> set[str]:
-        """Note source ids as seen and return those that had been seen before."""
-        known = self._set("SELECT id FROM sources WHERE pipeline = ?", pipeline)
-        rows = [(pipeline, id_) for id_ in ids]
-        with self._access():
-            self._connection.executemany("INSERT OR IGNORE INTO sources VALUES (?, ?)", rows)
-        return known
-
-    def build(self, model: str) -> tuple[str, str] | None:
-        """Return the logic and input fingerprints of a model's last successful build."""
-        found: tuple[str, str] | None = self._one("SELECT logic, inputs FROM builds WHERE model = ?", model)
-        return found
-
-    def set_build(self, model: str, logic: str, inputs: str) -> None:
-        """Keep the fingerprints of a successful build."""
-        self._write("INSERT OR REPLACE INTO builds VALUES (?, ?, ?)", model, logic, inputs)
-
-    def branches(self) -> list[dict[str, str]]:
-        """Return the branches, sorted by name."""
-        rows = self._all("SELECT value FROM meta WHERE key LIKE 'branch:%' ORDER BY key")
-        return [json.loads(row[0]) for row in rows]
-
-    def add_branch(self, branch: dict[str, str]) -> None:
-        """Keep a branch."""
-        self._write("INSERT INTO meta VALUES (?, ?)", f"branch:{branch['name']}", json.dumps(branch))
+    def drop_fact(self, kind: str, key: str) -> None:
+        """Forget a fact."""
+        self._write("DELETE FROM facts WHERE kind = ? AND key = ?", kind, key)
 
     @contextmanager
     def _access(self) -> Iterator[None]:
-        """Hold the connection."""
         with self._mutex, self._refusals():
             yield
 
@@ -301,16 +271,9 @@ class StateStore:
             text = f"database error: I/O error: {error}" if code in _OF_THE_DISK else _INVALID
             raise EngineError(known.get(code, text)) from error
 
-    def _one(self, sql: str, *values: Any) -> Any:
-        with self._access():
-            return self._connection.execute(sql, values).fetchone()
-
     def _all(self, sql: str, *values: Any) -> list[Any]:
         with self._access():
             return self._connection.execute(sql, values).fetchall()
-
-    def _set(self, sql: str, *values: Any) -> set[str]:
-        return {row[0] for row in self._all(sql, *values)}
 
     def _write(self, sql: str, *values: Any) -> None:
         with self._access():
@@ -322,12 +285,19 @@ def _refuse_foreign(path: Path) -> None:
         with path.open("rb") as file:
             start = file.read(4)
     except OSError as error:
-        raise EngineError(f"I/O error: {error.strerror} (os error {error.errno})") from error
+        raise EngineError(f"I/O error: {os_reason(error)}") from error
     if start == b"redb":
         raise EngineError(
             f"{path} was written by the real `rocky` engine, whose format rocky-local cannot read; give it another "
             "file with --state-path (`state_path` in the YAML), or leave that out: it then keeps a file of its own"
         )
+
+
+def _locked_message(path: Path) -> str:
+    return (
+        f"state store at {path} is locked by another process; "
+        "only one rocky writer can run at a time against the same state file"
+    )
 
 
 def _busy_message(path: Path | None) -> str:

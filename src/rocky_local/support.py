@@ -60,11 +60,7 @@ def table() -> dict[str, dict[str, str]]:
 
 
 def say_ignored(config: Config) -> None:
-    """Log each setting that changes nothing here, once in the life of the process.
-
-    Args:
-        config: The project's configuration.
-    """
+    """Log each setting of a project that changes nothing here, once in the life of the process."""
     for pattern, why in IGNORED.items():
         for place in _places(config.raw, pattern.split(".")):
             name = ".".join(place)
@@ -75,11 +71,7 @@ def say_ignored(config: Config) -> None:
 
 
 def refuse_remote_state(config: Config) -> None:
-    """Refuse a state that is not on this machine.
-
-    Raises:
-        Unsupported: It is configured so.
-    """
+    """Refuse a state that is not on this machine."""
     backend = (config.raw.get("state") or {}).get("backend", "local")
     if backend != "local":
         raise Unsupported(f"the state backend '{backend}' ({config.where('state', 'backend')})")

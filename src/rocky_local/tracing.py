@@ -8,10 +8,10 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from functools import partialmethod
 from typing import Any
 
-from rocky_local import clock
+from rocky_local import clock, side_files
 
 _LEVELS = {"OFF": 0, "ERROR": 1, "WARN": 2, "INFO": 3, "DEBUG": 4, "TRACE": 5}
 _COLOURS = {"ERROR": 31, "WARN": 33, "INFO": 32, "DEBUG": 34, "TRACE": 35}
@@ -28,7 +28,7 @@ class _Settings:
     json = True
     colour = True
     directives: tuple[tuple[str, int], ...] = (("", 3),)
-    trace_path: Path | None = None
+    trace_name: str | None = None
     trace_file: int | None = None
     lock = threading.Lock()
 
@@ -43,34 +43,14 @@ _spans = _Spans()
 
 
 class Log:
-    """The lines of one part of the engine.
-
-    Args:
-        target: The part, as `RUST_LOG` can name it, for example `rocky_cli::commands::run`.
-        in_spans: Whether its lines show the spans around them.
-    """
+    """The lines of one part of the engine, as `RUST_LOG` can name it, with or without the spans around them."""
 
     def __init__(self, target: str, *, in_spans: bool = True) -> None:
         self._target = target
         self._in_spans = in_spans
 
-    def debug(self, message: str, /, **fields: Any) -> None:
-        """Write a DEBUG line."""
-        self._write("DEBUG", message, fields)
-
-    def info(self, message: str, /, **fields: Any) -> None:
-        """Write an INFO line."""
-        self._write("INFO", message, fields)
-
-    def warn(self, message: str, /, also: str | None = None, **fields: Any) -> None:
-        """Write a WARN line; `also` becomes a second `message` field after the others (contract, 9.1)."""
-        self._write("WARN", message, fields, also)
-
-    def error(self, message: str, /, **fields: Any) -> None:
-        """Write an ERROR line."""
-        self._write("ERROR", message, fields)
-
-    def _write(self, level: str, message: str, fields: dict[str, Any], also: str | None = None) -> None:
+    def _write(self, level: str, message: str, /, also: str | None = None, **fields: Any) -> None:
+        """Write a line; `also` becomes a second `message` field after the others (contract, 9.1)."""
         if not _enabled(level, self._target):
             return
         pairs = [
@@ -85,21 +65,18 @@ class Log:
             plain(line if _settings.json else _human_line(stamp, level, pairs, spans))
             _keep(line.encode(errors="replace") + b"\n")
 
+    debug, info = partialmethod(_write, "DEBUG"), partialmethod(_write, "INFO")
+    warn, error = partialmethod(_write, "WARN"), partialmethod(_write, "ERROR")
+
 
 def configure(*, as_json: bool) -> None:
-    """Set the form of the lines; the levels come from `RUST_LOG`.
-
-    The lines are also kept in `.rocky/traces/`, unless `ROCKY_TRACE_DISABLE` is set.
-
-    Args:
-        as_json: One JSON object a line, otherwise the human form.
-    """
+    """Set the form of the lines, on stderr; the levels come from `RUST_LOG`."""
     _settings.json = as_json
     _settings.colour = not os.environ.get("NO_COLOR")
     _settings.directives = _parse_filter(os.environ.get("RUST_LOG") or _DEFAULT_FILTER)
     if not os.environ.get("ROCKY_TRACE_DISABLE"):
         stamp = clock.run_id(clock.now_ns()).removeprefix("run-")
-        _settings.trace_path = Path(".rocky", "traces", f"{stamp}-{os.getpid()}.jsonl")
+        _settings.trace_name = f"{stamp}-{os.getpid()}.jsonl"
 
 
 @contextmanager
@@ -184,21 +161,18 @@ def _emit(data: bytes) -> None:
 
 
 def _keep(data: bytes) -> None:
-    if _settings.trace_path is None:
+    if _settings.trace_name is None:
         return
     try:
         if _settings.trace_file is None:
-            _settings.trace_file = _open_trace(_settings.trace_path)
+            _settings.trace_file = _open_trace(_settings.trace_name)
         os.write(_settings.trace_file, data)
     except OSError:
-        _settings.trace_path = None  # A folder that cannot be written to costs the trace, not the run.
+        _settings.trace_name = None  # A folder that cannot be written to costs the trace, not the run.
 
 
-def _open_trace(path: Path) -> int:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    ignore = path.parent.parent / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n", encoding="utf-8")
-    for old in sorted(path.parent.glob("*.jsonl"))[: -_KEPT_TRACES or None]:
+def _open_trace(name: str) -> int:
+    traces = side_files.made(side_files.ROCKY / "traces")
+    for old in sorted(traces.glob("*.jsonl"))[: -_KEPT_TRACES or None]:
         old.unlink(missing_ok=True)
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    return os.open(traces / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)

@@ -1,1 +1,1 @@
-"""One module for each subcommand; each has `run(args) -> Answer`."""
+"""What each subcommand answers: `answer_<command>(args) -> Answer`, in the module that `args.COMMANDS` names."""

@@ -15,11 +15,10 @@ _VERDICTS = ("pass", "warn", "fail")
 _TOLERATED_PCT = 5.0
 
 
-def run(args: Arguments) -> Answer:
+def answer_compare(args: Arguments) -> Answer:
     """Give a verdict on each table; the worst of them is that on all."""
     config = load_config(args.config)
-    name = config.select(args.get("pipeline")).adapter
-    with DuckDBAdapter(config.duckdb_path(name), name) as adapter:
+    with config.open(config.select(args.get("pipeline")).adapter) as adapter:
         pairs = _pairs(config, adapter, args, shadow_from(args) or Shadow())
         results = [_compared(adapter, production, shadow) for production, shadow in pairs]
     verdicts = [entry["verdict"] for entry in results]

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from rocky_local import tracing
-from rocky_local.adapter import DuckDBAdapter
 from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
 from rocky_local.execution.checks import assertion_name, assertions_on
@@ -17,13 +16,12 @@ from rocky_local.project.pipeline import Pipeline
 _LOG = tracing.Log("rocky_cli::commands::discover")
 
 
-def run(args: Arguments) -> Answer:
+def answer_discover(args: Arguments) -> Answer:
     """Discover the sources of a replication."""
     state_file = args.state_file
     config = load_config(args.config)
     pipeline = config.select_replication(args.get("pipeline"))
-    name = pipeline.source_adapter
-    with DuckDBAdapter(config.duckdb_path(name), name) as adapter:
+    with config.open(pipeline.source_adapter) as adapter:
         sources = discover_sources(adapter, pipeline, warn=True)
     if args.has("with-schemas"):
         _LOG.warn(
@@ -45,7 +43,9 @@ def _new_sources(state_file: Path, pipeline: str, ids: list[str]) -> list[str]:
 
     try:
         with open_for_writing(state_file) as store:
-            known = store.add_sources(pipeline, ids)
+            known = store.facts(f"source of {pipeline}")
+            for id_ in ids:
+                store.set_fact(f"source of {pipeline}", id_, True)
     except EngineError as error:
         _LOG.warn("new sources not looked for", pipeline=pipeline, error=tracing.Display(error.chain()))
         return []

@@ -1,11 +1,10 @@
 """`rocky doctor`: can everything be read, opened and reached."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from rocky_local import support
+from rocky_local import clock, support
 from rocky_local.args import Arguments
 from rocky_local.errors import ConfigError, EngineError
 from rocky_local.output import Answer
@@ -14,15 +13,7 @@ from rocky_local.state import SCHEMA_VERSION, StateStore, reading
 
 _MARKS = {"healthy": "ok", "warning": "warn", "critical": "FAIL"}
 _RANKS = list(_MARKS)
-_NEEDING_CONFIG = (
-    "adapters",
-    "pipelines",
-    "state_sync",
-    "state_rw",
-    "state_concurrency",
-    "auth",
-    "scheduler",
-)
+_NEEDING_CONFIG = "adapters pipelines state_sync state_rw state_concurrency auth scheduler"
 
 
 class _Check(NamedTuple):
@@ -33,7 +24,7 @@ class _Check(NamedTuple):
     suggestion: str | None = None
 
 
-def run(args: Arguments) -> Answer:
+def answer_doctor(args: Arguments) -> Answer:
     """Give the findings; the exit code is 3 when one of them is critical."""
     only = args.get("check")
     if only == "support":
@@ -60,22 +51,25 @@ def run(args: Arguments) -> Answer:
 
 def _all(args: Arguments, only: str | None) -> list[_Check]:
     state = [
-        _look("state", args.state_file, _watermarks, "Cannot open state store"),
-        _look("state_schema", args.state_file, _schema, "Cannot read on-disk state schema version"),
+        _look("state", args.state_file, "Cannot open state store", _watermarks),
+        _look("state_schema", args.state_file, "Cannot read on-disk state schema version", _schema),
     ]
     try:
         config = load_config(args.config)
     except ConfigError as error:
         advice = f"Fix config file at {args.config}"
         first = _Check("config", "critical", f"Config invalid: {error.reason}", suggestion=advice)
-        return [first, *state, *(_without_config(name, error.reason) for name in _NEEDING_CONFIG)]
+        return [first, *state, *(_without_config(name, error.reason) for name in _NEEDING_CONFIG.split())]
+    healthy = (
+        ("adapters", f"{len(config.adapters)} adapter(s) configured"),
+        ("pipelines", f"{len(config.pipelines)} pipeline(s) valid"),
+        ("state_sync", "State backend: local"),
+        ("state_rw", "Local backend — no remote probe needed"),
+    )
     return [
         _Check("config", "healthy", "Config syntax valid"),
         *state,
-        _Check("adapters", "healthy", f"{len(config.adapters)} adapter(s) configured"),
-        _Check("pipelines", "healthy", f"{len(config.pipelines)} pipeline(s) valid"),
-        _Check("state_sync", "healthy", "State backend: local"),
-        _Check("state_rw", "healthy", "Local backend — no remote probe needed"),
+        *(_Check(name, "healthy", message) for name, message in healthy),
         *(_authentication(config) if only in (None, "auth") else []),
     ]
 
@@ -88,19 +82,6 @@ def _without_config(name: str, reason: str) -> _Check:
     return _Check(name, "critical", message, suggestion=advice)
 
 
-def _look(name: str, path: Path, look: Callable[[StateStore], str], failed: str) -> _Check:
-    """Look into the state file; where there is none, an empty one is left behind."""
-    started = time.monotonic()
-    try:
-        if path.parent.is_dir() and not path.exists():
-            path.touch()
-        with reading(path) as store:
-            status, message = "healthy", look(store)
-    except (EngineError, OSError) as error:
-        status, message = "warning", f"{failed}: {error}"
-    return _Check(name, status, message, _since(started))
-
-
 def _watermarks(store: StateStore) -> str:
     return f"State store healthy ({len(store.watermarks())} watermarks)"
 
@@ -111,28 +92,35 @@ def _schema(store: StateStore) -> str:
     return f"state schema v{store.schema_version} matches this binary"
 
 
+def _look(name: str, path: Path, failed: str, look: Callable[[StateStore], str]) -> _Check:
+    """Look into the state file; where there is none, an empty one is left behind."""
+    started = clock.now_ns()
+    try:
+        if path.parent.is_dir() and not path.exists():
+            path.touch()
+        with reading(path) as store:
+            status, message = "healthy", look(store)
+    except (EngineError, OSError) as error:
+        status, message = "warning", f"{failed}: {error}"
+    return _Check(name, status, message, clock.since_ms(started))
+
+
 def _authentication(config: Config) -> list[_Check]:
     if not config.adapters:
         return [_Check("auth", "warning", "No warehouse adapters registered")]
-    from rocky_local.adapter import DuckDBAdapter  # noqa: PLC0415
-
-    started = time.monotonic()
+    started = clock.now_ns()
     found, reached = [], []
     for name in sorted(config.adapters):
         try:
-            adapter = DuckDBAdapter(config.duckdb_path(name), name)
+            adapter = config.open(name)
         except EngineError as error:
             message = f"Adapter construction failed: {error.message}"
             advice = "Fix adapter configuration — see `rocky doctor --check adapters` for details"
-            return [_Check("auth", "critical", message, _since(started), advice)]
+            return [_Check("auth", "critical", message, clock.since_ms(started), advice)]
         adapter.query("SELECT 1")
         adapter.close()
         label, message = f"auth/{name}", f"Discovery adapter {name} reachable"
         found.append(_Check(label, "healthy", f"Authenticated to {name}"))
-        reached.append(_Check(label, "healthy", message, _since(started)))
+        reached.append(_Check(label, "healthy", message, clock.since_ms(started)))
     message = f"All {len(found)} warehouse adapter(s) authenticated"
-    return [*found, _Check("auth", "healthy", message, _since(started)), *reached]
-
-
-def _since(started: float) -> int:
-    return int((time.monotonic() - started) * 1000)
+    return [*found, _Check("auth", "healthy", message, clock.since_ms(started)), *reached]

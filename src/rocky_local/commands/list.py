@@ -4,7 +4,7 @@ from typing import Any
 
 from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
-from rocky_local.output import Answer, head
+from rocky_local.output import Answer, filled, head
 from rocky_local.project.config import Config, load_config
 from rocky_local.project.models import Project, load_project
 from rocky_local.project.pipeline import Pipeline
@@ -13,7 +13,7 @@ _NEIGHBOURS = {"deps": "depends_on", "consumers": "consumers"}
 _KINDS = ("pipelines", "adapters", "models", "sources", *_NEIGHBOURS)
 
 
-def run(args: Arguments) -> Answer:
+def answer_list(args: Arguments) -> Answer:
     """Give one list."""
     kind, name, *_ = [*args.positionals, "", ""]
     if kind not in _KINDS:
@@ -44,7 +44,7 @@ def _pipeline(pipeline: Pipeline) -> dict[str, Any]:
         "name": pipeline.name,
         "pipeline_type": pipeline.type,
         "target_adapter": pipeline.adapter,
-        **({"source_adapter": pipeline.source_adapter} if copies else {}),
+        **filled(source_adapter=pipeline.source_adapter if copies else None),
         "depends_on": list(pipeline.depends_on),
         "concurrency": "adaptive" if execution.adaptive else str(execution.concurrency),
     }
@@ -56,7 +56,7 @@ def _source(pipeline: Pipeline) -> dict[str, Any]:
         "pipeline": pipeline.name,
         "adapter": pipeline.source_adapter,
         "schema_prefix": pipeline.pattern.prefix,
-        **({"discovery_adapter": adapter} if adapter else {}),
+        **filled(discovery_adapter=adapter),
         "components": list(pipeline.pattern.components),
     }
 

@@ -1,16 +1,145 @@
-"""`rocky run`: one pipeline, one model, or the whole graph."""
+"""`rocky run`, and `plan` and `apply`: what a replication would run, kept, and run later (contract, 4 and 5)."""
 
+import hashlib
+import json
+import uuid
+from typing import Any
+
+from rocky_local import clock
+from rocky_local.adapter import DuckDBAdapter
 from rocky_local.args import Arguments
+from rocky_local.errors import EngineError, os_reason
 from rocky_local.execution import runner
-from rocky_local.execution.options import RunOptions
-from rocky_local.output import Answer
+from rocky_local.execution.discovery import discover_sources, parse_filter, plan_copies
+from rocky_local.execution.options import RunOptions, check_governance_override
+from rocky_local.execution.strategies.builds import statement_outside_of_a_run
+from rocky_local.execution.strategies.copies import COPY_STRATEGIES
+from rocky_local.messages import open_messages
+from rocky_local.output import Answer, head
+from rocky_local.project.compiler import Compiled, compile_project, models_below
+from rocky_local.project.config import load_config
+from rocky_local.project.pipeline import Pipeline
+from rocky_local.side_files import ROCKY, made, replace
+
+Statement = dict[str, str]
+_PLANS = ROCKY / "plans"
+# The engine compiles the models once for each part of a plan that mentions them.
+_COMPILATIONS = 4
+_KEPT_OPTIONS = (
+    "pipeline filter models model all shadow shadow-suffix shadow-schema idempotency-key skip-unchanged force-rebuild "
+    "parallel"
+)
 
 
-def run(args: Arguments) -> Answer:
-    """Run what the flags say."""
+def answer_run(args: Arguments) -> Answer:
+    """Run one pipeline, one model, or the whole graph."""
     options = RunOptions.from_args(args)
     if args.has("dag"):
         from rocky_local.execution.dag_run import run_dag  # noqa: PLC0415
 
         return run_dag(options)
     return runner.run(options)
+
+
+def answer_plan(args: Arguments) -> Answer:
+    """Plan, and keep the plan for `apply`."""
+    config = load_config(args.config)
+    pipeline = config.select_replication(args.get("pipeline"))
+    check_governance_override(args.get("governance-override"))
+    model = args.get("model")
+    with config.open(pipeline.source_adapter) as adapter:
+        compiled = _compile(args) if models_below(args.models) else None
+        if model:
+            statements = [_model_statement(compiled, model, args.variables())]
+        else:
+            statements = _copy_statements(adapter, pipeline, args.get("filter"))
+    options = {name: args.values[name] for name in _KEPT_OPTIONS.split() if name in args.values}
+    content = json.dumps([options, args.repeated, statements], sort_keys=True)
+    plan: dict[str, Any] = {
+        **head("plan"),
+        "filter": args.get("filter") or "",
+        "statements": statements,
+        "plan_id": hashlib.sha256(content.encode()).hexdigest(),
+        "plan_kind": "run" if compiled else "replication",
+        "created_at": clock.rfc3339(clock.now_ns()),
+    }
+    if compiled:
+        layers = [[name for name in layer if model in (None, name)] for layer in compiled.layers]
+        plan["models"] = [each.name for each in compiled.listed() if model in (None, each.name)]
+        plan["execution_layers"] = [layer for layer in layers if layer]
+    kept = {**plan, "options": options, "variables": args.variables()}
+    try:
+        replace(made(_PLANS) / f"{plan['plan_id']}.json", json.dumps(kept, indent=2))
+    except OSError as error:
+        raise EngineError(f"failed to keep the plan in {_PLANS}", os_reason(error)) from error
+    return Answer(plan, "\n\n".join(f"-- {s['purpose']}: {s['target']}\n{s['sql']};" for s in statements))
+
+
+def _compile(args: Arguments) -> Compiled:
+    compiled = compile_project(args.models, variables=args.variables())
+    for _ in range(_COMPILATIONS - 1 + args.has("model")):
+        compiled.log()
+    return compiled
+
+
+def _copy_statements(adapter: DuckDBAdapter, pipeline: Pipeline, text: str | None) -> list[Statement]:
+    plan = plan_copies(pipeline, discover_sources(adapter, pipeline), parse_filter(text))
+    by_source: dict[str, list[Statement]] = {}
+    for copy in plan.copies:
+        target, strategy = f"{copy.schema}.{copy.target_table}", COPY_STRATEGIES[copy.strategy]
+        sql = strategy.sql(copy, target, adapter.columns(copy.source_name), None)
+        entry = {"purpose": strategy.purpose, "target": target, "sql": sql}
+        by_source.setdefault(copy.source.id, []).append(entry)
+    for source, table in plan.excluded:
+        target = f"{pipeline.pattern.fill(pipeline.target.schema_template, source.components)}.{table}"
+        sql = f"-- {table}: excluded by [[table_overrides]] enabled = false (rocky run skips this table)"
+        entry = {"purpose": "excluded", "target": target, "sql": sql}
+        by_source.setdefault(source.id, []).append(entry)
+    statements = []
+    for _, entries in sorted(by_source.items()):
+        schema = entries[0]["target"].rsplit(".", 1)[0]
+        if pipeline.target.governance.auto_create_schemas:
+            sql = f"CREATE SCHEMA IF NOT EXISTS {schema}"
+            statements.append({"purpose": "create_schema", "target": schema, "sql": sql})
+        statements += sorted(entries, key=lambda entry: entry["target"])
+    return statements
+
+
+def _model_statement(compiled: Compiled | None, name: str, variables: dict[str, str]) -> Statement:
+    model = compiled.project.by_name().get(name) if compiled else None
+    if model is None:
+        raise EngineError(f"model '{name}' not found")
+    sql = statement_outside_of_a_run(model, model.rendered(variables))
+    return {"purpose": model.kind, "target": model.target, "sql": sql}
+
+
+def answer_apply(args: Arguments) -> Answer:
+    """Run a plan with the flags that it was made with."""
+    plan_id = args.positionals[0]
+    plan = _read(plan_id)
+    options: dict[str, Any] = plan["options"]
+    pipeline = load_config(args.config).select(options.get("pipeline"))
+    models = str(options.get("models", "models"))
+    if plan["plan_kind"] == "run" and models_below(models):
+        compile_project(models, variables=plan["variables"])
+    if "model" in options:
+        open_messages().log("rocky run starting")
+        reason = f"pipeline '{pipeline.name}' is {pipeline.type}, not transformation (required for --model)"
+        raise EngineError(f"rocky apply run plan '{plan_id}' failed", reason)
+    repeated = {"var": [f"{name}={value}" for name, value in plan["variables"].items()]}
+    planned = RunOptions.from_args(Arguments("run", {**options, **args.values}, repeated, []))
+    return runner.run(planned._replace(run_id=f"run-apply-{uuid.uuid4()}"))
+
+
+def _read(plan_id: str) -> dict[str, Any]:
+    failed = f"failed to read plan '{plan_id}'"
+    try:
+        text = (_PLANS / f"{plan_id}.json").read_text(encoding="utf-8")
+        plan: dict[str, Any] = json.loads(text)
+    except OSError as error:
+        raise EngineError(failed, os_reason(error)) from error
+    except json.JSONDecodeError as error:
+        raise EngineError(failed, str(error)) from error
+    if missing := {"options", "variables", "plan_kind"} - plan.keys():
+        raise EngineError(failed, f"missing field `{min(missing)}`")
+    return plan

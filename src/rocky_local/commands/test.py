@@ -1,4 +1,4 @@
-"""`rocky test`: build the models in memory and run their unit tests, or ask the warehouse (contract, 8)."""
+"""`rocky test`: build the models in memory and run their unit tests, or ask the warehouse; `ci` compiles, too."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from rocky_local.adapter import DuckDBAdapter, literal
 from rocky_local.args import Arguments
 from rocky_local.errors import CompileError, DatabaseError, EngineError, NoQuery
 from rocky_local.execution import checks
-from rocky_local.output import Answer, head
+from rocky_local.output import Answer, filled, head
 from rocky_local.project.compiler import Compiled, compile_project
 from rocky_local.project.config import load_config
 from rocky_local.project.models import Model, load_project
@@ -20,17 +20,17 @@ _SEED = Path("data", "seed.sql")
 _RUNNER = Log("rocky_engine::test_runner")
 _EXECUTOR = Log("rocky_engine::executor")
 _COMMAND = Log("rocky_cli::commands::test")
+_CI = Log("rocky_engine::ci")
 _Entry = dict[str, Any]
 
 
-def run(args: Arguments) -> Answer:
+def answer_test(args: Arguments) -> Answer:
     """Test and give the outcome; a failing test fails the command."""
     if args.has("declarative"):
         return _on_the_warehouse(args)
     found = _in_memory(args)
     failed = found["failed"] or found.get("unit_tests", {}).get("failed")
-    result = {**head("test"), **found}
-    return Answer(result, code=1, closing="Error: test failures detected") if failed else Answer(result)
+    return Answer({**head("test"), **found}).unless(failed, "test failures detected")
 
 
 def _in_memory(args: Arguments) -> _Entry:
@@ -38,7 +38,7 @@ def _in_memory(args: Arguments) -> _Entry:
     compiled = compile_project(args.models, contracts_dir=args.get("contracts"), variables=variables)
     if only is not None and only not in compiled.project.by_name():
         raise EngineError(f"model '{only}' not found")
-    counts, failures, results = build_all(compiled, variables, only)
+    counts, failures, results = _build_all(compiled, variables, only)
     compiled.log()
     models = [model for model in compiled.project.models if only in (None, model.name)]
     units = [_unit_test(model, test, variables) for model in models for test in model.unit_tests]
@@ -51,14 +51,34 @@ def _in_memory(args: Arguments) -> _Entry:
     return found
 
 
-def build_all(
+def answer_ci(args: Arguments) -> Answer:
+    """Compile, and test when that went well; give both outcomes in one."""
+    _CI.info("running CI pipeline")
+    _CI.info("step 1: compile")
+    variables = args.variables()
+    # The configuration is not looked at, so that no tag counts as masked.
+    compiled = compile_project(
+        args.models, contracts_dir=args.get("contracts"), variables=variables, masked=()
+    )
+    failures = [{"name": finding.model, "error": finding.message} for finding in compiled.errors]
+    compiles, passed = not failures, 0
+    if compiles:
+        counts, failures, _ = _build_all(compiled, variables)
+        passed = counts["passed"]
+    # The engine counts outcomes here: findings that are errors, when there are any, and else models.
+    code, count = int(bool(failures)), passed + len(failures)
+    outcome = {"compile_ok": compiles, "tests_ok": not failures}
+    told = {"models": count, "passed": passed, "failed": len(failures), "exit_code": code}
+    _CI.info("CI pipeline complete", **outcome, **told)
+    counts = {"models_compiled": count, "tests_passed": passed, "tests_failed": len(failures)}
+    found = {"exit_code": code, "diagnostics": compiled.diagnostics, "failures": failures}
+    return Answer({**head("ci"), **outcome, **counts, **found}, code=code)
+
+
+def _build_all(
     compiled: Compiled, variables: dict[str, str], only: str | None = None
 ) -> tuple[dict[str, int], list[_Entry], list[_Entry]]:
-    """Build every model in memory under its own bare name, after the seed script.
-
-    Returns:
-        How many there are, passed and failed; the failures; and all outcomes, of one model if only that is wanted.
-    """
+    """Build every model in memory under its own bare name; give counts, failures and outcomes, of all or one."""
     results = []
     with DuckDBAdapter(":memory:") as adapter:
         if _SEED.is_file():
@@ -125,12 +145,12 @@ def _mismatches(adapter: DuckDBAdapter, table: str, expected: Sequence[_Entry]) 
 def _on_the_warehouse(args: Arguments) -> Answer:
     """Run the declared tests of the models on their tables; one of severity `warning` only warns."""
     config, only = load_config(args.config), args.get("model")
-    name = config.select(args.get("pipeline")).adapter
+    pipeline = config.select(args.get("pipeline"))
     try:
         models = [model for model in load_project(args.models).models if only in (None, model.name)]
     except CompileError as error:
         raise EngineError(f"failed to load models from {args.models}", error.message) from error
-    with DuckDBAdapter(config.duckdb_path(name), name) as adapter:
+    with config.open(pipeline.adapter) as adapter:
         results = [_declared_test(adapter, model, test) for model in models for test in model.tests]
     found = Counter(
         "warn" if (entry["status"], entry["severity"]) == ("fail", "warning") else entry["status"]
@@ -140,10 +160,8 @@ def _on_the_warehouse(args: Arguments) -> Answer:
     declared = {**counts, "warned": found["warn"], "errored": found["error"], "results": results}
     nothing = {"total": 0, "passed": 0, "failed": 0, "failures": [], "model_results": []}
     result = {**head("test"), **nothing, "declarative": declared}
-    if not found["fail"] + found["error"]:
-        return Answer(result)
     problems = f"{found['fail']} hard failure(s), {found['error']} execution error(s)"
-    return Answer(result, code=1, closing=f"Error: declarative test failures: {problems}")
+    return Answer(result).unless(found["fail"] + found["error"], f"declarative test failures: {problems}")
 
 
 def _declared_test(adapter: DuckDBAdapter, model: Model, test: dict[str, Any]) -> _Entry:
@@ -164,10 +182,10 @@ def _declared_test(adapter: DuckDBAdapter, model: Model, test: dict[str, Any]) -
         "model": model.name,
         "table": model.target,
         "test_type": test["type"],
-        **({"column": test["column"]} if "column" in test else {}),
+        **filled(column=test.get("column")),
         "status": status,
         "severity": test.get("severity", "error"),
-        **({"detail": detail} if detail else {}),
+        **filled(detail=detail),
         "sql": sql,
     }
 

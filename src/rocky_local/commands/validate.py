@@ -22,7 +22,7 @@ _NEVER_RUN = ("freshness", "null_rate", "cross_source_overlap")
 _OMIT = "you can omit it"
 
 
-def run(args: Arguments) -> Answer:
+def answer_validate(args: Arguments) -> Answer:
     """Give the findings, advice last; one that is an error fails the command."""
     about: dict[str, Any] = {
         "adapters": [],

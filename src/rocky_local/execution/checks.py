@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any
 from rocky_local import clock, tracing
 from rocky_local.adapter import literal
 from rocky_local.errors import DatabaseError, NoQuery
+from rocky_local.execution.entries import Anomaly, Finding
 
 if TYPE_CHECKING:
     from rocky_local.adapter import Column, DuckDBAdapter
 
 
 Rule = dict[str, Any]
-Finding = dict[str, Any]
 
 _SAMPLED = 5
 _RUN = tracing.Log("rocky_cli::commands::run")
 _RUN_LOCAL = tracing.Log("rocky_cli::commands::run_local")
 
 
-def _finding(name: str, passed: bool, rule: Rule | None = None, **details: Any) -> Finding:
-    return {"name": name, "passed": passed, "severity": (rule or {}).get("severity", "error"), **details}
+def _severity(rule: Rule) -> str:
+    return str(rule.get("severity", "error"))
 
 
 def switched_on(check: Any) -> bool:
@@ -42,32 +42,25 @@ def column_match(source: list[Column], before: list[Column]) -> Finding:
     wanted, found = [column.name for column in source], [column.name for column in before]
     missing = [name for name in wanted if name not in found]
     extra = [name for name in found if name not in wanted]
-    return _finding("column_match", not missing and not extra, missing=missing, extra=extra)
+    return Finding("column_match", not missing and not extra, missing=missing, extra=extra)
 
 
-def row_count(source_count: int, target_count: int, rule: Rule | None = None) -> Finding:
+def row_count(source: int, target: int) -> Finding:
     """Compare two row counts."""
-    counts = {"source_count": source_count, "target_count": target_count}
-    return _finding("row_count", source_count == target_count, rule, **counts)
+    return Finding("row_count", source == target, source_count=source, target_count=target)
 
 
 def freshness(latest: date, rule: Rule) -> Finding:
     """Say how old the latest row is; a time without a zone counts as UTC."""
-    lag = max(0, (clock.now_ns() - clock.from_date(latest)) // 1_000_000_000)
-    threshold = rule["threshold_seconds"]
-    return _finding("freshness", lag <= threshold, rule, lag_seconds=lag, threshold_seconds=threshold)
+    lag, most = max(0, clock.since_ms(clock.from_date(latest)) // 1000), rule["threshold_seconds"]
+    return Finding("freshness", lag <= most, _severity(rule), lag_seconds=lag, threshold_seconds=most)
 
 
-def anomaly(table: str, counts: list[int], threshold_pct: float) -> dict[str, Any] | None:
-    """Return the anomaly of the last of some row counts, or None.
-
-    Args:
-        table: The full name of the table.
-        counts: Oldest first; the last one is the current run's, and is part of the baseline.
-        threshold_pct: How many percent of the baseline count as normal.
+def anomaly(table: str, counts: list[int], threshold_pct: float) -> Anomaly | None:
+    """Return the anomaly of the last of some row counts, oldest first; the last one is part of the baseline.
 
     Example:
-        >>> anomaly("c.s.t", [400, 400, 400, 400, 20], 30.0)["reason"]
+        >>> anomaly("c.s.t", [400, 400, 400, 400, 20], 30.0).reason
         'row count dropped 93.8% (expected ~324, got 20)'
     """
     current, baseline = counts[-1], sum(counts) / len(counts)
@@ -76,8 +69,7 @@ def anomaly(table: str, counts: list[int], threshold_pct: float) -> dict[str, An
         return None
     verb = "dropped" if current < baseline else "spiked"
     reason = f"row count {verb} {deviation:.1f}% (expected ~{baseline:.0f}, got {current})"
-    numbers = {"current_count": current, "baseline_avg": baseline, "deviation_pct": deviation}
-    return {"table": table, **numbers, "reason": reason}
+    return Anomaly(table, current, baseline, deviation, reason)
 
 
 def custom(adapter: DuckDBAdapter, rule: Rule, table: str) -> Finding:
@@ -85,12 +77,13 @@ def custom(adapter: DuckDBAdapter, rule: Rule, table: str) -> Finding:
     query, threshold = rule["sql"].replace("{table}", table), rule.get("threshold", 0)
     value, passed = 0, False
     try:
-        found = float(adapter.query(query)[0][0] or 0)
-        value, passed = int(found), found <= threshold
+        number = float(adapter.query(query)[0][0] or 0)
+        value, passed = int(number), number <= threshold
     except (DatabaseError, TypeError, ValueError, OverflowError, IndexError) as error:
         reason = error.brief if isinstance(error, DatabaseError) else f"the query gives no number: {error}"
         _RUN_LOCAL.warn("custom check query failed", error=tracing.Display(reason), check=rule["name"])
-    return _finding(rule["name"], passed, rule, query=query, result_value=value, threshold=threshold)
+    found = Finding(rule["name"], passed, _severity(rule), query=query, result_value=value)
+    return found._replace(threshold=threshold)
 
 
 def null_rates(adapter: DuckDBAdapter, rule: Rule, table: str) -> list[Finding]:
@@ -106,37 +99,26 @@ def null_rates(adapter: DuckDBAdapter, rule: Rule, table: str) -> list[Finding]:
     try:
         rows = adapter.query(query)
     except DatabaseError as error:
-        shown = {"table": tracing.Display(table), "error": tracing.Display(error.brief)}
-        _RUN.warn("null_rate query failed — skipping", **shown)
+        told = {"table": tracing.Display(table), "error": tracing.Display(error.brief)}
+        _RUN.warn("null_rate query failed — skipping", **told)
         return []
-    rates = {column: float(nulls) / sampled if sampled else 0.0 for column, nulls, sampled in rows}
-    return [
-        _finding(
-            f"null_rate:{column}", rate <= threshold, rule, column=column, null_rate=rate, threshold=threshold
-        )
-        for column, rate in rates.items()
-    ]
+    found = []
+    for column, nulls, sampled in rows:
+        rate = float(nulls) / sampled if sampled else 0.0
+        one = Finding(f"null_rate:{column}", rate <= threshold, _severity(rule), column=column)
+        found.append(one._replace(null_rate=rate, threshold=threshold))
+    return found
 
 
 def overlap(adapter: DuckDBAdapter, rule: Rule, name: str, tables: list[str]) -> Finding:
-    """Look for keys that more than one of some sibling tables holds.
-
-    Args:
-        adapter: Where the tables are.
-        rule: The `cross_source_overlap` table: keys, max_overlap_rows.
-        name: How the finding is called.
-        tables: Their full names.
-
-    Raises:
-        DatabaseError: One of them lacks a key.
-    """
+    """Look for keys that more than one of some sibling tables holds, which are given by their full names."""
     keys = ", ".join(rule["keys"])
     each = [f"SELECT DISTINCT {keys} FROM {table}" for table in tables]
     query = f"SELECT {keys} FROM ({' UNION ALL '.join(each)}) GROUP BY ALL HAVING COUNT(*) > 1 ORDER BY ALL"
     found = adapter.query(query)
     sample = [", ".join(map(str, row)) for row in found[:_SAMPLED]]
-    counts = {"overlap_count": len(found), "contributing_tables": tables, "sample": sample}
-    return _finding(name, len(found) <= rule.get("max_overlap_rows", 0), rule, **counts)
+    one = Finding(name, len(found) <= rule.get("max_overlap_rows", 0), _severity(rule))
+    return one._replace(overlap_count=len(found), contributing_tables=tables, sample=sample)
 
 
 def assertions_on(config: dict[str, Any], table: str) -> list[Rule]:
@@ -156,9 +138,6 @@ def assertion_name(rule: Rule) -> str:
 
 def assertion_sql(rule: Rule, table: str) -> str:
     """Return the query of an assertion: it counts wrong rows, or lists what is wrong.
-
-    Raises:
-        NoQuery: The assertion lacks what its type needs.
 
     Example:
         >>> assertion_sql({"type": "not_null", "column": "a"}, "s.t")
@@ -186,9 +165,6 @@ def assertion_sql(rule: Rule, table: str) -> str:
 
 def wrong_rows(rule: Rule) -> str:
     """Return the condition by which an assertion on single rows finds those that break it.
-
-    Raises:
-        NoQuery: A pattern that the engine does not let into a query.
 
     Example:
         >>> wrong_rows({"type": "in_range", "column": "a", "min": 0, "max": 9})
@@ -245,12 +221,7 @@ def holds(rule: Rule, found: int) -> bool:
 
 
 def assertion(adapter: DuckDBAdapter, rule: Rule, table: str) -> Finding:
-    """Evaluate one assertion on a table.
-
-    Raises:
-        DatabaseError: Its query cannot be run, or made.
-    """
+    """Evaluate one assertion on a table."""
     found = failing_rows(rule, adapter.query(assertion_sql(rule, table)))
-    column = {"column": rule["column"]} if "column" in rule else {}
-    details = {"kind": rule["type"], **column, "failing_rows": found}
-    return _finding(assertion_name(rule), holds(rule, found), rule, **details)
+    name, passed, column = assertion_name(rule), holds(rule, found), rule.get("column")
+    return Finding(name, passed, _severity(rule), kind=rule["type"], column=column, failing_rows=found)

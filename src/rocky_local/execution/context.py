@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rocky_local import tracing
+from rocky_local import clock, tracing
 from rocky_local.execution.drift import Drift
+from rocky_local.execution.entries import AssetKey, Materialization, Metadata
 from rocky_local.execution.hooks import Hooks
 from rocky_local.execution.options import RunOptions
 from rocky_local.execution.result import RunResult
@@ -53,15 +54,10 @@ class RunContext:
         self.input_hashes: dict[str, str] = {}
 
     def open(self, adapter: str, *, with_state: bool = True) -> None:
-        """Open the DuckDB file of an adapter and then the state file.
-
-        Raises:
-            EngineError: Another process holds one of them, or one cannot be read.
-        """
-        from rocky_local.adapter import DuckDBAdapter  # noqa: PLC0415
+        """Open the DuckDB file of an adapter and then the state file."""
         from rocky_local.state import open_for_writing  # noqa: PLC0415
 
-        self.adapter = DuckDBAdapter(self.config.duckdb_path(adapter), adapter)
+        self.adapter = self.config.open(adapter)
         if with_state:
             self.state = open_for_writing(self.options.state_file)
 
@@ -73,13 +69,16 @@ class RunContext:
 
     def add_materialization(
         self,
-        asset_key: list[str],
+        key: AssetKey,
         started_ns: int,
         duration_ms: int,
-        metadata: dict[str, Any],
+        metadata: Metadata,
         partition: dict[str, str] | None = None,
     ) -> None:
         """Put a finished table, model or partition into the result and tell Dagster."""
-        entry = self.result.add_materialization(asset_key, started_ns, duration_ms, metadata, partition)
+        begun = clock.rfc3339(started_ns)
+        entry = Materialization(key, None, duration_ms, begun, metadata, partition)
+        with self.result.lock:
+            self.result.materializations.append(entry)
         if self.pipeline is not None:
             self.messages.materialization(entry)

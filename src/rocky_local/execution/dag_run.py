@@ -4,12 +4,11 @@ import threading
 from typing import Any, NamedTuple
 
 from rocky_local import clock, output, tracing
-from rocky_local.adapter import DuckDBAdapter
 from rocky_local.errors import EngineError
 from rocky_local.execution import runner
-from rocky_local.execution.loading import load_seeds, seeded_adapter
+from rocky_local.execution.loading import load_seeds, resolve
 from rocky_local.execution.options import RunOptions
-from rocky_local.execution.pipelines import copies_failed
+from rocky_local.execution.work import copies_failed, models_failed
 from rocky_local.output import Answer
 from rocky_local.project.config import Config, load_config
 from rocky_local.project.graph import Graph, Node, build_graph
@@ -23,11 +22,7 @@ Entry = dict[str, Any]
 
 
 def run_dag(options: RunOptions) -> Answer:
-    """Run the whole graph; filter, pipeline and key of the command line do not reach the steps.
-
-    Raises:
-        EngineError: SIGTERM or SIGINT came; the statement that ran then was finished.
-    """
+    """Run the whole graph; filter, pipeline and key of the command line do not reach the steps."""
     config = load_config(options.config)
     graph = build_graph(config, models_dir=options.models_dir)
     options = options._replace(
@@ -41,14 +36,11 @@ def run_dag(options: RunOptions) -> Answer:
     size = {"total_nodes": len(graph.nodes), "total_layers": len(graph.layers())}
     elapsed = clock.since_ms(started)
     result = {**output.head("run --dag"), **size, **counts, "duration_ms": elapsed, "nodes": entries}
-    shown = ", ".join(f"{count} {status}" for status, count in counts.items())
-    text = (
-        f"DAG run: {size['total_nodes']} nodes across {size['total_layers']} layers ({shown}) in {elapsed}ms"
-    )
-    if not counts["failed"]:
-        return output.Answer(result, text)
-    problem = EngineError(f"DAG execution had {counts['failed']} failed node(s)")
-    return output.Answer(result, text, 1, problem.report())
+    told = ", ".join(f"{count} {status}" for status, count in counts.items())
+    nodes, layers = size.values()
+    text = f"DAG run: {nodes} nodes across {layers} layers ({told}) in {elapsed}ms"
+    problem = f"DAG execution had {counts['failed']} failed node(s)"
+    return output.Answer(result, text).unless(counts["failed"], problem)
 
 
 class _Steps(NamedTuple):
@@ -112,10 +104,10 @@ class _Steps(NamedTuple):
         return _failure(answer, run_id)
 
     def _seed(self, node: Node) -> str | None:
-        name = seeded_adapter(self.config, None)
+        adapter_name = resolve(self.config, None, "seed").adapter
         directory = str(self.config.directory / "seeds")
         seeds = [seed for seed in read_seeds(directory) if seed.name == node.name]
-        with DuckDBAdapter(self.config.duckdb_path(name), name) as adapter:
+        with self.config.open(adapter_name) as adapter:
             found = load_seeds(adapter, directory, seeds)
         return next((entry["error"] for entry in found["tables"] if "error" in entry), None)
 
@@ -141,7 +133,7 @@ def _failure(answer: Answer, run_id: str) -> str | None:
         return copies_failed(result["tables_failed"], run_id)
     if result["command"] == "load":
         return f"{result['files_failed']} file(s) failed to load"
-    return f"{result['tables_failed']} model(s) failed (run_id: {run_id}, see the `errors` array in the JSON output)"
+    return models_failed(result["tables_failed"], run_id)
 
 
 def _run_stoppable(steps: _Steps) -> list[Entry]:

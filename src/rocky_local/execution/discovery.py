@@ -87,11 +87,7 @@ class TableCopy(NamedTuple):
         return self.source.asset_key(self.target_table)
 
     def check_names(self) -> None:
-        """Refuse names that the engine would have to quote.
-
-        Raises:
-            IdentifierError: One of source schema, table and target schema.
-        """
+        """Refuse names that the engine would have to quote."""
         for name in (self.source.id, self.table, self.catalog, self.schema, self.target_table):
             if not is_identifier(name):
                 raise IdentifierError(name)
@@ -102,13 +98,7 @@ class TableCopy(NamedTuple):
 
 
 class Copied(NamedTuple):
-    """A table that was copied.
-
-    Attributes:
-        source_columns: The source's columns.
-        columns_before: Those of the copy before this run; none when there was no copy.
-        duration_ms: How long the copy took.
-    """
+    """A table that was copied, the columns of its source, and those that it had itself before this run."""
 
     copy: TableCopy
     source_columns: list[Column]
@@ -117,14 +107,7 @@ class Copied(NamedTuple):
 
 
 class CopyPlan(NamedTuple):
-    """What one replication run will do.
-
-    Attributes:
-        excluded: The tables that an override switches off, with their source.
-        schemas: The target schemas, one entry for each source, whether tables of it are copied or not.
-        sources: The sources that the filter lets in.
-        unmatched: The override rules that matched no table.
-    """
+    """What a replication will do; there is one of the `schemas` for each source, `unmatched` rules fit no table."""
 
     copies: list[TableCopy]
     excluded: list[tuple[Source, str]]
@@ -134,13 +117,7 @@ class CopyPlan(NamedTuple):
 
 
 def discover_sources(adapter: DuckDBAdapter, pipeline: Pipeline, *, warn: bool = False) -> list[Source]:
-    """Return the sources of a replication pipeline, sorted by schema name.
-
-    Args:
-        adapter: Where the source schemas are.
-        pipeline: Whose pattern they must fit.
-        warn: Log the schemas that the prefix finds but the pattern does not fit.
-    """
+    """Return the sources of a pipeline by schema name; `warn` logs the schemas that only the prefix fits."""
     sources = []
     for schema, tables in adapter.base_tables(pipeline.pattern.prefix).items():
         try:
@@ -155,11 +132,7 @@ def discover_sources(adapter: DuckDBAdapter, pipeline: Pipeline, *, warn: bool =
 
 
 def parse_filter(text: str | None) -> tuple[str, str] | None:
-    """Return a `--filter` as key and value: `id`, `table` or a component.
-
-    Raises:
-        EngineError: It has no `=`.
-    """
+    """Return a `--filter` as key and value: `id`, `table` or a component."""
     if text is None:
         return None
     key, equals, value = text.partition("=")
@@ -171,17 +144,7 @@ def parse_filter(text: str | None) -> tuple[str, str] | None:
 def plan_copies(
     pipeline: Pipeline, sources: list[Source], choice: tuple[str, str] | None, shadow: Shadow | None = None
 ) -> CopyPlan:
-    """Decide which tables are copied where.
-
-    Args:
-        pipeline: The replication.
-        sources: What was discovered.
-        choice: A filter as key and value.
-        shadow: Where to write instead of the real targets.
-
-    Raises:
-        EngineError: Two sources would write the same table.
-    """
+    """Decide which tables the filter lets in, and where each is copied to, or to which shadow."""
     wanted = [source for source in sources if source.wanted(choice)]
     plan = CopyPlan([], [], [], wanted, [])
     matched: set[TableOverride] = set()

@@ -28,15 +28,7 @@ class Drift(NamedTuple):
 
 
 def detect(source: list[Column], target: list[Column], table: str) -> Drift | None:
-    """Compare the columns of a source with those of its copy.
-
-    A dropped source column is no drift: the copy keeps it and the next append fails on it.
-
-    Args:
-        source: The source's columns.
-        target: The copy's columns.
-        table: The full name of the copy.
-    """
+    """Compare the columns of a source with its copy's; a dropped one is no drift: the next append fails on it."""
     existing = {column.name.lower(): column for column in target}
     pairs = [(column, existing.get(column.name.lower())) for column in source]
     changed = [(new, old) for new, old in pairs if old and old.type != new.type]

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rocky_local import clock, tracing
 from rocky_local.errors import EngineError
-
-if TYPE_CHECKING:
-    import subprocess
 
 _LOG = tracing.Log("rocky_core::hooks")
 DEFAULT_TIMEOUT_MS = 30_000
@@ -22,12 +18,7 @@ _SHOWN_BYTES = 2_000
 
 
 class Hooks:
-    """The hooks that one run calls.
-
-    Args:
-        raw: The whole configuration as written; one without hooks for a run that calls none.
-        run_id: The run.
-        pipeline: Its pipeline.
+    """The hooks that one run of a pipeline calls, as they are written in the configuration.
 
     Example:
         >>> Hooks({"hook": {"on_pipeline_start": {"command": "true"}}}).call("pipeline_start")
@@ -46,9 +37,6 @@ class Hooks:
             event: What has happened, for example `after_materialize`.
             metadata: What only this kind of event tells.
             facts: Whom it is about: `table` or `model`, then `duration_ms` or `error`.
-
-        Raises:
-            EngineError: A hook failed that may end the run.
         """
         hooks = self.table.get(f"on_{event}", [])
         now = clock.rfc3339(clock.now_ns())
@@ -78,7 +66,7 @@ def _call(command: str, seconds: float, payload: bytes) -> str | None:
         stdin.seek(0)
         process = subprocess.Popen(command, shell=True, stdin=stdin, stdout=subprocess.DEVNULL, stderr=stderr)
         try:
-            code = _wait(process, seconds)
+            code = process.wait(seconds)
         except subprocess.TimeoutExpired:
             _end(process.pid)
             process.wait()
@@ -96,16 +84,3 @@ def _end(pid: int) -> None:
             _end(int(child))
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-
-
-def _wait(process: subprocess.Popen[bytes], seconds: float) -> int:
-    """Wait for the end of a process; where the system can tell of it, without the pauses of `Popen.wait`."""
-    try:
-        handle = os.pidfd_open(process.pid)
-    except (AttributeError, OSError):
-        return process.wait(seconds)
-    try:
-        select.select([handle], [], [], seconds)
-    finally:
-        os.close(handle)
-    return process.wait(0)

@@ -1,6 +1,7 @@
 """Idempotency keys: who may run, and what becomes of the key afterwards (contract, 5.8)."""
 
 from contextlib import nullcontext, suppress
+from typing import Any
 
 from rocky_local import clock
 from rocky_local.errors import EngineError
@@ -14,50 +15,43 @@ _CLAIM_NS = 24 * 60 * 60 * 1_000_000_000
 
 
 def claim(options: RunOptions, run_id: str, started_ns: int) -> Answer | None:
-    """Take the key of a run; return the answer of a skip when another run has it.
-
-    Raises:
-        EngineError: The state file cannot be opened.
-    """
+    """Take the key of a run; return the answer of a skip when another run has it."""
     key = options.idempotency_key
     if not key:
         return None
     with open_for_writing(options.state_file, " for idempotency claim") as store:
-        prior = store.claim(key)
-        if prior is None or clock.now_ns() - prior.at_ns > _CLAIM_NS:
-            store.set_claim(key, run_id, "in_flight")
-            shown = {"idempotency_key": key, "run_id": run_id, "backend": "local"}
-            LOG.info("idempotency key claimed — proceeding", **shown)
+        prior = store.fact("claim", key)
+        if prior is None or clock.now_ns() - prior["at_ns"] > _CLAIM_NS:
+            store.set_fact("claim", key, _held_by(run_id, "in_flight"))
+            told = {"idempotency_key": key, "run_id": run_id, "backend": "local"}
+            LOG.info("idempotency key claimed — proceeding", **told)
             return None
-    done = prior.state == "succeeded"
+    done = prior["state"] == "succeeded"
     if options.for_people:
         status = "skipped_idempotent" if done else "skipped_in_flight"
-        shown = {"idempotency_key": key, "prior_run_id": prior.run_id, "status": status}
-        LOG.info("idempotency key already claimed — skipping run", **shown)
+        told = {"idempotency_key": key, "prior_run_id": prior["run_id"], "status": status}
+        LOG.info("idempotency key already claimed — skipping run", **told)
     result = RunResult("replication", started_ns)
     result.forced_status = "SkippedIdempotent" if done else "SkippedInFlight"
-    result.skipped_by_run_id, result.idempotency_key = prior.run_id, key
+    result.skipped_by_run_id, result.idempotency_key = prior["run_id"], key
     result.concurrency, result.with_cost = 0, False
     return Answer(result.as_json(), "")
 
 
-def settle(options: RunOptions, run_id: str, *, succeeded: bool, store: StateStore | None = None) -> None:
-    """Keep the key of a run that succeeded, let go of that of any other.
+def _held_by(run_id: str, state: str) -> dict[str, Any]:
+    return {"run_id": run_id, "state": state, "at_ns": clock.now_ns()}
 
-    Args:
-        options: Those of the run.
-        run_id: The run that claimed the key; one that somebody else holds by now is left alone.
-        succeeded: Whether everything went well.
-        store: The run's own open state, if it has one.
-    """
+
+def settle(options: RunOptions, run_id: str, *, succeeded: bool, store: StateStore | None = None) -> None:
+    """Keep the key of a run that succeeded, let go of any other, unless somebody else holds it by now."""
     key = options.idempotency_key
     if not key:
         return
     with suppress(EngineError), nullcontext(store) if store else open_for_writing(options.state_file) as held:
-        prior = held.claim(key)
-        if prior is None or prior.run_id != run_id:
+        prior = held.fact("claim", key)
+        if prior is None or prior["run_id"] != run_id:
             return
         if succeeded:
-            held.set_claim(key, run_id, "succeeded")
+            held.set_fact("claim", key, _held_by(run_id, "succeeded"))
         else:
-            held.release_claim(key)
+            held.drop_fact("claim", key)

@@ -15,49 +15,47 @@ from rocky_local.project.pipeline import Pipeline
 from rocky_local.project.seeds import Seed
 from rocky_local.tracing import Display, Log
 
+Entry = dict[str, Any]
 _LOG = Log("rocky_cli::commands::load")
 _SEED_LOG = Log("rocky_cli::commands::seed")
+_FORMATS = ("auto", "csv", "json", "parquet")
 
 
 class LoadWork(Work):
     """Load the files of a pipeline; the result is the one of the `load` command."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        super().__init__(pipeline)
-        self._result: dict[str, Any] = {}
-
     def run(self, context: RunContext) -> None:
         """Do the work."""
-        name = self.pipeline.adapter
-        context.adapter = DuckDBAdapter(context.config.duckdb_path(name), name)
+        context.adapter = context.config.open(self.pipeline.adapter)
         self._result = load(context.adapter, self.pipeline)
-        context.result.forced_status = "Failure" if failed(self._result) else None
+        lost = self._result["files_failed"] and not self._result["files_loaded"]
+        context.result.forced_status = "Failure" if lost else None
 
     def answer(self, context: RunContext) -> Answer:
         """Return how the run ended."""
         return Answer(self._result, human(self._result), context.result.exit_code)
 
 
+def resolve(config: Config, pipeline: str | None, purpose: str) -> Pipeline:
+    """Return the named pipeline, or the only one, for a `load` or a `seed`."""
+    try:
+        return config.select(pipeline)
+    except EngineError as error:
+        raise EngineError(f"failed to resolve pipeline for {purpose}", error.message) from error
+
+
 def load(
     adapter: DuckDBAdapter, pipeline: Pipeline, source_dir: str | None = None, form: str | None = None
-) -> dict[str, Any]:
-    """Load every file of a load pipeline; a file that cannot be loaded does not stop the others.
-
-    Returns:
-        The result object of the `load` command.
-
-    Raises:
-        Unsupported: The pipeline asks for a format that only the real engine reads.
-    """
+) -> Entry:
+    """Load every file of a load pipeline, whether others fail or not, and return the result object of `load`."""
     started = clock.now_ns()
-    directory = source_dir or str(pipeline.written.get("source_dir", "."))
-    target, options = pipeline.written.get("target", {}), pipeline.written.get("options", {})
-    wanted = form or options.get("format", "auto")
-    if wanted not in ("auto", "csv", "json", "parquet"):
+    directory = source_dir or pipeline.source_dir
+    target, wanted = pipeline.target, form or pipeline.options.format
+    if wanted not in _FORMATS:
         raise Unsupported(f"the load format '{wanted}'")
-    place = [str(target[part]) for part in ("catalog", "schema") if part in target]
+    place = [part for part in (target.catalog, target.schema) if part]
     files = [
-        _load_file(adapter, path, ".".join([*place, target.get("table", path.stem)]), options)
+        _load_file(adapter, pipeline, path, ".".join([*place, target.table or path.stem]))
         for path in sorted(Path(directory).glob("*"))
         if path.is_file() and path.suffix.lower() in READERS
     ]
@@ -75,13 +73,8 @@ def load(
     }
 
 
-def failed(result: dict[str, Any]) -> bool:
-    """Return whether a load has failed: there were files, and not one of them could be loaded."""
-    return bool(result["files_failed"] and not result["files_loaded"])
-
-
-def human(result: dict[str, Any]) -> str:
-    """Return the summary for people."""
+def human(result: Entry) -> str:
+    """Return the summary of a load for people."""
     counts = f"{result['files_loaded']} loaded, {result['files_failed']} failed"
     lines = ["", f"Load complete: {counts} ({result['duration_ms']} ms)"]
     lines.append(f"  Total: {result['total_rows']} rows, {result['total_bytes']} bytes")
@@ -92,58 +85,43 @@ def human(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def seeded_adapter(config: Config, pipeline: str | None) -> str:
-    """Return the adapter that seeds go to: that of the named pipeline, or of the only one.
-
-    Raises:
-        EngineError: Which pipeline it is cannot be told.
-    """
-    try:
-        return config.select(pipeline).adapter
-    except EngineError as error:
-        raise EngineError("failed to resolve pipeline for seed", error.message) from error
-
-
-def load_seeds(adapter: DuckDBAdapter, directory: str, seeds: list[Seed]) -> dict[str, Any]:
-    """Load seeds one after the other; one that fails does not stop the others.
-
-    Returns:
-        The result object of the `seed` command.
-    """
+def load_seeds(adapter: DuckDBAdapter, directory: str, seeds: list[Seed]) -> Entry:
+    """Load seeds one after the other, whether others fail or not, and return the result object of `seed`."""
     started = clock.now_ns()
     tables = [_load_seed(adapter, seed) for seed in seeds]
-    failed = sum("error" in entry for entry in tables)
-    return {
-        **head("seed"),
-        "seeds_dir": directory,
-        "tables_loaded": len(tables) - failed,
-        "tables_failed": failed,
-        "tables": tables,
-        "duration_ms": clock.since_ms(started),
-    }
+    lost = sum("error" in entry for entry in tables)
+    counts = {"tables_loaded": len(tables) - lost, "tables_failed": lost}
+    spent = clock.since_ms(started)
+    return {**head("seed"), "seeds_dir": directory, **counts, "tables": tables, "duration_ms": spent}
 
 
-def _load_file(adapter: DuckDBAdapter, path: Path, target: str, options: dict[str, Any]) -> dict[str, Any]:
-    file = Display(path)
+def _load_file(adapter: DuckDBAdapter, pipeline: Pipeline, path: Path, target: str) -> Entry:
+    file, query = Display(path), adapter.file_query(path)
 
-    def work() -> dict[str, Any]:
-        rows = _copy_in(adapter, adapter.file_query(path), target, options)
-        return {"rows_loaded": rows, "bytes_read": path.stat().st_size}
+    def work() -> Entry:
+        with adapter.transaction():
+            if not adapter.columns(target):
+                if pipeline.options.create_table:
+                    adapter.execute(f"CREATE TABLE {target} AS {query} LIMIT 0")
+            elif pipeline.options.truncate_first:
+                adapter.execute(f"DELETE FROM {target}")
+            rows = adapter.query(f"INSERT INTO {target} {query}")[0][0]
+        return {"rows_loaded": int(rows), "bytes_read": path.stat().st_size}
 
     _LOG.info("loading file", file=file, target=Display(target))
     entry = _timed({"file": str(path), "target": target, "rows_loaded": 0, "bytes_read": 0}, work)
     if "error" in entry:
         _LOG.warn("file load failed", file=file, error=Display(entry["error"]))
-        return entry
-    rows, size, spent = entry["rows_loaded"], entry["bytes_read"], entry["duration_ms"]
-    _LOG.info("file loaded", file=file, rows=rows, bytes=size, duration_ms=spent)
+    else:
+        told = {"rows": entry["rows_loaded"], "bytes": entry["bytes_read"]}
+        _LOG.info("file loaded", file=file, **told, duration_ms=entry["duration_ms"])
     return entry
 
 
-def _load_seed(adapter: DuckDBAdapter, seed: Seed) -> dict[str, Any]:
+def _load_seed(adapter: DuckDBAdapter, seed: Seed) -> Entry:
     name = Display(seed.name)
 
-    def work() -> dict[str, Any]:
+    def work() -> Entry:
         adapter.execute(f"CREATE SCHEMA IF NOT EXISTS {seed.catalog}.{seed.schema}")
         adapter.execute(f"CREATE OR REPLACE TABLE {seed.target} AS {adapter.file_query(seed.path)}")
         return {"rows": adapter.count(seed.target), "columns": len(adapter.columns(seed.target))}
@@ -153,12 +131,12 @@ def _load_seed(adapter: DuckDBAdapter, seed: Seed) -> dict[str, Any]:
     if "error" in entry:
         entry["error"] = f"DDL execution failed for {seed.name}: {entry['error']}"
         _SEED_LOG.error("seed failed", seed=name, error=Display(entry["error"]))
-        return entry
-    _SEED_LOG.info("seed loaded", seed=name, rows=entry["rows"], duration_ms=entry["duration_ms"])
+    else:
+        _SEED_LOG.info("seed loaded", seed=name, rows=entry["rows"], duration_ms=entry["duration_ms"])
     return entry
 
 
-def _timed(entry: dict[str, Any], work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def _timed(entry: Entry, work: Callable[[], Entry]) -> Entry:
     """Return an entry with what some work gives or why it failed, and how long that took."""
     started, problem = clock.now_ns(), {}
     try:
@@ -166,13 +144,3 @@ def _timed(entry: dict[str, Any], work: Callable[[], dict[str, Any]]) -> dict[st
     except DatabaseError as error:
         problem = {"error": error.brief}
     return {**entry, "duration_ms": clock.since_ms(started), **problem}
-
-
-def _copy_in(adapter: DuckDBAdapter, query: str, target: str, options: dict[str, Any]) -> int:
-    with adapter.transaction():
-        if not adapter.columns(target):
-            if options.get("create_table", True):
-                adapter.execute(f"CREATE TABLE {target} AS {query} LIMIT 0")
-        elif options.get("truncate_first", False):
-            adapter.execute(f"DELETE FROM {target}")
-        return int(adapter.query(f"INSERT INTO {target} {query}")[0][0])

@@ -75,11 +75,7 @@ class RunOptions(NamedTuple):
 
     @classmethod
     def from_args(cls, args: Arguments) -> RunOptions:
-        """Return the options of a parsed command line.
-
-        Raises:
-            EngineError: A value cannot be used.
-        """
+        """Return the options of a parsed command line."""
         check_governance_override(args.get("governance-override"))
         first, last = args.get("from"), args.get("to")
         return cls(
@@ -107,30 +103,22 @@ class RunOptions(NamedTuple):
 
 
 def shadow_from(args: Arguments) -> Shadow | None:
-    """Return where a shadow run writes, or None for a real one. A schema wins over a suffix.
-
-    Raises:
-        EngineError: An unknown branch.
-    """
+    """Return where a shadow run writes, or None for a real one. A schema wins over a suffix."""
     if branch := args.get("branch"):
         from rocky_local.state import reading  # noqa: PLC0415
 
         with reading(args.state_file) as store:
-            prefixes = {known["name"]: known["schema_prefix"] for known in store.branches()}
-        if branch not in prefixes:
+            known = store.fact("branch", branch)
+        if known is None:
             raise EngineError(f"branch '{branch}' not found — create it with `rocky branch create {branch}`")
-        return Shadow(schema=prefixes[branch])
+        return Shadow(schema=known["schema_prefix"])
     if args.command != "compare" and not args.has("shadow"):
         return None
     return Shadow(args.get("shadow-suffix") or Shadow().suffix, args.get("shadow-schema"))
 
 
 def check_governance_override(text: str | None) -> None:
-    """Accept a governance override; DuckDB has no grants that it could change.
-
-    Raises:
-        EngineError: It is not a JSON object.
-    """
+    """Accept a governance override; DuckDB has no grants that it could change."""
     failed = "failed to parse governance override JSON"
     try:
         value = json.loads(text or "{}")

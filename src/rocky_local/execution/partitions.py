@@ -28,14 +28,7 @@ class Partition(NamedTuple):
 
 
 class Grain(NamedTuple):
-    """A granularity.
-
-    Attributes:
-        label: As error messages name it.
-        shape: As error messages show its keys.
-        format: For reading and writing keys.
-        loose: What a key looks like that is only padded wrongly.
-    """
+    """A granularity: how messages name it and show its keys, their format, and what a wrongly padded one looks like."""
 
     label: str
     shape: str
@@ -97,16 +90,7 @@ GRAINS = {
 
 
 def plan_partitions(model: Model, selection: PartitionSelection, computed: set[str]) -> list[Partition]:
-    """Return the partitions that a run builds, oldest first, each with the ones that its lookback adds.
-
-    Args:
-        model: A time_interval model.
-        selection: What was asked for.
-        computed: The keys that state says are there; only `--missing` looks at them.
-
-    Raises:
-        EngineError: A key does not fit the model, or the range is the wrong way round.
-    """
+    """Return the partitions that a run builds, oldest first; only `--missing` looks at the computed ones."""
     grain = GRAINS[model.strategy["granularity"]]
     failed = f"failed to plan partitions for model '{model.name}'"
 

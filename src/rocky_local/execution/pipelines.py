@@ -10,7 +10,7 @@ from rocky_local.execution.quality import QualityWork
 from rocky_local.execution.replication import report_failures, run_replication
 from rocky_local.execution.snapshots import SnapshotWork
 from rocky_local.execution.transformation import Scope, execute_models
-from rocky_local.execution.work import Work
+from rocky_local.execution.work import Work, copies_failed
 from rocky_local.project.config import Config
 from rocky_local.project.pipeline import Pipeline
 from rocky_local.signals import release
@@ -117,8 +117,3 @@ def work_of(pipeline: Pipeline | None) -> Work:
 def contains(config: Config) -> bool:
     """Return whether a failed model leaves its siblings alone (contract, 5.5)."""
     return bool(config.raw.get("resilience", {}).get("contain_failures", False))
-
-
-def copies_failed(count: int, run_id: str) -> str:
-    """Return the sentence for tables that could not be copied."""
-    return f"{count} table(s) failed during parallel execution (run_id: {run_id}, use --resume {run_id} to retry)"

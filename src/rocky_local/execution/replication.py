@@ -16,6 +16,7 @@ from rocky_local.execution.discovery import (
     parse_filter,
     plan_copies,
 )
+from rocky_local.execution.entries import DriftAction, ExcludedTable, Metadata, OverrideWarning
 from rocky_local.execution.replication_checks import run_checks
 from rocky_local.execution.strategies.copies import COPY_STRATEGIES
 from rocky_local.project.pipeline import Pipeline, TableOverride
@@ -29,14 +30,7 @@ Failures = list[tuple[TableCopy, EngineError]]
 
 
 def run_replication(context: RunContext, pipeline: Pipeline) -> Failures:
-    """Copy the tables of a pipeline; what happens ends up in the context's result.
-
-    Returns:
-        The tables that could not be copied, for `report_failures`.
-
-    Raises:
-        EngineError: Nothing can be copied at all.
-    """
+    """Copy the tables of a pipeline and return those that could not be copied, for `report_failures`."""
     result, limit, hooks = context.result, pipeline.execution.concurrency, context.hooks
     choice = parse_filter(context.options.filter)
     sources = discover_sources(context.adapter, pipeline)
@@ -61,7 +55,7 @@ def run_replication(context: RunContext, pipeline: Pipeline) -> Failures:
     result.attempted, result.failed_copies, result.with_metrics = len(copied) + len(failed), len(failed), True
     for target in (item.copy.target for item in copied if item.copy.target in context.drifts):
         change = context.drifts[target]
-        result.drift_actions.append({"table": target, "action": change.action, "reason": change.reason})
+        result.drift_actions.append(DriftAction(target, change.action, change.reason))
     if hooks.table or (copied and pipeline.checks.written):
         run_checks(context, pipeline, copied)
     return failed
@@ -79,8 +73,7 @@ def _report_plan(context: RunContext, pipeline: Pipeline, plan: CopyPlan) -> Non
     for source, table in plan.excluded:
         message = "table excluded by [[table_overrides]] (enabled = false)"
         LOG.info(message, table=table, schema=source.id)
-        entry = {"asset_key": source.asset_key(table), "source_schema": source.id, "table_name": table}
-        result.excluded_tables.append({**entry, "reason": "table_override_disabled"})
+        result.excluded_tables.append(ExcludedTable(source.asset_key(table), source.id, table))
     for source in plan.sources:
         if not is_identifier(source.id):
             message, error = (
@@ -102,7 +95,7 @@ def _report_plan(context: RunContext, pipeline: Pipeline, plan: CopyPlan) -> Non
         result.override_warnings.append(_warn_unmatched(rule, pipeline.table_overrides.index(rule)))
 
 
-def _warn_unmatched(rule: TableOverride, index: int) -> dict[str, object]:
+def _warn_unmatched(rule: TableOverride, index: int) -> OverrideWarning:
     """Log that an override matched nothing in this run and return its entry of `override_warnings`."""
     match = {"connector": rule.match.connector, "table": rule.match.table}
     shown = ", ".join(f"{key} = " + (f'Some("{name}")' if name else "None") for key, name in match.items())
@@ -110,7 +103,7 @@ def _warn_unmatched(rule: TableOverride, index: int) -> dict[str, object]:
     message = f"{place} matched no (connector, table) pair in this run"
     fields = {"rule_index": index, "kind": "zero_match"}
     LOG.warn("table_override rule matched zero tables", also=message, **fields)
-    return {**fields, "message": message, **{key: name for key, name in match.items() if name is not None}}
+    return OverrideWarning(index, "zero_match", message, **match)
 
 
 def _without_resumed(context: RunContext, copies: list[TableCopy]) -> list[TableCopy]:
@@ -202,11 +195,7 @@ def _retry(context: RunContext, pipeline: Pipeline, failed: Failures, copied: li
 
 
 def copy_table(context: RunContext, copy: TableCopy) -> Copied | None:
-    """Copy one table and commit it, then move its watermark; None when the run no longer speaks of it.
-
-    Raises:
-        EngineError: The copy failed; the target is as it was.
-    """
+    """Copy one table and commit it, then move its watermark; None when the run no longer speaks of it."""
     copy.check_names()
     started = clock.now_ns()
     adapter, state = context.adapter, context.state
@@ -244,8 +233,7 @@ def copy_table(context: RunContext, copy: TableCopy) -> Copied | None:
         reached = clock.now_ns() if latest is None else latest
         # An empty table has the wall clock as its watermark (contract, 5.2); what comes later may be older than that.
         state.finish_copy(context.run_id, copy.target, reached, settled=not empty)
-    metadata = {"strategy": strategy.name, "watermark": clock.rfc3339(reached)}
-    metadata["target_table_full_name"] = copy.target
+    metadata = Metadata(strategy.name, clock.rfc3339(reached), copy.target)
     with context.result.lock:
         if context.gave_up:
             return None

@@ -8,10 +8,11 @@ from rocky_local.errors import DatabaseError
 from rocky_local.execution import checks
 from rocky_local.execution.context import LOG, RunContext
 from rocky_local.execution.discovery import Copied, overlap_name
+from rocky_local.execution.entries import CheckedTable, Finding
 from rocky_local.project.pipeline import Pipeline
 
 _BASELINE_RUNS = 10
-Found = tuple["Copied", checks.Finding]
+Found = tuple[Copied, Finding]
 
 
 def run_checks(context: RunContext, pipeline: Pipeline, copied: list[Copied]) -> None:
@@ -26,7 +27,7 @@ def run_checks(context: RunContext, pipeline: Pipeline, copied: list[Copied]) ->
             row_count_tables=len(copied) if counted else 0,
             freshness_tables=len(copied) if fresh else 0,
         )
-    found: dict[int, list[checks.Finding]] = {id(item): [] for item in copied}
+    found: dict[int, list[Finding]] = {id(item): [] for item in copied}
 
     def report(findings: Iterator[Found]) -> None:
         for item, finding in findings:
@@ -47,13 +48,13 @@ def run_checks(context: RunContext, pipeline: Pipeline, copied: list[Copied]) ->
     if rule := config.get("cross_source_overlap"):
         report(_overlaps(context, copied, rule))
     context.result.check_results += [
-        {"asset_key": item.copy.asset_key, "checks": found[id(item)]} for item in copied if found[id(item)]
+        CheckedTable(item.copy.asset_key, found[id(item)]) for item in copied if found[id(item)]
     ]
     findings = [finding for item in copied for finding in found[id(item)]]
     for finding in findings:
-        hooks.call("check_result", {"check_name": finding["name"], "passed": finding["passed"]})
+        hooks.call("check_result", {"check_name": finding.name, "passed": finding.passed})
     LOG.info("batched checks complete", duration_ms=clock.since_ms(started), tables=len(copied))
-    passed = sum(finding["passed"] for finding in findings)
+    passed = sum(finding.passed for finding in findings)
     hooks.call("after_checks", {"total": len(findings), "passed": passed, "failed": len(findings) - passed})
 
 
@@ -70,7 +71,7 @@ def _row_counts(context: RunContext, copied: list[Copied], threshold: float | No
         table = item.copy.target
         history = state.add_row_count(table, count, _BASELINE_RUNS)
         if anomaly := checks.anomaly(table, history, threshold):
-            LOG.warn("row count anomaly detected", table=table, reason=anomaly["reason"])
+            LOG.warn("row count anomaly detected", table=table, reason=anomaly.reason)
             context.result.anomalies.append(anomaly)
 
 

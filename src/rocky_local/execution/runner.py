@@ -2,9 +2,8 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
-from rocky_local import clock, state, support, tracing
+from rocky_local import clock, support, tracing
 from rocky_local.errors import EngineError
 from rocky_local.execution import idempotency, pipelines
 from rocky_local.execution.context import LOG, RunContext
@@ -14,22 +13,14 @@ from rocky_local.execution.result import RunResult
 from rocky_local.messages import Messages, open_messages
 from rocky_local.output import Answer
 from rocky_local.project.config import Config, load_config
-from rocky_local.project.pipeline import Pipeline
 from rocky_local.signals import Shutdown, watch
+from rocky_local.state import ModelRun, RunRecord, open_for_writing
 
 _TRIGGERS = ("schedule", "sensor", "webhook", "ci")
 
 
 def run(options: RunOptions, shutdown: Shutdown | None = None) -> Answer:
-    """Do what the options ask for, inside a span that carries the run's id.
-
-    Args:
-        options: What to do.
-        shutdown: A stop request that somebody else watches for; signals are left alone then.
-
-    Raises:
-        EngineError: The run could not begin, or ended without a result.
-    """
+    """Do what the options ask for; signals are left alone where somebody else watches for a stop request."""
     started = clock.now_ns()
     run_id = options.run_id or clock.run_id(started)
     config = load_config(options.config)
@@ -92,49 +83,42 @@ def _sweep(path: Path) -> None:
     if not path.exists():
         return
     try:
-        state.open_for_writing(path).close()
+        open_for_writing(path).close()
     except EngineError as error:
         reason = tracing.Display(error.causes[0] if error.causes else error.message)
         LOG.warn("auto-sweep: failed to open state store; skipping", error=reason, path=str(path))
 
 
-def _record(context: RunContext) -> dict[str, Any]:
+def _record(context: RunContext) -> RunRecord:
     """What `history` keeps of the run."""
     result, pipeline = context.result, context.pipeline
     models = [
-        {
-            "model_name": entry["asset_key"][-1],
-            "started_at": entry["started_at"],
-            "duration_ms": entry["duration_ms"],
-            "status": "success",
-            "sql_hash": entry["metadata"].get("sql_hash", ""),
-            "target": entry["metadata"]["target_table_full_name"],
-            "asset_key": entry["asset_key"],
-            "input_hash": context.input_hashes.get(entry["metadata"]["target_table_full_name"]),
-        }
+        ModelRun(
+            model_name=entry.asset_key[-1],
+            status="success",
+            duration_ms=entry.duration_ms,
+            started_at=entry.started_at,
+            sql_hash=entry.metadata.sql_hash,
+            target=entry.metadata.target_table_full_name,
+            input_hash=context.input_hashes.get(entry.metadata.target_table_full_name),
+        )
         for entry in result.materializations
     ]
-    names = [error["asset_key"][-1] if error["asset_key"] else "<unknown>" for error in result.errors]
-    models += [{"model_name": name, "duration_ms": 0, "status": "failed"} for name in names]
+    names = [error.asset_key[-1] if error.asset_key else "<unknown>" for error in result.errors]
+    target = context.pipeline.target if context.pipeline else None
     trigger = os.environ.get("ROCKY_RUN_TRIGGER", "")
-    return {
-        "run_id": context.run_id,
-        "started_at": clock.rfc3339(result.started_ns),
-        "finished_at": clock.rfc3339(clock.now_ns()),
-        "status": "PartialFailure" if result.interrupted else result.status,
-        "duration_ms": result.duration_ms,
-        "models": models,
-        "pipeline": pipeline.name if pipeline else None,
-        "trigger": trigger.capitalize() if trigger in _TRIGGERS else "Manual",
-        "idempotency_key": context.options.idempotency_key,
-        "submission_id": os.environ.get("ROCKY_SUBMISSION_ID"),
-        "session_source": "dagster" if "DAGSTER_PIPES_CONTEXT" in os.environ else "cli",
-        "hostname": os.uname().nodename,
-        "target_catalog": _target_catalog(pipeline),
-    }
-
-
-def _target_catalog(pipeline: Pipeline | None) -> str | None:
-    if pipeline is None:
-        return None
-    return pipeline.target.catalog_template or pipeline.written.get("target", {}).get("catalog")
+    return RunRecord(
+        run_id=context.run_id,
+        started_at=clock.rfc3339(result.started_ns),
+        finished_at=clock.rfc3339(clock.now_ns()),
+        status="PartialFailure" if result.interrupted else result.status,
+        duration_ms=result.duration_ms,
+        models=[*models, *(ModelRun(name, "failed", 0) for name in names)],
+        trigger=trigger.capitalize() if trigger in _TRIGGERS else "Manual",
+        session_source="dagster" if "DAGSTER_PIPES_CONTEXT" in os.environ else "cli",
+        hostname=os.uname().nodename,
+        pipeline=pipeline.name if pipeline else None,
+        idempotency_key=context.options.idempotency_key,
+        submission_id=os.environ.get("ROCKY_SUBMISSION_ID"),
+        target_catalog=(target.catalog_template or target.catalog) if target else None,
+    )

@@ -6,6 +6,7 @@ from typing import Any
 
 from rocky_local.errors import DatabaseError
 from rocky_local.execution.context import LOG, RunContext
+from rocky_local.execution.entries import Decision
 from rocky_local.hashing import sql_hash
 from rocky_local.project.compiler import Compiled
 from rocky_local.project.models import Model
@@ -32,7 +33,7 @@ class SkipGate:
         self._context = context
         self._compiled = compiled
         self._rebuilt: set[str] = set()
-        self._decisions: dict[str, dict[str, str]] = {}
+        self._decisions: dict[str, Decision] = {}
 
     def skips(self, model: Model) -> bool:
         """Return whether a model is left out, and note why or why not."""
@@ -41,8 +42,7 @@ class SkipGate:
         reason = self._obstacle(model) or self._change(model)
         skip = reason is None
         reason = reason or "logic and upstream data unchanged since last build"
-        decision = {"model": model.name, "decision": "skip" if skip else "build", "reason": reason}
-        self._decisions[model.name] = decision
+        self._decisions[model.name] = Decision(model.name, "skip" if skip else "build", reason)
         if skip:
             LOG.info(_SKIPPED, model=model.name, reason="skipped_unchanged")
         return skip
@@ -51,7 +51,7 @@ class SkipGate:
         """Note that a model was built just now."""
         self._rebuilt.add(model.name)
         logic, inputs = (self._logic(model), self._inputs(model)) if self._active else ("", "")
-        self._context.state.set_build(model.table, logic, inputs)
+        self._context.state.set_fact("build", model.table, [logic, inputs])
         if self._active and not model.depends_on:
             sources = hashlib.sha256(f"{model.sources}\n{inputs}".encode())
             self._context.input_hashes[model.target] = sources.hexdigest()
@@ -75,7 +75,7 @@ class SkipGate:
 
     def _change(self, model: Model) -> str | None:
         """What may have changed since the last build, or None."""
-        prior = self._context.state.build(model.name)
+        prior = self._context.state.fact("build", model.name)
         if prior is None:
             return "no prior successful build to compare against"
         logic, inputs = prior

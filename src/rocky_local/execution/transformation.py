@@ -5,6 +5,7 @@ from typing import NamedTuple
 from rocky_local import clock, tracing
 from rocky_local.errors import BootstrapError, CompileError, DatabaseError, EngineError
 from rocky_local.execution.context import LOG, RunContext
+from rocky_local.execution.entries import Contained, Metadata, PartitionSummary
 from rocky_local.execution.partitions import Partition, plan_partitions
 from rocky_local.execution.skip_gate import SkipGate
 from rocky_local.execution.strategies.builds import BuildStrategy, partition_statements, strategy_of
@@ -18,13 +19,7 @@ _COMPILED: dict[tuple[object, ...], Compiled] = {}
 
 
 class Scope(NamedTuple):
-    """Which models to build, and how failures are reported.
-
-    Attributes:
-        directory: The models folder as log lines show it.
-        only: One model by name, or None for all.
-        contained: Whether siblings of a failed model go on.
-    """
+    """Which models to build: a folder, one model or all, and whether siblings of a failed one go on."""
 
     directory: str
     only: str | None = None
@@ -139,8 +134,7 @@ def _withhold(context: RunContext, model: Model, blockers: list[str]) -> None:
     LOG.info(message, model=model.name, blocked_by=shown, fail_closed=False)
     names = ", ".join(f"'{name}'" for name in blockers)
     hint = f"resolve upstream {names}, then re-run"
-    entry = {"model": model.name, "blocked_by": blockers, "unblock_hint": hint}
-    context.result.contained.append(entry)
+    context.result.contained.append(Contained(model.name, blockers, hint))
 
 
 def _build(context: RunContext, model: Model) -> None:
@@ -189,17 +183,16 @@ def _report(
     *,
     partition: Partition | None = None,
 ) -> None:
-    metadata = {"strategy": model.kind, "target_table_full_name": model.target}
-    columns = {"column_count": context.column_counts[model.name], "compile_time_ms": 0}
-    told = {**metadata, "sql_hash": sql_hash(statements), **columns}
+    columns = context.column_counts[model.name]
+    metadata = Metadata(model.kind, None, model.target, sql_hash(statements), columns, 0)
     shown = partition.as_json() if partition else None
-    context.add_materialization(model.asset_key, started, duration, told, shown)
+    context.add_materialization(model.asset_key, started, duration, metadata, shown)
 
 
 def _build_partitions(context: RunContext, strategy: BuildStrategy, model: Model, sql: str) -> None:
     """Build the selected partitions of a model, oldest first; one that fails does not stop the others."""
     with tracing.span("execute_time_interval_model", model=model.name):
-        computed = context.state.partitions(model.target)
+        computed = {*context.state.facts(f"partition of {model.target}")}
         planned = plan_partitions(model, context.options.partition, computed)
         count = {"model": model.name, "partitions": len(planned)}
         LOG.info("planning partitions for time_interval model", **count)
@@ -221,9 +214,8 @@ def _build_partitions(context: RunContext, strategy: BuildStrategy, model: Model
         if planned:
             ended = {"target": model.target, "succeeded": succeeded, "failed": failed}
             LOG.info("time_interval model execution complete", model=model.name, **ended)
-        counts = {"planned": len(planned), "succeeded": succeeded, "failed": failed}
-        summary = {f"partitions_{name}": number for name, number in counts.items()}
-        context.result.partition_summaries.append({"model": model.name, **summary})
+        summary = PartitionSummary(model.name, len(planned), succeeded, failed)
+        context.result.partition_summaries.append(summary)
     if failures:
         raise EngineError("; ".join(failures))
 
@@ -237,6 +229,6 @@ def _build_partition(context: RunContext, model: Model, sql: str, partition: Par
         with context.adapter.transaction():
             for statement in statements[1:-1]:
                 context.adapter.execute(statement)
-    context.state.add_partition(model.target, partition.key)
+    context.state.set_fact(f"partition of {model.target}", partition.key, True)
     duration = clock.since_ms(started)
     _report(context, model, statements, started, duration, partition=partition)

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 
 from rocky_local import tracing
 from rocky_local.execution.context import RunContext
+from rocky_local.execution.entries import Breach
 from rocky_local.output import Answer
 from rocky_local.project.pipeline import Pipeline
 
@@ -11,12 +12,7 @@ _EVENTS = tracing.Log("rocky_observe::events")
 
 
 class Work(ABC):
-    """One kind of run.
-
-    Attributes:
-        stops_gracefully: Whether SIGTERM and SIGINT let the statements in flight finish.
-        prints_success: Whether the printed status says success whatever happened (contract, 5.2).
-    """
+    """One kind of run; a graceful one lets its statements finish, some print success whatever happened."""
 
     stops_gracefully = False
     prints_success = False
@@ -32,15 +28,14 @@ class Work(ABC):
         """Return how the run ended."""
         result, budget = context.result, context.config.budget
         closing = f"Error: {self.failure(context)}" if result.status == "Failure" else None
-        shown = result.as_json() | ({"status": "Success"} if self.prints_success else {})
-        answer = Answer(shown, self.text(context), result.exit_code, closing)
-        if result.budget_breaches and not answer.code and budget and budget.on_breach == "error":
-            breaches = (
-                "{limit_type}: actual {actual:.0f} > limit {limit:.0f}".format_map(breach)
-                for breach in result.budget_breaches
-            )
-            return answer._replace(code=1, closing=f"Error: budget exceeded — {', '.join(breaches)}")
-        return answer
+        told = result.as_json() | ({"status": "Success"} if self.prints_success else {})
+        answer = Answer(told, self.text(context), result.exit_code, closing)
+        strict = budget and budget.on_breach == "error" and not answer.code
+        breaches = ", ".join(
+            f"{each.limit_type}: actual {each.actual:.0f} > limit {each.limit:.0f}"
+            for each in result.budget_breaches
+        )
+        return answer.unless(strict and breaches, f"budget exceeded — {breaches}")
 
     @staticmethod
     def note_budget(context: RunContext) -> None:
@@ -48,32 +43,28 @@ class Work(ABC):
         limit = context.config.budget.max_duration_ms if context.config.budget else None
         actual = context.result.duration_ms
         if limit is not None and actual > limit:
-            breach = {"limit_type": "max_duration_ms", "limit": float(limit), "actual": float(actual)}
-            context.result.budget_breaches.append(breach)
-            event = {
-                "rocky.event": "budget_breach",
-                "target": "",
-                "error": "",
-                "attempt": 0,
-                "max_attempts": 0,
-            }
-            _EVENTS.info("", **event)
+            context.result.budget_breaches.append(Breach("max_duration_ms", float(limit), float(actual)))
+            nothing = {"target": "", "error": "", "attempt": 0, "max_attempts": 0}
+            _EVENTS.info("", **{"rocky.event": "budget_breach"}, **nothing)
 
     def failure(self, context: RunContext) -> str:
         """Return the sentence for a run that failed altogether."""
-        failed = context.result.tables_failed
-        return (
-            f"{failed} model(s) failed (run_id: {context.run_id}, see the `errors` array in the JSON output)"
-        )
+        return models_failed(context.result.tables_failed, context.run_id)
 
     def text(self, context: RunContext) -> str:
         """Return the outcome for people."""
         result = context.result
-        built = result.materializations[result.tables_copied :]
-        lines = [
-            f"transformation pipeline complete: {len(built)} model(s) executed in {result.duration_ms}ms"
-        ]
-        told = (entry["metadata"] for entry in built)
-        return "\n".join(
-            [*lines, *(f"  {entry['target_table_full_name']} ({entry['strategy']})" for entry in told)]
-        )
+        built = [entry.metadata for entry in result.materializations[result.tables_copied :]]
+        told = f"{len(built)} model(s) executed in {result.duration_ms}ms"
+        lines = [f"  {each.target_table_full_name} ({each.strategy})" for each in built]
+        return "\n".join([f"transformation pipeline complete: {told}", *lines])
+
+
+def models_failed(count: int, run_id: str) -> str:
+    """Return the sentence for models that could not be built."""
+    return f"{count} model(s) failed (run_id: {run_id}, see the `errors` array in the JSON output)"
+
+
+def copies_failed(count: int, run_id: str) -> str:
+    """Return the sentence for tables that could not be copied."""
+    return f"{count} table(s) failed during parallel execution (run_id: {run_id}, use --resume {run_id} to retry)"

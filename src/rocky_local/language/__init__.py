@@ -1,13 +1,11 @@
 """The engine's pipeline language: a list of steps, lowered to one SELECT (contract, 14).
 
-`tokens` reads the words, `syntax` says what a step is, `expressions` and `parser` read them, `lowering` makes one query
-of all steps, `printing` writes it down in the engine's layout.
+`tokens` reads the words, `expressions` what stands in a step, `steps` the steps; `lowering` makes one query of them and
+writes it in the engine's layout.
 """
 
-from rocky_local.language.lowering import lower
-from rocky_local.language.parser import parse
-from rocky_local.language.printing import to_text
-from rocky_local.language.syntax import Replicate
+from rocky_local.language.lowering import lower, to_text
+from rocky_local.language.steps import Replicate, parse
 
 
 def to_sql(source: str) -> str:

@@ -1,43 +1,36 @@
-"""How the steps of a pipeline become one query."""
+"""How the steps of a pipeline become one query, and how that is written."""
 
 from functools import reduce
+from typing import Any
 
 from sqlglot import exp
+from sqlglot.dialects.duckdb import DuckDB
 
 from rocky_local.errors import NotAQuery
-from rocky_local.language.syntax import (
-    Derive,
-    Distinct,
-    From,
-    Group,
-    Join,
-    Named,
-    Select,
-    Sort,
-    Step,
-    Take,
-    Where,
-)
+from rocky_local.language import steps
+from rocky_local.language.steps import Step
 
 _LARGEST = 10_000
+_CLAUSES = ("from", "joins", "where", "group", "having", "order", "limit")
+_DuckDB: Any = DuckDB.Generator
 _COMPOUND = (exp.Binary, exp.Not, exp.Neg, exp.Between, exp.In)
 
 
-def lower(steps: list[Step]) -> exp.Select:
+def lower(pipeline: list[Step]) -> exp.Select:
     """Return the query that steps mean.
 
     Raises:
         NotAQuery: They make no query, or none that is a single SELECT.
 
     Example:
-        >>> from rocky_local.language.parser import parse
+        >>> from rocky_local.language.steps import parse
         >>> lower(parse("from t derive { half: a / 2 } where half > b * half")).sql("duckdb")
         'SELECT *, a / 2 AS half FROM t WHERE (a / 2) > b * (a / 2)'
     """
-    if not isinstance(steps[0], From):
+    if not isinstance(pipeline[0], steps.From):
         raise NotAQuery("pipeline must start with 'from'", "lower")
-    lowering = _Lowering(steps[0])
-    for step in steps[1:]:
+    lowering = _Lowering(pipeline[0])
+    for step in pipeline[1:]:
         lowering.add(step)
     return lowering.query()
 
@@ -49,7 +42,7 @@ class _Lowering:
     those of a group, which HAVING and ORDER BY know as long as they are among the columns.
     """
 
-    def __init__(self, source: From) -> None:
+    def __init__(self, source: steps.From) -> None:
         catalog, schema, name = (None, None, None, *source.table)[-3:]
         table = exp.table_(str(name), schema, catalog, alias=source.alias)
         self._query = exp.Select().from_(table, copy=False)
@@ -65,24 +58,24 @@ class _Lowering:
     def add(self, step: Step) -> None:
         """Put a step in."""
         match step:
-            case From():
+            case steps.From():
                 raise NotAQuery("only the first step of a pipeline is 'from'", "lower")
-            case Where(condition):
+            case steps.Where(condition):
                 kept = self._where if self._grouped is None else self._having
                 kept.append(_inlined(condition, self._derived))
-            case Derive(columns):
+            case steps.Derive(columns):
                 self._derive(columns)
-            case Group():
+            case steps.Group():
                 self._group(step)
-            case Select(columns):
+            case steps.Select(columns):
                 self._columns = [found for column in columns for found in self._selected(column)]
-            case Join():
+            case steps.Join():
                 self._join(step)
-            case Sort(keys):
+            case steps.Sort(keys):
                 self._order = list(keys)
-            case Take(count):
+            case steps.Take(count):
                 self._take = count if self._take is None else min(count, self._take)
-            case Distinct():
+            case steps.Distinct():
                 self._query.set("distinct", exp.Distinct())
             case _:
                 self._columns, self._derived = [exp.Star()], {}
@@ -108,7 +101,7 @@ class _Lowering:
     def _names(self) -> dict[str, exp.Expression]:
         return {**(self._grouped or {}), **self._derived}
 
-    def _derive(self, columns: Named) -> None:
+    def _derive(self, columns: steps.Named) -> None:
         for name, expression in columns:
             made = _inlined(expression, self._names())
             if sum(1 for _ in made.walk()) > _LARGEST:
@@ -117,7 +110,7 @@ class _Lowering:
             self._columns = [*kept, _named(name, made)]
             self._derived[name] = made
 
-    def _group(self, step: Group) -> None:
+    def _group(self, step: steps.Group) -> None:
         if self._grouped is not None:
             raise NotAQuery("a pipeline has at most one 'group'", "lower")
         keys = [_inlined(key, self._derived) for key in step.keys]
@@ -133,7 +126,7 @@ class _Lowering:
         made = None if column.text("table") else self._names().get(column.name)
         return [column if made is None else _named(column.name, made)]
 
-    def _join(self, step: Join) -> None:
+    def _join(self, step: steps.Join) -> None:
         if self._grouped is not None:
             raise NotAQuery("'join' comes before 'group'", "lower")
         joined = step.alias or step.table
@@ -180,3 +173,34 @@ def _inlined(expression: exp.Expression, names: dict[str, exp.Expression]) -> ex
         return exp.paren(made, copy=False) if inside else made
 
     return expression.transform(put)
+
+
+class _Generator(_DuckDB):  # type: ignore[misc]
+    """DuckDB's SQL with the engine's spelling of aliases and dates."""
+
+    def table_sql(self, expression: exp.Table, sep: str = " AS ") -> str:
+        sep = " " if isinstance(expression.parent, exp.From) else sep
+        return str(super().table_sql(expression, sep))
+
+    def cast_sql(self, expression: exp.Cast, safe_prefix: str | None = None) -> str:
+        return f"{self.sql(expression, 'to')} {self.sql(expression, 'this')}"
+
+
+def to_text(query: exp.Select) -> str:
+    """Return a query as the engine writes it.
+
+    Example:
+        >>> from sqlglot import parse_one
+        >>> print(to_text(parse_one("SELECT a FROM t AS x WHERE a > 1")))
+        SELECT a
+        FROM t x
+        WHERE a > 1
+    """
+    generator = _Generator(dialect="duckdb")
+    columns = ", ".join(map(generator.generate, query.expressions))
+    lines = [f"SELECT {'DISTINCT ' if query.args.get('distinct') else ''}{columns}"]
+    for name in _CLAUSES:
+        clause = query.args.get(name) or query.args.get(f"{name}_") or []
+        parts = clause if isinstance(clause, list) else [clause]
+        lines += [generator.generate(part, copy=False).strip() for part in parts]
+    return "\n".join(lines)

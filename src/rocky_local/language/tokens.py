@@ -20,19 +20,11 @@ _TOKEN = re.compile(
 STEPS = ("from", "where", "group", "derive", "select", "join", "sort", "take", "distinct", "replicate")
 KEYWORDS = {*STEPS, "match", "as", "on", "is", "not", "null", "and", "or", "true", "false"}
 # How the engine calls what has no letters.
-_SIGNS = {
-    **{"==": "Eq", "!=": "NotEq", "<=": "LtEq", ">=": "GtEq", "<": "Lt", ">": "Gt", "=": "Assign"},
-    **{
-        "=>": "FatArrow",
-        "..": "DotDot",
-        ".": "Dot",
-        ",": "Comma",
-        ":": "Colon",
-        "(": "LParen",
-        ")": "RParen",
-    },
-    **{"{": "LBrace", "}": "RBrace", "+": "Plus", "-": "Minus", "*": "Star", "/": "Slash", "%": "Percent"},
-}
+_NAMES = (
+    "== Eq  != NotEq  <= LtEq  >= GtEq  < Lt  > Gt  = Assign  => FatArrow  .. DotDot  . Dot  , Comma  : Colon  "
+    "( LParen  ) RParen  { LBrace  } RBrace  + Plus  - Minus  * Star  / Slash  % Percent"
+)
+_SIGNS = dict(pair.split() for pair in _NAMES.split("  "))
 
 
 @dataclass(frozen=True)
@@ -89,14 +81,7 @@ def tokenize(source: str) -> list[Token]:
 
 
 def error_at(source: str, place: int, problem: str, shown_offset: int | None = None) -> NotAQuery:
-    """Return the error about an unexpected token at a place of a text.
-
-    Args:
-        source: The whole text.
-        place: Where the token begins, in characters.
-        problem: What was expected and what was found.
-        shown_offset: The offset to tell instead of the token's own, in bytes.
-    """
+    """Return the error about a token at a place of a text; `shown_offset` is told instead of its own, in bytes."""
     before = source[:place]
     offset = len(before.encode(errors="replace")) if shown_offset is None else shown_offset
     line, column = before.count("\n") + 1, place - before.rfind("\n")

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Container
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rocky_local.errors import CompileError
 from rocky_local.project import toml
@@ -21,12 +21,7 @@ _UNMEASURED = ("semantic_graph", "typecheck", "typecheck_join_keys", "contracts"
 
 
 class Compiled(NamedTuple):
-    """A project that parses, has all its dependencies and no cycle.
-
-    Attributes:
-        order: The models as a run builds them.
-        lineage: What each model's query gives and reads, by model name.
-    """
+    """A project that parses, has all its dependencies and no cycle; its models in the order of a run."""
 
     project: Project
     order: list[Model]
@@ -48,6 +43,18 @@ class Compiled(NamedTuple):
             _PROJECT.info("loaded .rocky models", count=own, dir=Display(self.project.directory))
         _TIMINGS.info("compile finished", **self.timings, models=len(models))
 
+    def column_edges(self, model: Model) -> list[dict[str, Any]]:
+        """Return the edges into a model's columns as results print them; of computed ones the engine says nothing."""
+        return [
+            {
+                "source": {"model": edge.source, "column": edge.source_column},
+                "target": {"model": model.name, "column": edge.column},
+                "transform": edge.transform,
+            }
+            for edge in self.lineage[model.name].edges
+            if edge.transform != "expression"
+        ]
+
     def listed(self) -> list[Model]:
         """Return the models in dependency order, taking by name among those that are ready."""
         return self.project.order(by_name=True)
@@ -60,17 +67,7 @@ def compile_project(
     variables: dict[str, str] | None = None,
     masked: Container[str] | None = None,
 ) -> Compiled:
-    """Compile all models of a folder and log how long it took.
-
-    Args:
-        directory: The folder as log lines and messages should show it.
-        contracts_dir: A folder of `<model>.contract.toml`; contracts beside their model always count.
-        variables: The run variables for `@var(name)`.
-        masked: The classification tags that are masked or may go unmasked; None where nobody asks.
-
-    Raises:
-        CompileError: No models, a query that cannot be parsed, an unknown or a cyclic dependency.
-    """
+    """Compile all models of a folder and log how long it took; `masked` is None where nobody asks for masks."""
     started = time.monotonic_ns()
     project = load_project(directory)
     if not project.models:

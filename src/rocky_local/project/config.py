@@ -1,14 +1,19 @@
 """`rocky.toml` as a whole: reading it, and finding adapters, pipelines and model folders in it (contract, 2.1)."""
 
+from __future__ import annotations
+
 import os
 import re
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from rocky_local.errors import ConfigError, EngineError, Unsupported
 from rocky_local.project import toml
 from rocky_local.project.pipeline import Pipeline
 from rocky_local.project.tables import EMPTY, Closed, Names, Table, checked
+
+if TYPE_CHECKING:
+    from rocky_local.adapter import DuckDBAdapter
 
 # fmt: off
 TOP_LEVEL = (
@@ -147,11 +152,7 @@ class Config(NamedTuple):
         return {*masks, *named, *self.raw.get("classifications", {}).get("allow_unmasked", ())}
 
     def select(self, name: str | None) -> Pipeline:
-        """Return the named pipeline, or the only one.
-
-        Raises:
-            EngineError: There is none, it is unknown, or there are several and none was named.
-        """
+        """Return the named pipeline, or the only one."""
         if name is not None:
             if name not in self.pipelines:
                 raise EngineError(f"pipeline '{name}' not found in config")
@@ -173,13 +174,14 @@ class Config(NamedTuple):
             )
         return pipeline
 
-    def duckdb_path(self, adapter: str) -> str:
-        """Return the DuckDB file of an adapter.
+    def open(self, adapter: str) -> DuckDBAdapter:
+        """Return an adapter with its DuckDB file open."""
+        from rocky_local.adapter import DuckDBAdapter  # noqa: PLC0415
 
-        Raises:
-            EngineError: No such adapter, or a type that does not exist.
-            Unsupported: A type that only the real engine knows.
-        """
+        return DuckDBAdapter(self.duckdb_path(adapter), adapter)
+
+    def duckdb_path(self, adapter: str) -> str:
+        """Return the DuckDB file of an adapter."""
         if adapter not in self.adapters:
             raise EngineError(f"adapter '{adapter}' not found in config")
         found = self.adapters[adapter]
@@ -201,11 +203,7 @@ def unsupported_adapter(kind: str, label: str = "unsupported adapter type") -> s
 
 
 def load_config(path: str) -> Config:
-    """Read and check a configuration file.
-
-    Raises:
-        ConfigError: The file is missing, is not TOML, or holds what does not belong there.
-    """
+    """Read and check a configuration file."""
     try:
         text = _substituted(toml.read(Path(path)), path)
         raw = _in_one_spelling(toml.parse(text))

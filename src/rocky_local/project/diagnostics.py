@@ -79,13 +79,7 @@ def diagnose(
 def diagnose_together(
     models: Iterable[Model], lineage: dict[str, QueryLineage], masked: Container[str] | None
 ) -> list[Diagnostic]:
-    """Return the findings about models that only show beside others or the configuration.
-
-    Args:
-        models: All models.
-        lineage: What each one's query gives and reads, by model name.
-        masked: The classification tags that need no attention; None where the configuration is not known.
-    """
+    """Return the findings about models that only show beside others or, unless that is unknown, the configuration."""
     readers: dict[str, list[str]] = {}
     for name in sorted(lineage):
         for table in dict.fromkeys(edge.source for edge in lineage[name].edges):

@@ -8,18 +8,13 @@ from rocky_local.errors import EngineError
 from rocky_local.project.config import Config
 from rocky_local.project.models import Model, in_layers, load_project
 from rocky_local.project.pipeline import Pipeline
-from rocky_local.project.seeds import Seed, read_seeds
+from rocky_local.project.seeds import read_seeds
 
 _GRAINS = {"hour": "hourly", "day": "daily", "month": "monthly", "year": "yearly"}
 
 
 class Node(NamedTuple):
-    """One step.
-
-    Attributes:
-        id: Its kind and its name with a colon between.
-        extra: What only some kinds show: `target`, `strategy`, `freshness`, `partition_shape`.
-    """
+    """One step; its id is kind and name with a colon between, `extra` what only some kinds show."""
 
     id: str
     label: str
@@ -69,11 +64,7 @@ class Graph:
         return self._upstream.get(node, [])
 
     def layers(self) -> list[list[str]]:
-        """Return the ids in layers, sorted; a layer waits only for earlier ones.
-
-        Raises:
-            EngineError: There is a cycle.
-        """
+        """Return the ids in layers, sorted; a layer waits only for earlier ones."""
         sorter = TopologicalSorter({node.id: self.upstream(node.id) for node in self.nodes})
         try:
             sorter.prepare()
@@ -84,19 +75,10 @@ class Graph:
 
 
 def build_graph(config: Config, *, models_dir: str | None = None, seeds_dir: str | None = None) -> Graph:
-    """Build the graph of a project. The SQL of the models is not looked at.
-
-    Args:
-        config: The project's configuration.
-        models_dir: The models folder; by default the one that the pipelines name.
-        seeds_dir: The folder of seed files, `seeds` by default.
-
-    Raises:
-        EngineError: There is nothing in the project, or a dependency is unknown.
-    """
+    """Build the graph of a project, from other folders than its own if they are given. No SQL is looked at."""
     graph, missing = Graph(), []
     for seed in read_seeds(seeds_dir or str(config.directory / "seeds")):
-        graph.add(f"seed:{seed.name}", seed.name, target=_target(seed))
+        graph.add(f"seed:{seed.name}", seed.name, target=seed.place)
     pipelines = [config.pipelines[name] for name in sorted(config.pipelines)]
     for pipeline in pipelines:
         name, folder = pipeline.name, models_dir or config.models_dir(pipeline)
@@ -144,17 +126,13 @@ def _add_models(graph: Graph, pipeline: str, folder: str) -> None:
 
 
 def _shape(model: Model) -> dict[str, Any]:
-    shown: dict[str, Any] = {"target": _target(model), "strategy": model.strategy}
+    shown: dict[str, Any] = {"target": model.place, "strategy": model.strategy}
     shown |= {"freshness": model.freshness} if model.freshness else {}
     if model.kind == "time_interval":
         grain, first = str(model.strategy["granularity"]), model.strategy["first_partition"]
         shape = {"granularity": _GRAINS.get(grain, grain)}
         shown["partition_shape"] = shape | ({"first_partition": first} if first else {})
     return shown
-
-
-def _target(table: Model | Seed) -> dict[str, str]:
-    return {"catalog": table.catalog, "schema": table.schema, "table": table.table}
 
 
 def _connect(graph: Graph, pipeline: Pipeline, steps: dict[str | None, list[str]]) -> None:

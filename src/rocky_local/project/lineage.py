@@ -15,12 +15,7 @@ class LineageError(Exception):
 
 
 class ColumnEdge(NamedTuple):
-    """One output column and one column that it is made from.
-
-    Attributes:
-        source: The table as the query names it, or `(subquery)`.
-        transform: `direct`, `cast`, `expression` or `aggregation: <function>`.
-    """
+    """One output column and one that it is made from, of a table as the query names it, and how."""
 
     source: str
     source_column: str

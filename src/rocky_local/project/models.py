@@ -62,6 +62,11 @@ class Model(NamedTuple):
         return str(self.strategy["type"])
 
     @property
+    def place(self) -> dict[str, str]:
+        """The table it builds, part by part."""
+        return {"catalog": self.catalog, "schema": self.schema, "table": self.table}
+
+    @property
     def target(self) -> str:
         """The table it builds: `catalog.schema.table`."""
         return f"{self.catalog}.{self.schema}.{self.table}"
@@ -91,11 +96,7 @@ class Model(NamedTuple):
 
 
 class Project(NamedTuple):
-    """All models of a folder.
-
-    Attributes:
-        models: In the engine's listing order: SQL files first, then `.rocky` files, each by name.
-    """
+    """All models of a folder: SQL files first, then `.rocky` files, each by name."""
 
     directory: str
     models: tuple[Model, ...]
@@ -113,11 +114,7 @@ class Project(NamedTuple):
         return {name: sorted(names) for name, names in found.items()}
 
     def layers(self) -> list[list[str]]:
-        """Return the names in layers; each layer depends only on earlier ones, sorted within.
-
-        Raises:
-            CompileError: An unknown or a cyclic dependency.
-        """
+        """Return the names in layers; each layer depends only on earlier ones, sorted within."""
         needs = {model.name: set(model.depends_on) for model in self.models}
         for model in self.models:
             for name in model.depends_on:
@@ -133,11 +130,7 @@ class Project(NamedTuple):
         return layers
 
     def order(self, *, by_name: bool = False) -> list[Model]:
-        """Return the models in the order in which a run builds them.
-
-        Args:
-            by_name: Take the models that are ready by name, as lists do, and not in the order in which they became so.
-        """
+        """Return the models as a run builds them: those that are ready first became so, or by name, as lists do."""
         models, dependents = self.by_name(), self.dependents()
         waiting = {name: len(set(model.depends_on)) for name, model in models.items()}
         queue = sorted(name for name, count in waiting.items() if not count)
@@ -177,14 +170,7 @@ def files_below(root: Path) -> Iterator[Path]:
 
 
 def load_project(directory: str) -> Project:
-    """Read every model below a folder. Dependencies are not looked at yet.
-
-    Args:
-        directory: The folder as messages should show it, for example `models` or `./models/`.
-
-    Raises:
-        CompileError: A sidecar, a defaults file, a group or a `.rocky` model cannot be read.
-    """
+    """Read every model below a folder, which messages show as it is written. Dependencies are not looked at yet."""
     folder = _Folder(directory)
     files = [path for kind in (".sql", ".rocky") for path in folder.files if path.suffix == kind]
     with folder.queries:

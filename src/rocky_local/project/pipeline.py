@@ -185,11 +185,7 @@ class _MetadataColumn(Closed):
 
 
 class Pipeline(Table):
-    """One `[pipeline.NAME]` table of any type.
-
-    Attributes:
-        fallback: The adapter where none is named.
-    """
+    """One `[pipeline.NAME]` table of any type; `fallback` is the adapter where none is named."""
 
     name: str
     fallback: str

@@ -5,16 +5,16 @@ The file lives in `.rocky/`, beside traces and plans. Losing it costs time only.
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+from rocky_local import side_files
 from rocky_local.project.lineage import ColumnEdge, QueryLineage, analyse
 
-_PATH = Path(".rocky", "lineage.json")
+_PATH = side_files.ROCKY / "lineage.json"
 # What is remembered came from this code; other code may find out something else.
 _CODE = (*sorted(Path(__file__).parents[1].glob("language/*.py")), Path(__file__).with_name("lineage.py"))
 _KEPT = 5000
@@ -52,11 +52,8 @@ class QueryCache:
         if not self._learned or kind is not None:
             return
         kept = dict([*self._queries.items()][-_KEPT:])
-        temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         with suppress(OSError):  # A folder that cannot be written to: the next invocation parses again.
-            self._path.parent.mkdir(exist_ok=True)
-            temporary.write_text(json.dumps({"format": self._format, "queries": kept}), encoding="utf-8")
-            temporary.replace(self._path)
+            side_files.replace(self._path, json.dumps({"format": self._format, "queries": kept}))
 
     def analyse(self, sql: str) -> QueryLineage:
         """Return the lineage of a query.

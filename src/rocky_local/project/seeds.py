@@ -23,17 +23,18 @@ class Seed(NamedTuple):
     table: str
 
     @property
+    def place(self) -> dict[str, str]:
+        """The table, part by part."""
+        return {"catalog": self.catalog, "schema": self.schema, "table": self.table}
+
+    @property
     def target(self) -> str:
         """The table: `catalog.schema.table`."""
         return f"{self.catalog}.{self.schema}.{self.table}"
 
 
 def read_seeds(directory: str) -> list[Seed]:
-    """Return the seeds of a folder, by name; none when the folder does not exist.
-
-    Raises:
-        EngineError: A sidecar is not TOML.
-    """
+    """Return the seeds of a folder, by name; none when the folder does not exist."""
     seeds = []
     for path in sorted(Path(directory).glob("*.csv")):
         sidecar = path.with_suffix(".toml")

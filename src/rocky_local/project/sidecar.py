@@ -116,29 +116,17 @@ class Contract(Table):
 
 
 def read_contract(path: Path) -> Contract | None:
-    """Return the contract in a file, or None where there is none.
-
-    Raises:
-        TomlError: It cannot be read.
-    """
+    """Return the contract in a file, or None where there is none."""
     return _table(path, Contract) if path.is_file() else None
 
 
 def read_sidecar(path: Path) -> Sidecar:
-    """Return what a sidecar, a defaults file or a group says; nothing where there is none.
-
-    Raises:
-        TomlError: It cannot be read.
-    """
+    """Return what a sidecar, a defaults file or a group says; nothing where there is none."""
     return _table(path, Sidecar) if path.is_file() else Sidecar()
 
 
 def read_definitions(path: Path) -> dict[str, Assertion]:
-    """Return the tests that models may use by name; none where there is no file.
-
-    Raises:
-        TomlError: It cannot be read.
-    """
+    """Return the tests that models may use by name; none where there is no file."""
     return _table(path, dict[str, Assertion]) if path.is_file() else {}
 
 

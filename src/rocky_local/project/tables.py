@@ -48,11 +48,7 @@ _NEEDS = {
 
 @dataclass_transform(kw_only_default=True)
 class Table:
-    """A table: each annotation is a field, needed unless it has a default. Unknown fields are ignored.
-
-    Attributes:
-        written: The table as it was read.
-    """
+    """A table, as written and by field: each annotation is one, needed unless it has a default. Others are ignored."""
 
     def __init__(self, **values: Any) -> None:
         self.written: dict[str, Any] = values
@@ -130,9 +126,6 @@ def checked(kind: type[T], table: dict[str, Any], text: str | None = None) -> T:
         kind: What it should be.
         table: What was read.
         text: The text that it was read from, for errors that point at a line of it.
-
-    Raises:
-        TomlError: Something in it is missing, unknown, or of the wrong kind.
 
     Example:
         >>> checked(Assertion, {"type": 3})

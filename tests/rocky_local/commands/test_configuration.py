@@ -55,16 +55,14 @@ def test_a_value_that_does_not_belong_is_named_with_its_place(tmp_path, text, re
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("a = 1\na = 2", "duplicate key `a` in document root"),
-        ("[x]\na = 1\na = 2", "duplicate key `a` in table `x`"),
-        ("a", "key with no value, expected `=`"),
-        ("a = [1", "unclosed array, expected `]`"),
-        ("[a", "unclosed table, expected `]`"),
-        ("a = {b = 1", "unclosed inline table, expected `}`"),
-        ("a = yes", "string values must be quoted, expected literal string"),
+        ('a = "1', 'invalid basic string, expected `"`'),
+        ("a = 1\na = 2", "Cannot overwrite a value"),
+        ("a", "Expected '=' after a key in a key/value pair"),
+        ("a = [1", "Unclosed array"),
+        ("a = yes", "Invalid value"),
     ],
 )
-def test_wrong_syntax_is_pointed_at_in_the_words_of_the_engine(tmp_path, text, reason):
+def test_wrong_syntax_is_pointed_at(tmp_path, text, reason):
     found = reason_of(tmp_path, text)
 
     assert found.startswith("TOML parse error at line")

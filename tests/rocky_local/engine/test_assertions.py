@@ -115,7 +115,7 @@ def test_an_empty_table_is_judged_too(rule: dict[str, object], empty: bool) -> N
         adapter.execute(f"CREATE TABLE t AS SELECT 1 AS a WHERE {not empty}")
         found = checks.assertion(adapter, rule, "t")
     # The sum of nothing is no number, and no number is not greater than anything.
-    assert found["passed"] == (not empty or rule["type"] != "aggregate")
+    assert found.passed == (not empty or rule["type"] != "aggregate")
 
 
 @settings(deadline=None, max_examples=30)
@@ -133,5 +133,5 @@ def test_keys_of_several_tables_are_those_that_overlap(first: list[str], others:
         with pytest.raises(DatabaseError):
             checks.overlap(adapter, {"keys": ["no_such_key"]}, "o", names)
     shared = sorted(key for key in "abcd" if sum(key in keys for keys in tables) > 1)
-    assert (found["overlap_count"], found["sample"]) == (len(shared), shared[:5])
-    assert found["passed"] == (len(shared) <= 1)
+    assert (found.overlap_count, found.sample) == (len(shared), shared[:5])
+    assert found.passed == (len(shared) <= 1)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-RECORDINGS = Path(__file__).parents[2] / "recordings"
+RECORDINGS = Path(os.environ.get("ROCKY_RECORDINGS") or Path(__file__).parents[2] / "recordings")
 PROJECTS = RECORDINGS / "projects"
 # Cases with hooks that go on with the project of the one before.
 _GOES_ON: dict[str, list[dict[str, Any]]] = {

@@ -10,15 +10,14 @@ from rocky_local.project.models import Model
 Bounds = tuple[str, str]
 _NO_TIME: Bounds = ("1970-01-01 00:00:00", "1970-01-01 00:00:00")
 
+_NO_WINDOW = (
+    "time_interval plan is missing its PartitionWindow — the runtime must populate `window` per partition "
+    "before calling generate_transformation_sql"
+)
+
 
 class BuildStrategy(NamedTuple):
-    """One kind of model.
-
-    Attributes:
-        statements: The statements of one build of a model by its query, ready to run.
-        bootstrap: What makes a missing table; None when the build itself does.
-        bootstrap_is_the_load: Whether that statement also fills the table.
-    """
+    """One kind of model: what builds it, what makes a missing table, and whether that fills it, too."""
 
     statements: Callable[[Model, str], list[str]]
     bootstrap: Callable[[Model, str], str] | None = None
@@ -26,14 +25,23 @@ class BuildStrategy(NamedTuple):
 
 
 def strategy_of(model: Model) -> BuildStrategy:
-    """Return a model's strategy; nothing is built of an ephemeral one, so that dependents that name it fail.
-
-    Raises:
-        Unsupported: A kind that only the real engine builds.
-    """
+    """Return a model's strategy; nothing is built of an ephemeral one, so that dependents that name it fail."""
     if model.kind not in _STRATEGIES:
         raise Unsupported(f"the strategy '{model.kind}' of model '{model.name}' ({model.file})")
     return _STRATEGIES[model.kind]
+
+
+def statement_outside_of_a_run(model: Model, sql: str) -> str:
+    """Return the statement that builds a model, as far as one can be written without a run."""
+    if model.kind == "ephemeral":
+        raise EngineError("ephemeral — inlined as a CTE")
+    try:
+        if model.kind == "time_interval":
+            raise EngineError(_NO_WINDOW)
+        [statement] = strategy_of(model).statements(model, sql)
+    except EngineError as error:
+        raise EngineError(f"cannot render offline: {error.message}") from error
+    return statement
 
 
 def within(sql: str, bounds: Bounds) -> str:
@@ -47,13 +55,7 @@ def within(sql: str, bounds: Bounds) -> str:
 
 
 def partition_statements(model: Model, sql: str, bounds: Bounds = _NO_TIME) -> list[str]:
-    """Return what replaces the rows of one partition in one transaction.
-
-    Args:
-        model: What to build.
-        sql: The model's query, ready to run but for its bounds.
-        bounds: The first moments of and after the partition, as SQL texts without quotes.
-    """
+    """Return what replaces the rows of one partition, given by its half-open bounds, in one transaction."""
     column, (start, end) = model.strategy["time_column"], bounds
     return [
         "BEGIN",

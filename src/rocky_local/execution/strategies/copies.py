@@ -18,15 +18,7 @@ _PREVIEW = "-- preview: duckdb resolves explicit UPDATE/INSERT columns from the 
 
 
 class CopyStrategy(NamedTuple):
-    """One kind of copy.
-
-    Attributes:
-        name: As results show it.
-        purpose: As plans show it.
-        sql: The statement, from what to copy, the table to write in the form that it should use, the source's columns
-            and where the last copy ended, in nanoseconds since 1970; plans know no watermark and say None.
-        appends: Whether a copy cut off half-way leaves rows that a watermark must account for.
-    """
+    """One kind of copy: its name in results and plans, its statement, and whether one cut off half-way leaves rows."""
 
     name: str
     purpose: str
@@ -35,14 +27,7 @@ class CopyStrategy(NamedTuple):
 
 
 def merge_sql(target: str, source: str, keys: tuple[str, ...], updated: list[str] | None) -> str:
-    """Return a MERGE of a query into a table.
-
-    Args:
-        target: The table.
-        source: The query.
-        keys: The columns that say which rows are the same.
-        updated: The columns to update; None for all of them.
-    """
+    """Return a MERGE of a query into a table by keys; of known rows, some columns or all (None) are updated."""
     matching = " AND ".join(f"t.{key} = s.{key}" for key in keys)
     assignments = "*" if updated is None else ", ".join(f"{name} = s.{name}" for name in updated)
     when_matched = f"WHEN MATCHED THEN UPDATE SET {assignments}\n" if assignments else ""

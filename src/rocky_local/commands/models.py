@@ -1,0 +1,147 @@
+"""What can be said of models without the warehouse: `compile`, `emit-sql`, `lineage`."""
+
+from contextlib import suppress
+from typing import Any
+
+from rocky_local.args import Arguments
+from rocky_local.errors import ConfigError, EngineError, Unsupported
+from rocky_local.execution.strategies.builds import statement_outside_of_a_run, strategy_of
+from rocky_local.output import Answer, filled, head
+from rocky_local.project.compiler import Compiled, Diagnostic, compile_project
+from rocky_local.project.config import load_config
+from rocky_local.project.hints import cost_hints, incrementality_hint
+from rocky_local.project.models import Model
+
+_EXISTING_TARGET = """\
+-- NOTE: incremental/merge statement — operates on an existing target.
+-- `rocky run` bootstraps the table on first build and threads the
+-- incremental watermark from state; this static SQL does neither.
+"""
+
+
+def answer_compile(args: Arguments) -> Answer:
+    """Give the findings about all models, or one; one that is an error fails the command."""
+    masked: set[str] | None = None
+    with suppress(ConfigError):
+        masked = load_config(args.config).masked_tags()
+    compiled = compile_project(
+        args.models, contracts_dir=args.get("contracts"), variables=args.variables(), masked=masked
+    )
+    models = {model.name: model for model in _chosen(args, list(compiled.project.models))}
+    findings = [finding for finding in compiled.diagnostics if finding.model in models]
+    failed = any(finding.severity == "Error" for finding in findings)
+    costs = cost_hints(compiled)
+    result = {
+        **head("compile"),
+        "models": len(models),
+        "execution_layers": sum(not models.keys().isdisjoint(layer) for layer in compiled.layers),
+        "diagnostics": findings,
+        "has_errors": failed,
+        "compile_timings": compiled.timings,
+        "models_detail": [_detail(compiled, model, costs[model.name]) for model in models.values()],
+    }
+    text = "" if args.json else _human(compiled, models, findings)
+    return Answer(result, text, int(failed), "Error: compilation failed with errors" if failed else None)
+
+
+def _chosen(args: Arguments, models: list[Model]) -> list[Model]:
+    """All models, or the one that `--model` names."""
+    only = args.get("model")
+    chosen = [model for model in models if only in (None, model.name)]
+    if not chosen:
+        raise EngineError(f"model '{only}' not found")
+    return chosen
+
+
+def _detail(compiled: Compiled, model: Model, cost: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "strategy": model.strategy,
+        "target": model.place,
+        **filled(
+            freshness=model.freshness,
+            contract_source="auto" if model.contract is not None else None,
+            incrementality_hint=incrementality_hint(model, compiled.lineage[model.name]),
+            cost_hint=cost,
+            depends_on=list(model.depends_on),
+            tags=dict(sorted(model.tags.items())),
+        ),
+    }
+
+
+def _human(compiled: Compiled, chosen: dict[str, Model], findings: list[Diagnostic]) -> str:
+    failing = {finding.model for finding in findings if finding.severity == "Error"}
+    lines = []
+    for name in (model.name for model in compiled.listed() if model.name in chosen):
+        columns = len(compiled.lineage[name].columns)
+        lines.append(f"  ✗ {name}" if name in failing else f"  ✓ {name} ({columns} columns)")
+    for finding in findings:
+        lines.append(f"  x {finding.severity.lower()}[{finding.code}]: {finding.message}")
+        lines += [f"  help: {finding.suggestion}"] if finding.suggestion else []
+        lines.append("")
+    errors, warnings = (sum(f.severity == kind for f in findings) for kind in ("Error", "Warning"))
+    return "\n".join([*lines, f"  Compiled: {len(chosen)} models, {errors} errors, {warnings} warnings"])
+
+
+def answer_emit_sql(args: Arguments) -> Answer:
+    """Give the statement that builds each model, in the order of a run, in any output form as plain SQL."""
+    variables, emitted, left = args.variables(), [], []
+    for model in _chosen(args, compile_project(args.models, variables=variables).listed()):
+        try:
+            sql = statement_outside_of_a_run(model, model.rendered(variables))
+            note = _EXISTING_TARGET if strategy_of(model).bootstrap else ""
+            emitted.append(f"-- model: {model.name}\n{note}{sql};")
+        except EngineError as error:
+            left.append(f"  - {model.name} ({error.message})")
+    closing = "\n".join([f"emit-sql: {len(left)} model(s) not emitted:", *left]) if left else None
+    return Answer({}, "\n\n".join(emitted), closing=closing)
+
+
+def answer_lineage(args: Arguments) -> Answer:
+    """Give where the columns of a model come from and go to, or the trace of one of its columns."""
+    if args.get("format") not in (None, "json"):
+        raise Unsupported(f"lineage --format {args.get('format')}")
+    name, _, dotted = args.positionals[0].partition(".")
+    column = args.get("column") or dotted
+    compiled = compile_project(args.models)
+    model = compiled.project.by_name().get(name)
+    if model is None:
+        raise EngineError(f"model '{name}' not found")
+    found = (
+        _of_column(compiled, name, column, args.has("downstream")) if column else _of_model(compiled, model)
+    )
+    return Answer({**head("lineage"), "model": name, **found})
+
+
+def _of_model(compiled: Compiled, model: Model) -> dict[str, Any]:
+    edges, known = compiled.column_edges(model), compiled.project.by_name()
+    names = dict.fromkeys([model.name, *(edge["source"]["model"] for edge in edges)])
+    return {
+        "columns": [{"name": name} for name in compiled.lineage[model.name].columns],
+        "upstream": list(model.depends_on),
+        "downstream": compiled.project.dependents()[model.name],
+        "edges": edges,
+        "nodes": [
+            {
+                "model": name,
+                **({"target_schema": known[name].schema} if name in known else {"source_id": name}),
+            }
+            for name in names
+        ],
+    }
+
+
+def _of_column(compiled: Compiled, model: str, column: str, downstream: bool) -> dict[str, Any]:
+    here, there = ("source", "target") if downstream else ("target", "source")
+    edges: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for edge in (edge for each in compiled.order for edge in compiled.column_edges(each)):
+        known = edges.setdefault(tuple(edge[here].values()), [])
+        known += [edge] if edge not in known else []
+    waiting: list[tuple[str, ...]] = [(model, column)]
+    trace: list[dict[str, Any]] = []
+    for end in waiting:
+        # An end that is met again gives nothing new.
+        for edge in edges.pop(end, []):
+            trace.append(edge)
+            waiting.append(tuple(edge[there].values()))
+    return {"column": column, "direction": "downstream" if downstream else "upstream", "trace": trace}
