@@ -49,11 +49,12 @@ ROOMS = [
     Room("health", "Is the engine fit to run?", "concern"),
     Room("deployment", "Where does a branch write?", "concern"),
     Room("observability", "History, advice, rules?", "concern"),
+    Room("previewing", "What would a selection run?", "concern"),
     Room("yaml.scaffolding", "What does a new project get?", "entrance"),
     Room("component", "What does a defs.yaml make?", "entrance"),
     Room("standalone", "And a component in Python?", "entrance"),
     Room("checking", "Is every defs.yaml right?", "entrance"),
-    Room("previewing", "What would a selection run?", "entrance"),
+    Room("previewing.projects", "What would it run in a project?", "entrance"),
     Room("__main__", "Which commands are there?", "entrance"),
 ]
 

@@ -32,6 +32,7 @@ from dagster_rocky.graph.sources import source_specs
 from dagster_rocky.health.doctor import build_health_sensor, require_healthy
 from dagster_rocky.observability.remarks import remarks_of
 from dagster_rocky.observability.rules import RULES
+from dagster_rocky.previewing.job import build_preview_job
 from dagster_rocky.project.snapshot import Model, ProjectSnapshot
 from dagster_rocky.project.state import (
     RefreshFailed,
@@ -321,6 +322,7 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
                 assets=[*assets, *source_specs(snapshot, graph.source_keys, self.sources)],
                 asset_checks=checks,
                 sensors=sensors,
+                jobs=[build_preview_job(self, assets)] if self.preview_job else [],
             ),
             build_automation(self, assets, snapshot),
         )

@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from dagster_rocky.previewing import as_markdown, preview
+from dagster_rocky.previewing.runs import as_markdown, preview
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,73 @@ def test_a_preview_refuses_what_the_run_would(load):
 def test_nothing_selected_is_nothing_to_run(load):
     assert list(preview(load("tenants").component, [])) == []
     assert as_markdown([]).startswith("Nothing to run")
+
+
+class Jobs:
+    """The preview job of a recorded project."""
+
+    def __init__(self, loaded) -> None:
+        self.loaded = loaded
+        (self.job,) = (job for job in loaded.defs.jobs if job.name.endswith("_preview"))
+
+    def run(self, **config):
+        """The Markdown, or the failure's words."""
+        (op,) = self.job.all_node_defs
+        done = self.job.execute_in_process(
+            run_config={"ops": {op.name: {"config": config}}}, raise_on_error=False
+        )
+        if done.success:
+            (told,) = (e.step_output_data for e in done.all_events if e.event_type_value == "STEP_OUTPUT")
+            return told.metadata["rocky/preview"].value
+        (failed,) = done.get_step_failure_events()
+        return failed.step_failure_data.user_failure_data.description
+
+
+@pytest.fixture
+def jobs(load):
+    return lambda project, **attributes: Jobs(load(project, preview_job=True, **attributes))
+
+
+def test_the_job_says_what_would_run_and_starts_no_engine(jobs):
+    made = jobs("tenants", parallelism=2)
+    told = made.run()
+    keys = dg.AssetSelection.all().resolve(made.loaded.graph)
+    assert told == as_markdown(list(preview(made.loaded.component, keys)))
+    one = made.run(selection='key:"duckdb/lagoon/*"', filters=["table=vessels"])
+    assert "- builds duckdb/lagoon/fleet/vessels" in one and "- builds duckdb/northsea" not in one
+    assert made.loaded.calls() == [] and not (made.loaded.folder / "calls").exists()
+
+
+def test_the_job_asks_for_statements_only_when_it_is_told_to(jobs):
+    made = jobs("tenants")
+    told = made.run(selection='key:"duckdb/lagoon/*"', statements=True)
+    assert "```sql" in told
+    calls = (made.loaded.folder / "calls").read_text()
+    assert " plan " in calls and " run " not in calls
+
+
+def test_the_job_takes_partitions(jobs):
+    made = jobs("marts")
+    hourly = 'key:"bakery/marts/fct_hourly_oven"'
+    assert "--partition 2026-05-01T07" in made.run(selection=hourly, partitions=["2026-05-01-07:00"])
+    assert "has partitions: name them" in made.run(selection=hourly)
+    assert "has no partition '2026-05-01'; its last one is" in made.run(
+        selection=hourly, partitions=["2026-05-01"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"selection": "key:("}, "selection: 'key:(' cannot be read"),
+        ({"selection": "group:nowhere"}, "selects none of the component's assets"),
+        ({"filters": ["lagoon"]}, "filters: 'lagoon' is no `key=value`"),
+        ({"filters": ["id=nothing"]}, "with id=nothing selects none"),
+    ],
+)
+def test_the_job_says_what_it_cannot_preview(jobs, config, said):
+    assert said in jobs("tenants").run(**config)
+
+
+def test_a_component_has_no_job_that_nobody_asked_for(load):
+    assert not load("tenants").defs.jobs

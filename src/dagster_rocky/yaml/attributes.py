@@ -146,6 +146,11 @@ class RockyAttributes(DescribedModel):
         description="A sensor that says when the project has moved away from the defs state.",
         examples=[{"every_seconds": 3600}],
     )
+    preview_job: bool = Field(
+        default=False,
+        description="A job that says what a selection would run, and runs none of it.",
+        examples=[True],
+    )
     schedules: Sequence[ScheduleOptions] = Field(
         default=(),
         description="Schedules over the component's assets.",

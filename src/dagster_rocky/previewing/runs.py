@@ -2,17 +2,37 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from shlex import join
+from typing import Protocol
 
 import dagster as dg
 
-from dagster_rocky._dagster import without_warnings
-from dagster_rocky.component import RockyComponent
+from dagster_rocky.engine.commands import EngineCommands
+from dagster_rocky.graph.edges import RockyGraph
 from dagster_rocky.graph.grouping import group_nodes
 from dagster_rocky.planning.plan import PlannedRun
 from dagster_rocky.planning.selection import StepSelection, plan_selection
+from dagster_rocky.step.body import Running
 from dagster_rocky.step.shadow import require_shadowable
+
+
+class Previewed(Protocol):
+    """What a preview needs of a component."""
+
+    @property
+    def resource(self) -> EngineCommands:
+        """The engine and its project."""
+
+    @property
+    def graph(self) -> RockyGraph:
+        """Its assets; known once its definitions are built."""
+
+    @property
+    def label(self) -> str:
+        """What is unique to the component in names."""
+
+    def running(self) -> Running:
+        """How it runs its steps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +55,7 @@ class PreviewedRun:
 
 
 def preview(
-    component: RockyComponent,
+    component: Previewed,
     keys: Collection[dg.AssetKey],
     partitions: Sequence[str] = (),
     *,
@@ -72,6 +92,8 @@ def preview(
                 description=f"{nodes[0].spec.key.to_user_string()} has partitions: name them with --partition.",
                 allow_retries=False,
             )
+        if has_partitions:
+            _require_partitions(nodes[0].spec, partitions)
         plan = plan_selection(
             StepSelection(nodes=nodes, partition_keys=tuple(partitions) if has_partitions else ()),
             graph,
@@ -91,6 +113,25 @@ def preview(
                 builds=tuple(map(str, run.units)),
                 besides=tuple(extra.asset_key.to_user_string() for extra in run.extras),
                 statements=tuple(f"-- {one.purpose}: {one.target}\n{one.sql}" for one in announced),
+            )
+
+
+def _require_partitions(spec: dg.AssetSpec, partitions: Sequence[str]) -> None:
+    """Refuses partitions that the asset does not have, where its partitions are known without an instance."""
+    definition = spec.partitions_def
+    if not isinstance(definition, dg.StaticPartitionsDefinition | dg.TimeWindowPartitionsDefinition):
+        return
+    for key in partitions:
+        try:
+            is_there = definition.has_partition_key(key)
+        except ValueError:
+            is_there = False
+        if not is_there:
+            last = definition.get_last_partition_key()
+            hint = f"; its last one is {last!r}" if last else ""
+            raise dg.Failure(
+                description=f"{spec.key.to_user_string()} has no partition {key!r}{hint}.",
+                allow_retries=False,
             )
 
 
@@ -118,29 +159,6 @@ def _why(run: PlannedRun) -> str:
         )
         return f"the model {request.model}{stretch}"
     return f"the engine runs {request.pipeline or 'the seeds'} whole"
-
-
-def preview_project(
-    root: Path, selection: str, partitions: Sequence[str] = (), *, statements: bool = False
-) -> list[PreviewedRun]:
-    """The engine runs that a selection would make in a `dg` project.
-
-    Args:
-        root: The project's folder.
-        selection: In Dagster's selection syntax, as `dg launch --assets` takes it.
-        partitions: As in `preview`.
-        statements: As in `preview`.
-
-    Raises:
-        dagster.DagsterError: When the project does not load or the selection cannot be read.
-    """
-    with without_warnings():
-        tree = dg.ComponentTree.for_project(root)
-        keys = dg.AssetSelection.from_string(selection).resolve(tree.build_defs().resolve_asset_graph())
-        components = tree.get_all_components(of_type=RockyComponent)
-    return [
-        run for component in components for run in preview(component, keys, partitions, statements=statements)
-    ]
 
 
 def as_markdown(runs: Sequence[PreviewedRun]) -> str:

@@ -1,0 +1,1 @@
+"""What would a selection run? In Python, as a job, and for a whole `dg` project."""
