@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from dagster_rocky import _dagster
 from dagster_rocky.automation.definitions import build_automation
 from dagster_rocky.deployment.branch import shadowed
+from dagster_rocky.deployment.comparison import COMPARISONS
 from dagster_rocky.graph.claims import claim
 from dagster_rocky.graph.declared_checks import idle_rules
 from dagster_rocky.graph.definitions import (
@@ -337,7 +338,7 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
             lookback=self.partitions.lookback,
             parallel=self.parallelism,
             per_run=self.partitions.per_run,
-            beside=RULES,
+            beside={**RULES, **COMPARISONS},
             remark_on=remarks_of(self.metadata),
         )
 

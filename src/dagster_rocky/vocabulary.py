@@ -13,7 +13,7 @@ EngineKey = tuple[str, ...]
 AssetKind = Literal["table", "model", "seed", "load", "quality", "snapshot"]
 Granularity = Literal["hour", "day", "month", "year"]
 
-Evaluator = Literal["run", "compile", "test", "unit_test", "compliance", "retention"]
+Evaluator = Literal["run", "compile", "test", "unit_test", "compliance", "retention", "compare"]
 """What the engine evaluates a check with: the run that builds the asset, or a command of its own beside it."""
 
 

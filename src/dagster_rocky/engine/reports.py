@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import BaseModel
 
 from dagster_rocky.results import (
+    CompareResult,
     ComplianceResult,
     CostResult,
     DoctorResult,
@@ -93,6 +94,19 @@ class EngineReports:
         """
         args = ["optimize", *_flags({"--model": model}), *self.models_flags()]
         return self._command(args, OptimizeResult, exclusive=True)
+
+    def compare(
+        self, filter: str | None = None, *, pipeline: str | None = None, shadow_suffix: str | None = None
+    ) -> CompareResult:
+        """Whether the tables of a shadow run hold what those hold that they stand for (contract, section 8).
+
+        Args:
+            filter: `key=value`, as in `run`; unset, all tables.
+            pipeline: Which replication; needed where there are several pipelines.
+            shadow_suffix: Of the shadow run; unset, the engine's own.
+        """
+        flags = {"--pipeline": pipeline, "--filter": filter, "--shadow-suffix": shadow_suffix}
+        return self._command(["compare", *_flags(flags)], CompareResult, exclusive=True)
 
     def compliance(self, env: str | None = None) -> ComplianceResult:
         """Which classified columns are masked in which environment, and which are not.

@@ -24,13 +24,19 @@ SHARED_KIND = "cross_source_overlap"
 COMPLIANCE, RETENTION = "compliance", "retention"
 """Checks that a model keeps the project's rules about its data; the component asks for them."""
 
+COMPARE = "compare"
+"""The check that the shadow of a copied table holds what the table holds."""
+
 _EVALUATORS: Mapping[str, Evaluator] = {
     CONTRACT: "compile",
     DECLARATIVE: "test",
     UNIT: "unit_test",
     COMPLIANCE: "compliance",
     RETENTION: "retention",
+    COMPARE: "compare",
 }
+
+_BLOCK_ON_REQUEST = {DECLARATIVE, COMPARE}
 
 _DESCRIPTIONS = {
     "row_count": "The target has as many rows as the source.",
@@ -40,6 +46,7 @@ _DESCRIPTIONS = {
     SHARED_KIND: "Tables of this name in several sources have few rows in common.",
     CONTRACT: "The model keeps its contract.",
     COMPLIANCE: "Every classified column is masked, or allowed to be open.",
+    COMPARE: "The shadow of the table has its rows and columns; evaluated after shadow runs only.",
 }
 
 
@@ -80,7 +87,7 @@ def declare(
         override = _override(check, options)
         if not override.enabled:
             continue
-        by_severity = options.blocking and check.severity == "error" and check.kind != DECLARATIVE
+        by_severity = options.blocking and check.severity == "error" and check.kind not in _BLOCK_ON_REQUEST
         declared.append(
             CheckDeclaration(
                 engine_name=check.name,
@@ -136,7 +143,7 @@ def refuse_idle_overrides(snapshot: ProjectSnapshot, options: ChecksOptions) -> 
     """
     if not (options.enabled and options.overrides):
         return
-    checks = list(_configured(snapshot, options.rules))
+    checks = list(_configured(snapshot, options))
     names = dict.fromkeys(name for check in checks for name in (check.title, check.name) if name)
     for pattern in options.overrides if names else ():
         if not any(fnmatchcase(name, pattern) for name in names):
@@ -144,15 +151,25 @@ def refuse_idle_overrides(snapshot: ProjectSnapshot, options: ChecksOptions) -> 
             raise Mistake(("checks", "overrides", pattern), said)
 
 
-def _configured(snapshot: ProjectSnapshot, rules: Collection[str]) -> Iterator[ConfiguredCheck]:
+def _configured(snapshot: ProjectSnapshot, options: ChecksOptions) -> Iterator[ConfiguredCheck]:
     for pipeline in snapshot.pipelines:
         yield from pipeline.checks_of_all
         for checks in pipeline.checks_by_table.values():
             yield from checks
     for model in snapshot.models:
-        yield from checks_of_model(model, rules)
-    if BUDGET in rules:
+        yield from checks_of_model(model, options.rules)
+    if BUDGET in options.rules:
         yield ConfiguredCheck(name=BUDGET, kind=BUDGET)
+    yield from comparison(options)
+
+
+def comparison(options: ChecksOptions) -> list[ConfiguredCheck]:
+    """The check of a copied table against its shadow, where the component asks for it.
+
+    Args:
+        options: The component's.
+    """
+    return [ConfiguredCheck(name=COMPARE, kind=COMPARE)] if options.compare else []
 
 
 def checks_of_table(pipeline: Pipeline, table: str, source_type: str) -> list[ConfiguredCheck]:

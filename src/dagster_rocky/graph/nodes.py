@@ -7,7 +7,7 @@ from functools import cached_property
 import dagster as dg
 
 from dagster_rocky.accepting import accepted
-from dagster_rocky.graph.declared_checks import checks_of_model, checks_of_table, declare
+from dagster_rocky.graph.declared_checks import checks_of_model, checks_of_table, comparison, declare
 from dagster_rocky.graph.ownership import Ownership, SelectionError
 from dagster_rocky.graph.partitioning import ComponentPartitions, in_time
 from dagster_rocky.graph.sources import source_key
@@ -208,8 +208,13 @@ class Products:
             kind: declare([*checks_of_table(pipeline, *kind), *self._budget], self.checks)
             for kind in {(name, source.source_type) for source in pipeline.sources for name in source.tables}
         }
+        compared = {
+            kind: declare(comparison(self.checks), self.checks, taken={check.name for check in declared})
+            for kind, declared in checks.items()
+        }
         for key, found in members.items():
             name, owned, first = found[0]
+            kind = name, first.source.source_type if first.source else ""
             tables = tuple(table for _, _, table in found)
             values = [table.partition_key for table in tables]
             shared = first.partition_key is not None
@@ -230,7 +235,8 @@ class Products:
                 owned=owned,
                 tables=tables,
                 partitions_def=partitions.definition(pipeline.name, values) if owned else None,
-                checks=checks[name, first.source.source_type if first.source else ""],
+                checks=checks[kind],
+                beside=compared[kind],
                 source_keys=self._source_keys(name, tables) if owned else (),
                 reads=tuple(seeded for table in tables if (seeded := self._seeded(table.source, name))),
             )

@@ -83,7 +83,7 @@ class StepSelection:
         keys_of: dict[str, list[str]] = {}
         for key in partitions:
             if key is not None:
-                keys_of.setdefault(_component_value(node.spec.partitions_def, key), []).append(key)
+                keys_of.setdefault(component_value(node.spec.partitions_def, key), []).append(key)
         for value, asset in tables.items():
             keys = keys_of.get(value or "", [])
             if keys:
@@ -172,7 +172,7 @@ def _absent(nodes: Sequence[Node], partition_keys: Sequence[str]) -> Iterator[tu
         there = {asset.partition_key for asset in node.assets}
         for key in partition_keys:
             if key not in values:
-                values[key] = _component_value(node.spec.partitions_def, key)
+                values[key] = component_value(node.spec.partitions_def, key)
             if values[key] not in there:
                 yield node, key
 
@@ -191,8 +191,18 @@ def _nothing_there(nodes: Sequence[Node], absent: Sequence[tuple[Node, str]]) ->
     )
 
 
-def _component_value(partitions_def: dg.PartitionsDefinition | None, key: str) -> str:
-    """The component's part of a partition key."""
+def component_value(partitions_def: dg.PartitionsDefinition | None, key: str) -> str:
+    """The component's part of a partition key.
+
+    Args:
+        partitions_def: The partitions that the key is of.
+        key: Dagster's key.
+
+    Example:
+        ```python
+        component_value(None, "jfk")  # 'jfk'
+        ```
+    """
     if not isinstance(partitions_def, dg.MultiPartitionsDefinition):
         return key
     parts: Mapping[str, str] = partitions_def.get_partition_key_from_str(key).keys_by_dimension

@@ -8,7 +8,7 @@ import dagster as dg
 
 from dagster_rocky.engine.commands import EngineCommands
 from dagster_rocky.engine.options import RunOptions
-from dagster_rocky.graph.edges import Node
+from dagster_rocky.graph.edges import Node, RockyGraph
 from dagster_rocky.step.events import StepEvent
 from dagster_rocky.vocabulary import CheckDeclaration, EngineAsset
 
@@ -43,6 +43,7 @@ class Asked:
     Attributes:
         context: The step's.
         resource: The engine and its project.
+        graph: The component's.
         options: What every engine run of the step is given.
         checks: The checks.
         built: Assets that the step has built.
@@ -52,6 +53,7 @@ class Asked:
 
     context: dg.AssetExecutionContext
     resource: EngineCommands
+    graph: RockyGraph
     options: RunOptions
     checks: Sequence[BesideCheck]
     built: AbstractSet[dg.AssetKey] = frozenset()

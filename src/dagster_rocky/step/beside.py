@@ -42,7 +42,7 @@ class BesideChecks:
         more: Mapping[Evaluator, Ask] | None = None,
     ) -> None:
         self._ask = {**_ASK, **(more or {})}
-        self._context, self._resource, self._options = context, resource, options
+        self._context, self._resource, self._graph, self._options = context, resource, graph, options
         self._selected = set(context.selected_asset_check_keys)
         here = {
             dg.AssetCheckKey(key, declared.name): BesideCheck(node, declared)
@@ -107,6 +107,7 @@ class BesideChecks:
         return Asked(
             context=self._context,
             resource=self._resource,
+            graph=self._graph,
             options=self._options,
             checks=checks,
             built=built,

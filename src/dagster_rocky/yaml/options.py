@@ -335,6 +335,14 @@ class ChecksOptions(DescribedModel):
         ),
         examples=[["compliance", "budget"]],
     )
+    compare: bool = Field(
+        default=False,
+        description=(
+            "A check `compare` of each copied table: after a shadow run, whether the shadow has its rows and columns. "
+            "It can be launched alone; after other runs it is not evaluated."
+        ),
+        examples=[True],
+    )
     overrides: dict[str, CheckOverride] = Field(
         default_factory=dict,
         description=(
