@@ -95,10 +95,10 @@ format: setup  ## Format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup  ## Measure the execution engine, loading and rocky-local against their limits (three minutes)
+bench: setup  ## Measure everything against its floor and limit (ten minutes; SIZES="1000 500m" for less)
+	$(BIN)/python benchmarks/scale.py $(SIZES)
 	$(BIN)/python benchmarks/execution.py
 	$(BIN)/python benchmarks/events.py
-	$(BIN)/python benchmarks/load_time.py
 	$(BIN)/python benchmarks/planning.py
 	$(BIN)/python benchmarks/rocky_local.py
 

@@ -284,7 +284,7 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
             snapshot,
             ownership,
             spec_of,
-            translate=self.translation or (lambda spec, props: spec),
+            translate=self.translation,
             partitions=self.partitions,
             checks=self.checks,
             key_style=self.key_style,

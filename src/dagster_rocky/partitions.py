@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import dagster as dg
 
@@ -169,6 +170,7 @@ def parse_start(granularity: Granularity, text: str) -> datetime:
     )
 
 
+@lru_cache(maxsize=256)
 def time_partitions(
     granularity: Granularity,
     first: str,

@@ -1,5 +1,6 @@
 """What does the project say of a table or model, as a Dagster asset spec? `DagsterRockyTranslator` answers."""
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_rocky.accepting import accepted, accepted_spec
+from dagster_rocky.accepting import REFUSALS, accepted, accepted_spec
 from dagster_rocky.project.snapshot import Column, Model, Source
 from dagster_rocky.vocabulary import AssetKind, EngineKey
 from dagster_rocky.yaml.options import MetadataAddon
@@ -215,21 +216,33 @@ def _origins(model: Model) -> Mapping[str, str]:
 
 
 def _column_schema(model: Model, origins: Mapping[str, str]) -> dg.TableSchema:
-    columns = [
-        accepted(f"column {column.name!r} of model {model.name}", partial(_column, column, model, origins))
-        for column in model.columns
-    ]
-    return dg.TableSchema(columns=[column for column in columns if column])
+    try:
+        return dg.TableSchema(columns=[_column(column, model, origins) for column in model.columns])
+    except REFUSALS:
+        columns = [
+            accepted(
+                f"column {column.name!r} of model {model.name}", partial(_column, column, model, origins)
+            )
+            for column in model.columns
+        ]
+        return dg.TableSchema(columns=[column for column in columns if column])
 
 
 def _column(column: Column, model: Model, origins: Mapping[str, str]) -> dg.TableColumn:
     kind = model.classification.get(column.name)
+    origin = None if column.description else origins.get(column.name.lower())
+    return _table_column(column, origin, _tag(kind) if kind else None)
+
+
+@lru_cache(maxsize=10_000)
+def _table_column(column: Column, origin: str | None, classification: str | None) -> dg.TableColumn:
+    """Columns that several models have alike are one object."""
     return dg.TableColumn(
         name=column.name,
         type=column.type or "unknown",
-        description=column.description or origins.get(column.name.lower()),
+        description=column.description or origin,
         constraints=dg.TableColumnConstraints(nullable=column.nullable is not False),
-        tags={"classification": _tag(kind)} if kind else None,
+        tags={"classification": classification} if classification else None,
     )
 
 
@@ -241,12 +254,12 @@ def _reference(path: str, line: int, label: str) -> dg.CodeReferencesMetadataVal
 
 
 def _code_references(project_dir: Path, model: Model) -> dg.CodeReferencesMetadataValue:
-    path = project_dir / str(model.path)
-    files = {"model": path, "sidecar": path.with_suffix(".toml")}
+    path = os.path.join(project_dir, str(model.path))
+    sidecar = f"{os.path.splitext(path)[0]}.toml"
+    files = {"model": path} | ({"sidecar": sidecar} if os.path.exists(sidecar) else {})
     return dg.CodeReferencesMetadataValue(
         code_references=[
-            dg.LocalFileCodeReference(file_path=str(file), line_number=1, label=label)
+            dg.LocalFileCodeReference(file_path=file, line_number=1, label=label)
             for label, file in files.items()
-            if label == "model" or file.exists()
         ]
     )

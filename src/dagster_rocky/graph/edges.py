@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
+from typing import Any
 
 import dagster as dg
 
 from dagster_rocky.accepting import accepted
 from dagster_rocky.graph.declared_checks import refuse_idle_overrides
-from dagster_rocky.graph.lineage import with_lineage
+from dagster_rocky.graph.lineage import lineage_of
 from dagster_rocky.graph.nodes import Product, Products
 from dagster_rocky.graph.ownership import Ownership
 from dagster_rocky.graph.partitioning import TIME_DIMENSION
@@ -80,7 +81,7 @@ def build_graph(
     ownership: Ownership,
     get_spec: SpecMaker,
     *,
-    translate: Translation = lambda spec, props: spec,
+    translate: Translation | None = None,
     partitions: PartitionsOptions | None = None,
     checks: ChecksOptions | None = None,
     key_style: KeyStyle = "engine",
@@ -122,8 +123,16 @@ def build_graph(
     ).all()
     tables = _Tables(products)
     specs: dict[Product, dg.AssetSpec] = {}
+
+    def lineage(product: Product, spec: dg.AssetSpec) -> dict[str, dg.TableColumnLineage]:
+        model = product.props.model if column_lineage else None
+        return lineage_of(spec, model, lambda table: _key_of_table(table, tables, specs)) if model else {}
+
     for product, upstream in _upstream_first(products, tables):
-        specs[product] = _spec(product, upstream, specs, get_spec, translate)
+        early = lineage if translate is None and _is_known(product, tables, specs) else _no_lineage
+        specs[product] = _spec(
+            product, upstream, specs, get_spec=get_spec, translate=translate, lineage=early
+        )
     keys = {target: _key(product, specs) for target, product in tables.writers.items()}
     nodes: dict[dg.AssetKey, Node] = {}
     universe: list[EngineAsset] = []
@@ -135,8 +144,8 @@ def build_graph(
         spec = specs[product]
         if spec.key in nodes:
             raise _duplicate(nodes[spec.key], engine[0])
-        if column_lineage and product.props.model:
-            spec = with_lineage(spec, product.props.model, lambda table: _key_of_table(table, tables, specs))
+        if found := lineage(product, spec):
+            spec = spec.merge_attributes(metadata=found)
         nodes[spec.key] = Node(spec=spec, assets=engine, beside=product.beside)
     return RockyGraph(nodes=nodes, universe=Universe(universe), keys=keys, source_keys=_source_keys(products))
 
@@ -158,6 +167,21 @@ def _key(product: Product, specs: Mapping[Product, dg.AssetSpec]) -> dg.AssetKey
 def _key_of_table(table: str, tables: "_Tables", specs: Mapping[Product, dg.AssetSpec]) -> dg.AssetKey:
     writer = tables.writers.get(tables.spelled(table))
     return _key(writer, specs) if writer else dg.AssetKey(table.split("."))
+
+
+Lineage = Callable[[Product, dg.AssetSpec], Mapping[str, Any]]
+
+
+def _no_lineage(product: Product, spec: dg.AssetSpec) -> Mapping[str, Any]:
+    return {}
+
+
+def _is_known(product: Product, tables: "_Tables", specs: Mapping[Product, dg.AssetSpec]) -> bool:
+    """Whether the key of everything that a model's columns come from is known already."""
+    model = product.props.model
+    read = {source.table for source in model.lineage} if model else set()
+    writers = [tables.writers.get(tables.spelled(table)) for table in read]
+    return all(writer is None or not writer.owned or writer in specs for writer in writers)
 
 
 def _duplicate(first: Node, engine: EngineAsset) -> DuplicateAssetKey:
@@ -262,27 +286,39 @@ def _spec(
     product: Product,
     upstream: _Upstream,
     specs: Mapping[Product, dg.AssetSpec],
+    *,
     get_spec: SpecMaker,
-    translate: Translation,
+    translate: Translation | None,
+    lineage: Lineage,
 ) -> dg.AssetSpec:
     """The spec with its dependencies, translated; what the translation does to key or partitions moves them."""
     base = get_spec(product.props)
-    if product.partitions_def and not base.partitions_def:
-        base = base.replace_attributes(partitions_def=product.partitions_def)
     theirs = {dep.asset_key for dep in base.deps}
-    ours = _dependencies(base, upstream, specs, without=theirs)
+    partitions_def = base.partitions_def or product.partitions_def
+    ours = _dependencies(base.key, partitions_def, upstream, specs, without=theirs)
+    # A spec is made anew for each change, so all of them are made together.
+    changes: dict[str, Any] = {}
+    if partitions_def is not base.partitions_def:
+        changes["partitions_def"] = partitions_def
     if ours:
-        base = base.replace_attributes(deps=[*base.deps, *ours.values()])
+        changes["deps"] = [*base.deps, *ours.values()]
+    if found := lineage(product, base):
+        changes["metadata"] = {**base.metadata, **found}
+    if changes:
+        base = base.replace_attributes(**changes)
+    if translate is None:
+        return base
     spec = translate(base, product.props)
     if not ours or (spec.key == base.key and spec.partitions_def == base.partitions_def):
         return spec
-    moved = _dependencies(spec, upstream, specs, without=theirs)
+    moved = _dependencies(spec.key, spec.partitions_def, upstream, specs, without=theirs)
     deps = [moved.get(dep.asset_key) if dep == ours.get(dep.asset_key) else dep for dep in spec.deps]
     return spec.replace_attributes(deps=[dep for dep in deps if dep is not None])
 
 
 def _dependencies(
-    spec: dg.AssetSpec,
+    asset: dg.AssetKey,
+    below: dg.PartitionsDefinition | None,
     upstream: _Upstream,
     specs: Mapping[Product, dg.AssetSpec],
     *,
@@ -300,17 +336,20 @@ def _dependencies(
         target = other.props.target
         found[key] = dg.AssetDep(
             key,
-            partition_mapping=_partition_mapping(spec, key, above, values),
+            partition_mapping=_partition_mapping(asset, below, key, above, values),
             metadata={"dagster/table_name": target} if target and not other.owned else None,
         )
-    return {key: dep for key, dep in found.items() if key not in without and key != spec.key}
+    return {key: dep for key, dep in found.items() if key not in without and key != asset}
 
 
 def _partition_mapping(
-    spec: dg.AssetSpec, key: dg.AssetKey, above: dg.PartitionsDefinition | None, values: set[str]
+    asset: dg.AssetKey,
+    below: dg.PartitionsDefinition | None,
+    key: dg.AssetKey,
+    above: dg.PartitionsDefinition | None,
+    values: set[str],
 ) -> dg.PartitionMapping | None:
     """Which upstream partitions a partition needs; `None` is Dagster's own choice."""
-    below = spec.partitions_def
     if above is None or (below is None and not values):
         return None
     mapping: dg.PartitionMapping = dg.AllPartitionMapping()
@@ -322,6 +361,6 @@ def _partition_mapping(
         mapping = dg.SpecificPartitionsPartitionMapping(sorted(values))
     elif in_time and isinstance(above, dg.TimeWindowPartitionsDefinition):
         mapping = dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
-    what = f"the mapping of partitions of {spec.key.to_user_string()} to those of {key.to_user_string()}"
+    what = f"the mapping of partitions of {asset.to_user_string()} to those of {key.to_user_string()}"
     fits = accepted(what, lambda: mapping.validate_partition_mapping(above, below) is None)
     return mapping if fits else dg.AllPartitionMapping()

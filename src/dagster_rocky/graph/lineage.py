@@ -7,11 +7,13 @@ import dagster as dg
 from dagster_rocky.accepting import accepted
 from dagster_rocky.project.snapshot import Model
 
-_LINEAGE = "dagster/column_lineage"
+LINEAGE = "dagster/column_lineage"
 
 
-def with_lineage(spec: dg.AssetSpec, model: Model, key_of: Callable[[str], dg.AssetKey]) -> dg.AssetSpec:
-    """A model's spec with its column lineage: a set of asset and column for each of its columns.
+def lineage_of(
+    spec: dg.AssetSpec, model: Model, key_of: Callable[[str], dg.AssetKey]
+) -> dict[str, dg.TableColumnLineage]:
+    """A model's column lineage as metadata: a set of asset and column for each of its columns.
 
     Args:
         spec: The model's spec; what it says of lineage already stays.
@@ -19,16 +21,17 @@ def with_lineage(spec: dg.AssetSpec, model: Model, key_of: Callable[[str], dg.As
         key_of: The asset key of a `catalog.schema.table`.
 
     Returns:
-        The spec, as it was when nothing is known.
+        The metadata, empty when there is none to add.
     """
-    if not model.lineage or _LINEAGE in spec.metadata:
-        return spec
+    if not model.lineage or LINEAGE in spec.metadata:
+        return {}
+    keys = {table: key_of(table) for table in {source.table for source in model.lineage}}
     found: dict[str, dict[dg.TableColumnDep, None]] = {}
     for source in model.lineage:
-        dep = dg.TableColumnDep(asset_key=key_of(source.table), column_name=source.source_column)
+        dep = dg.TableColumnDep(asset_key=keys[source.table], column_name=source.source_column)
         found.setdefault(source.column, {})[dep] = None
     lineage = accepted(
         f"the column lineage of {spec.key.to_user_string()}",
         lambda: dg.TableColumnLineage({column: list(sources) for column, sources in found.items()}),
     )
-    return spec.merge_attributes(metadata={_LINEAGE: lineage}) if lineage else spec
+    return {LINEAGE: lineage} if lineage else {}

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
@@ -111,18 +112,25 @@ class Pipeline(_Part):
         return f"{catalog}.{schema}.{table}"
 
 
-class Column(_Part):
+# The many small parts are data classes: pydantic reads them in half the time of models, and they hold no dictionary.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
     """A column of a model, as far as its SQL, its contract, its sidecar and the engine tell."""
 
+    __pydantic_config__ = ConfigDict(extra="forbid")
     name: str
     type: str | None = None
     description: str | None = None
     nullable: bool | None = None
 
 
-class ColumnSource(_Part):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnSource:
     """Where one column of a model comes from: a column of a physical table."""
 
+    __pydantic_config__ = ConfigDict(extra="forbid")
     column: str
     table: str
     source_column: str

@@ -1,0 +1,254 @@
+"""Projects of up to fifty thousand tables against bare Dagster with the same assets, checks and multi-assets.
+
+    python benchmarks/scale.py [--write] [--rounds N] [SIZE ...]
+
+A size is a number of tables, `10000`, or of models, `5000m`. Each load is a fresh process, and the two sides take
+turns; shown are medians, and of ratios the median of those of the pairs. `--write` puts the table and the picture into
+docs/.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import chart
+import generated
+from scale_child import ENGINE
+from scale_steps import ALL, Row, children
+
+HERE = Path(__file__).parent
+DOCS = HERE.parent / "docs"
+BEGIN, END = "<!-- scale: begin -->", "<!-- scale: end -->"
+SIZES = ["1000", "10000", "50000", "500m", "5000m"]
+SIDES = ("bare", "component")
+
+
+@dataclass
+class Loaded:
+    """What the processes of one size said, in turn."""
+
+    tables: int
+    models: int
+    state: int
+    said: dict[str, list[dict[str, float]]] = field(default_factory=lambda: {side: [] for side in SIDES})
+
+    @property
+    def size(self) -> int:
+        return self.tables + self.models
+
+    @property
+    def what(self) -> str:
+        return f"{self.tables:,} tables" if self.tables else f"{self.models:,} models"
+
+    def of(self, side: str, what: str) -> float:
+        """The median of one side."""
+        return statistics.median(said[what] for said in self.said[side])
+
+    def ratio(self, what: str) -> float:
+        """The median of what the component takes in terms of bare Dagster, pair by pair."""
+        pairs = zip(self.said["bare"], self.said["component"], strict=True)
+        return statistics.median(ours[what] / bare[what] for bare, ours in pairs)
+
+
+def load(tables: int, models: int, rounds: int) -> Loaded:
+    """Loads a generated project some times on both sides."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        generated.snapshot(folder, tables, models).write(folder / "state")
+        (folder / "engine").write_text(ENGINE.format(folder=folder))
+        (folder / "engine").chmod(0o755)
+        (folder / "result.json").write_text(json.dumps(_result(), indent=2))
+        found = Loaded(tables, models, (folder / "state").stat().st_size)
+        for _ in range(rounds):
+            for side, said in found.said.items():
+                child = [
+                    sys.executable,
+                    str(HERE / "scale_child.py"),
+                    side,
+                    str(tables),
+                    str(models),
+                    str(folder),
+                ]
+                done = subprocess.run(child, check=True, capture_output=True)
+                said.append(json.loads(done.stdout))
+    return found
+
+
+def _result() -> dict[str, Any]:
+    """What the engine prints when it has copied the first table."""
+    table = generated.Table(0)
+    parts = list(table.components.values())
+    built = {
+        "asset_key": ["duckdb", *parts, table.name],
+        "rows_copied": None,
+        "duration_ms": 5,
+        "metadata": {
+            "strategy": "full_refresh",
+            "watermark": None,
+            "target_table_full_name": f"lake.raw__{'__'.join(parts)}.{table.name}",
+        },
+    }
+    return {
+        "version": "1.71.0",
+        "command": "run",
+        "status": "Success",
+        "pipeline_type": "replication",
+        "filter": "",
+        "duration_ms": 9,
+        "tables_copied": 1,
+        "tables_failed": 0,
+        "materializations": [built],
+        "check_results": [],
+        "interrupted": False,
+    }
+
+
+def imports(rounds: int = 7) -> Iterator[Row]:
+    """Importing the package, and importing the component, beyond `import dagster`."""
+    wanted = {
+        "floor": "import dagster",
+        "package": "import dagster, dagster_rocky",
+        "component": "import dagster; from dagster_rocky import RockyComponent",
+    }
+    used: dict[str, list[float]] = {name: [] for name in wanted}
+    for _ in range(rounds):
+        for name, code in wanted.items():
+            began = children()
+            subprocess.run([sys.executable, "-c", code], check=True)
+            used[name].append(1_000 * (children() - began))
+    floor, package, component = (min(found) for found in used.values())
+    heavy = "import sys; print(sorted({'duckdb', 'sqlglot', 'jinja2'} & {*sys.modules}))"
+    before, loaded = (
+        subprocess.run([sys.executable, "-c", f"{code}; {heavy}"], check=True, capture_output=True).stdout
+        for code in (wanted["floor"], wanted["component"])
+    )
+    yield Row(
+        "`import dagster_rocky`, least of seven",
+        f"{floor:.0f} ms for `import dagster`",
+        f"{package - floor:+.0f} ms",
+        "+60 ms",
+        package - floor <= 60 and loaded == before,
+    )
+    yield Row("the component with all that loading needs", f"{floor:.0f} ms", f"{component - floor:+.0f} ms")
+
+
+def load_rows(found: Sequence[Loaded]) -> Iterator[Row]:
+    """What the loads came to."""
+    for one in found:
+        is_limited = one.tables >= 10_000
+        for what, label, limit in (
+            ("load", "loading", 1.10),
+            ("launch", "one asset, until the engine starts", 1.15),
+        ):
+            if what == "launch" and not one.tables:
+                continue
+            ratio = one.ratio(what)
+            yield Row(
+                f"{label}, {one.what}",
+                f"{one.of('bare', what):.2f} s",
+                f"{one.of('component', what):.2f} s, {ratio:.2f} ×",
+                f"{limit:.2f} ×" if is_limited else "",
+                ratio <= limit if is_limited else None,
+            )
+        ratio = one.ratio("peak")
+        yield Row(
+            f"peak memory, {one.what}",
+            f"{one.of('bare', 'peak'):.0f} MiB",
+            f"{one.of('component', 'peak'):.0f} MiB, {ratio:.2f} ×",
+            "1.15 ×" if is_limited else "",
+            ratio <= 1.15 if is_limited else None,
+        )
+        share = statistics.median(said["parse"] / said["load"] for said in one.said["component"])
+        per = one.state / one.size
+        yield Row(
+            f"state, {one.what}",
+            "",
+            f"{per:.0f} bytes each, {share:.1%} of the load to parse",
+            "100 bytes, 5 %" if one.tables else "",
+            (per < 100 and share < 0.05) if one.tables else None,
+        )
+    tables = [one for one in found if one.tables]
+    if len(tables) > 1:
+        first, last = tables[-2:]
+        each = [one.of("component", "load") / one.tables for one in (first, last)]
+        yield Row(
+            f"growth from {first.what} to {last.what}",
+            f"{1e6 * each[0]:.0f} µs a table",
+            f"{1e6 * each[1]:.0f} µs a table",
+            "linear, 120 s",
+            each[1] <= 1.25 * each[0] and last.of("component", "load") < 120,
+        )
+
+
+def picture(found: Sequence[Loaded]) -> str:
+    """Load time and memory by size."""
+    panels = []
+    for title, what in (("Loading, seconds of processor time", "load"), ("Peak memory, MiB", "peak")):
+        curves: dict[str, dict[int, float]] = {}
+        for one in found:
+            kind = "tables" if one.tables else "models"
+            for side, name in (("component", "the component"), ("bare", "bare Dagster")):
+                curves.setdefault(f"{name}, {kind}", {})[one.size] = one.of(side, what)
+        panels.append(chart.Panel(title, curves))
+    return chart.draw(
+        panels, "Load time and peak memory by the number of tables and models, against bare Dagster"
+    )
+
+
+def write(rows: Sequence[Row], found: Sequence[Loaded]) -> None:
+    """Puts table and picture into the documents."""
+    page = DOCS / "benchmarks.md"
+    before, _, rest = page.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    table = "\n".join(map(str, rows))
+    page.write_text(f"{before}{BEGIN}\n{HEAD}\n{table}\n{END}{after}")
+    (DOCS / "scale.svg").write_text(picture(found))
+
+
+HEAD = "| what | bare Dagster, or what it stands against | measured | limit |\n| --- | --- | --- | --- |"
+
+
+def main() -> int:
+    """Prints every row; 0 when none misses its limit."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("sizes", nargs="*", default=SIZES)
+    parser.add_argument(
+        "--rounds", type=int, help="of loads; 3 where this is not said, 1 for more than 20,000 tables"
+    )
+    parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md and docs/scale.svg")
+    parser.add_argument("--only-loads", action="store_true")
+    chosen = parser.parse_args()
+    began = time.monotonic()
+    found: list[Loaded] = []
+
+    def loads() -> Iterator[Row]:
+        for size in chosen.sizes:
+            count = int(size.removesuffix("m"))
+            tables, models = (0, count) if size.endswith("m") else (count, 0)
+            found.append(load(tables, models, chosen.rounds or (1 if count > 20_000 else 3)))
+        yield from load_rows(found)
+
+    parts: list[Callable[[], Iterator[Row]]] = [imports, loads]
+    parts += [] if chosen.only_loads else ALL.values()
+    rows = []
+    print(HEAD)
+    for part in parts:
+        for row in part():
+            rows.append(row)
+            print(row, flush=True)
+    print(f"\n{time.monotonic() - began:.0f} s in all")
+    if chosen.write:
+        write(rows, found)
+    return 0 if all(row.good is not False for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
