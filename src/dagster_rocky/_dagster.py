@@ -28,6 +28,7 @@ __all__ = [
     "DATA_VERSION_TAG",
     "CheckError",  # what Dagster raises for a value of a wrong kind; in none of its public modules
     "check_target",
+    "code_location",
     "download_latest_state",
     "fetch_materialized",
     "goes_on_from",
@@ -59,6 +60,18 @@ def check_target(context: dg.OpExecutionContext, result: dg.AssetCheckResult, ke
         key: That check.
     """
     return result._get_target_materialization_data(context.get_step_execution_context(), key)
+
+
+def code_location(context: dg.SensorEvaluationContext) -> str | None:
+    """Where a sensor is defined: `repository@location`, unique in a Dagster instance; `None` for a direct call.
+
+    Private because a sensor's context has the repository's name in public, and that is the same in most locations.
+
+    Args:
+        context: The tick's.
+    """
+    origin = context.code_location_origin
+    return f"{context.repository_name}@{origin.location_name}" if origin else None
 
 
 def download_latest_state(key: str, path: Path) -> bool:

@@ -176,3 +176,22 @@ def test_an_interruption_is_shown_by_its_text_and_is_still_one(policy):
         )
     else:
         assert ended.is_step_up_for_retry
+
+
+def test_a_sensor_knows_its_code_location():
+    """`code_location_origin` of the context; should it go, look for the location's name in the tick's context."""
+    from dagster._core.remote_origin import InProcessCodeLocationOrigin
+    from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+
+    target = LoadableTargetOrigin(module_name="flights")
+    origin = InProcessCodeLocationOrigin(target, location_name="flights")
+    context = dg.SensorEvaluationContext(
+        instance_ref=None,
+        last_tick_completion_time=None,
+        last_run_key=None,
+        cursor=None,
+        repository_name="__repository__",
+        code_location_origin=origin,
+    )
+    assert _dagster.code_location(context) == "__repository__@flights"
+    assert _dagster.code_location(dg.build_sensor_context()) is None

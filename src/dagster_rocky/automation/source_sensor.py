@@ -9,7 +9,8 @@ from typing import Literal, Protocol
 
 import dagster as dg
 
-from dagster_rocky.automation.cursor import SourceCursor
+from dagster_rocky._dagster import code_location
+from dagster_rocky.automation.cursor import NEVER_SEEN, SourceCursor
 from dagster_rocky.engine.commands import EngineCommands
 from dagster_rocky.graph.edges import Node, RockyGraph
 from dagster_rocky.graph.partitioning import latest_key
@@ -19,12 +20,12 @@ from dagster_rocky.step.events import source_synced
 
 Per = Literal["source", "pipeline"]
 SENSOR_TAG = "rocky/sensor"
+LOCATION_TAG = "rocky/location"
+"""Of a run: the code location of the sensor that requested it. Another may have a sensor of the same name."""
 SOURCES_TAG = "rocky/sources"
 SYNCED_TAG = "rocky/synced_at"
 _TAG_CHARACTERS = 200
 _SHOWN = 5
-_NEVER_SEEN = ""
-"""The last sync of a source that could not be seen in the first tick: it is remembered when it comes."""
 
 
 class Watched(Protocol):
@@ -117,7 +118,10 @@ def build_rocky_source_sensor(
         for pipeline, found in _discover(component.resource, by_source, cursor, tick, tick_seconds):
             _compare(pipeline, found, by_source[pipeline], cursor, tick)
         groups = _grouped(tick.moved, per)
-        allowed = _allowed(context.instance, name, max_runs_in_flight) if request_runs else None
+        mark = {SENSOR_TAG: name}
+        if location := code_location(context):
+            mark[LOCATION_TAG] = location
+        allowed = _allowed(context.instance, mark, max_runs_in_flight) if request_runs else None
         taken = groups if allowed is None else list(_with_room(groups, allowed))
         if waiting := sum(map(len, groups)) - sum(map(len, taken)):
             tick.notes.append(f"{waiting} more wait: {max_runs_in_flight} runs are in flight")
@@ -125,7 +129,7 @@ def build_rocky_source_sensor(
         for moved in taken_now:
             cursor.synced.setdefault(moved.pipeline, {})[moved.source] = moved.synced_at
         requests = (
-            [request for group in taken for request in _requests(group, name, tags or {})]
+            [request for group in taken for request in _requests(group, name, {**(tags or {}), **mark})]
             if request_runs
             else []
         )
@@ -202,7 +206,7 @@ def _compare(
     failed = {lost.id for lost in found.failed_sources}
     for lost in found.failed_sources:
         if is_first:
-            seen[lost.id] = _NEVER_SEEN
+            seen[lost.id] = NEVER_SEEN
         tick.notes.append(f"source {lost.id} could not be seen ({lost.error_class}: {lost.message})")
     if unknown := sorted({source.id for source in found.sources} - known.keys()):
         tick.notes.append(f"not in the graph: {_listed(unknown)}; refresh the state if they should be")
@@ -211,7 +215,7 @@ def _compare(
             continue
         if source.last_sync_at is None:
             tick.silent += 1
-        elif is_first or seen.get(source.id) == _NEVER_SEEN:
+        elif is_first or seen.get(source.id) == NEVER_SEEN:
             seen[source.id] = source.last_sync_at
             tick.remembered += 1
         elif _same_instant(seen.get(source.id), source.last_sync_at):
@@ -254,11 +258,11 @@ def _with_room(groups: Sequence[Sequence[_Moved]], allowed: int) -> Iterator[lis
             yield taken
 
 
-def _allowed(instance: dg.DagsterInstance, name: str, limit: int | None) -> int | None:
-    """How many runs may be added; only unfinished ones that this sensor requested count."""
+def _allowed(instance: dg.DagsterInstance, mark: Mapping[str, str], limit: int | None) -> int | None:
+    """How many runs may be added; only unfinished ones that this sensor requested, and so marked, count."""
     if limit is None:
         return None
-    mine = dg.RunsFilter(tags={SENSOR_TAG: name}, statuses=_UNFINISHED)
+    mine = dg.RunsFilter(tags=mark, statuses=_UNFINISHED)
     return max(0, limit - len(instance.get_run_records(mine, limit=limit)))
 
 
@@ -291,7 +295,6 @@ def _requests(group: Sequence[_Moved], name: str, tags: Mapping[str, str]) -> It
             partition_key=partition,
             tags={
                 **tags,
-                SENSOR_TAG: name,
                 SOURCES_TAG: ", ".join(sources)[:_TAG_CHARACTERS],
                 SYNCED_TAG: synced,
             },

@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 
 from dagster_rocky import RockyComponent
+from dagster_rocky.automation import source_sensor
 from dagster_rocky.automation.cursor import SourceCursor
 from dagster_rocky.automation.source_sensor import SENSOR_TAG, build_rocky_source_sensor
 from dagster_rocky.project.snapshot import ProjectSnapshot
@@ -188,6 +189,31 @@ def test_an_unreadable_cursor_starts_anew_and_says_so(world: World, text: str) -
     assert selected(world.tick()) == [tables_of("north")]
 
 
+@pytest.mark.parametrize(
+    ("text", "synced", "note"),
+    [
+        ('{"format": 2, "synced": {"landing": {"north": "1"}}}', {"north": "1"}, "format 2, and is read"),
+        ('{"synced": {"landing": {"north": "1"}}}', {"north": "1"}, None),
+        (
+            '{"format": 2, "synced": {"landing": {"north": "1", "south": {"at": "1"}}, "odd": []}}',
+            {"north": "1", "south": ""},
+            "2 entries of the cursor could not be read",
+        ),
+    ],
+)
+def test_a_cursor_of_another_version_is_read_as_far_as_it_goes(
+    world: World, text: str, synced: dict[str, str], note: str | None
+) -> None:
+    read, said = SourceCursor.read(text)
+    assert read.synced == {"landing": synced}
+    assert (said is None) if note is None else (note in str(said))
+
+    world.cursor = text
+    world.discovers(north="2", **({"south": "1"} if "south" in synced else {}))
+    assert selected(world.tick()) == [tables_of("north")]
+    assert json.loads(world.cursor)["format"] == 1
+
+
 def test_what_a_newer_version_wrote_beside_it_does_not_disturb() -> None:
     cursor, note = SourceCursor.read('{"format": 1, "synced": {"landing": {"a": "1"}}, "colour": "blue"}')
     assert note is None
@@ -204,6 +230,24 @@ def test_a_cap_counts_only_runs_of_this_sensor_and_the_rest_comes_later(world: W
     capped = world.tick(max_runs_in_flight=2)
     assert selected(capped) == [tables_of("north"), tables_of("south")]
     assert selected(world.tick(max_runs_in_flight=2)) == [tables_of("west")]
+
+
+def test_a_sensor_of_this_name_elsewhere_does_not_count(world: World, monkeypatch) -> None:
+    places = {"here": "__repository__@here", "there": "__repository__@there"}
+    at = iter(["here", "here", "there", "here"])
+    monkeypatch.setattr(source_sensor, "code_location", lambda context: places[next(at)])
+    world.discovers(north="1", south="1")
+    world.tick()
+    world.discovers(north="2", south="1")
+    (request,) = world.tick(max_runs_in_flight=1).run_requests
+    assert request.tags["rocky/location"] == "__repository__@here"
+    world.instance.create_run_for_job(world.job(), tags=dict(request.tags))
+
+    world.discovers(north="3", south="1")
+    cursor = world.cursor
+    assert selected(world.tick(max_runs_in_flight=1)) == [tables_of("north")]
+    world.cursor = cursor
+    assert "1 more wait" in str(world.tick(max_runs_in_flight=1).skip_reason)
 
 
 def test_runs_in_flight_hold_back_more(world: World) -> None:
