@@ -95,6 +95,19 @@ def test_fields_are_readable() -> None:
     assert line.text == "INFO copying data table=a.b.c strategy=merge"
 
 
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        ("[1/9] copying crm.orders", "(engine: 1 of 9) copying crm.orders"),
+        ('{"level":"INFO","fields":{"message":"[12/40] done"}}', "INFO (engine: 12 of 40) done"),
+        ("[rocky] done [1/9]", "[rocky] done [1/9]"),
+        ("[1/9", "[1/9"),
+    ],
+)
+def test_the_engines_own_counter_is_not_taken_for_the_steps(raw: str, shown: str) -> None:
+    assert LogLineDecoder().decode(raw).text == shown
+
+
 def test_two_messages_in_one_line_are_both_shown() -> None:
     line = LogLineDecoder().decode(
         '{"level":"WARN","fields":{"message":"compile error","model":"m","message":"why"}}'

@@ -1,6 +1,7 @@
 """How does a person read the engine's stderr: tracing JSON as one readable line (contract, section 9)."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ from pydantic_core import from_json
 
 PREFIX = "rocky: "
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
+_COUNTER = re.compile(r"^\[(\d+)/(\d+)\]")
 
 
 class LogLine(NamedTuple):
@@ -56,7 +58,7 @@ class LogLineDecoder:
     def decode(self, raw: str) -> LogLine:
         """One line of stderr; what is not tracing JSON passes through as it is."""
         if not raw.startswith("{"):
-            return LogLine("INFO", raw)
+            return LogLine("INFO", _told_apart(raw))
         try:
             record = (
                 from_json(raw)
@@ -74,7 +76,7 @@ class LogLineDecoder:
             message = " / ".join(map(str, message)) if isinstance(message, list) else str(message)
         self._gather(record, message, fields)
         details = "".join(f" {name}={_show(value)}" for name, value in fields.items())
-        return LogLine(level, f"{level} {message}{details}", message, fields)
+        return LogLine(level, f"{level} {_told_apart(message)}{details}", message, fields)
 
     def _gather(self, record: dict[str, Any], message: str, fields: dict[str, Any]) -> None:
         if self.facts.run_id is None:
@@ -85,6 +87,11 @@ class LogLineDecoder:
                     break
         if message == "retry also failed" and len(self.facts.failed_tables) < 1_000:
             self.facts.failed_tables.append((str(fields.get("table", "")), str(fields.get("error", ""))))
+
+
+def _told_apart(text: str) -> str:
+    """A counter of the engine's own counts what one engine run does, not the step: it is not shown as the step's is."""
+    return _COUNTER.sub(r"(engine: \1 of \2)", text, count=1) if text.startswith("[") else text
 
 
 def _show(value: Any) -> str:
