@@ -129,9 +129,10 @@ class RockyResource(EngineCommands, dg.ConfigurableResource):  # type: ignore[mi
         filter: str | None = None,
         **keywords: Unpack[RunKeywords],
     ) -> RockyPipesInvocation:
-        """Like `run_streaming`, with the engine's Pipes messages read while it runs.
+        """Like `run_streaming`, with what the engine reported as the results of a Dagster Pipes session.
 
-        What the engine did not send is completed from its JSON, so the results are never fewer than streaming's.
+        They are made of the engine's JSON, which says everything that its Pipes messages and hooks say, and more, and
+        each once (contract, section 12).
 
         Args:
             context: An asset's or op's execution context.
@@ -149,8 +150,6 @@ class RockyResource(EngineCommands, dg.ConfigurableResource):  # type: ignore[mi
         with self.invoke(request, mode=Mode.PIPES, context=context) as invocation:
             result = run_result(invocation)
             for event in events_of_result(result):
-                report.report(event)
-            for event in invocation.remaining_events():
                 report.report(event)
         if result.exit_code:
             context.log.warning(

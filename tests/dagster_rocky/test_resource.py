@@ -11,11 +11,15 @@ import pytest
 from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.engine.request import RunRequest
 from dagster_rocky.resource import RockyResource
+from support.projects import make_project
 from support.stand_in import write_engine
 
 ECHO = """
 say(result(["a"], argv=sys.argv[1:], cwd=os.getcwd(), check_results=[
     {"asset_key": ["duckdb", "x", "a"], "checks": [{"name": "row_count", "passed": True, "severity": "error"}]}]))
+"""
+HOOK = """[[hook.on_after_materialize]]
+command = 'cat >> "${DAGSTER_ROCKY_HOOK_FILE:-/dev/null}"'
 """
 ALL_KEYWORDS = {
     "governance_override": {"grants": []},
@@ -107,6 +111,27 @@ def test_pipes_results_in_a_plain_asset_are_what_the_engine_reported(
     result = dg.materialize([both])
     assert [e.asset_key for e in result.get_asset_materialization_events()] == [reported]
     assert [e.passed for e in result.get_asset_check_evaluations()] == [True]
+
+
+@pytest.mark.parametrize("declared", [False, True])
+def test_a_real_engine_that_reports_live_is_told_once(tmp_path: Path, declared: bool) -> None:
+    config = make_project("brewery", tmp_path)
+    config.write_text(f"{config.read_text()}\n{HOOK}")
+    resource = RockyResource(binary_path="rocky-local", config_path=str(config))
+    tables = {f"duckdb/{site}/{table}" for site in ("north", "south") for table in ("kegs", "pours")}
+    specs = [dg.AssetSpec(key.split("/")) for key in sorted(tables)] if declared else [dg.AssetSpec("whole")]
+
+    @dg.multi_asset(specs=specs, name="copies")
+    def copies(context: dg.AssetExecutionContext):
+        yield from resource.run_pipes(context, pipeline="taps").get_results()
+
+    result = dg.materialize([copies])
+
+    built = [event.asset_key.to_user_string() for event in result.get_asset_materialization_events()]
+    assert sorted(built) == sorted(tables if declared else {*tables, "whole"})
+    checks = [(e.asset_key.to_user_string(), e.check_name) for e in result.get_asset_check_evaluations()]
+    names = {"kegs": ("row_count", "expression__", "expression___2"), "pours": ("row_count",)}
+    assert sorted(checks) == sorted((key, name) for key in tables for name in names[key.rpartition("/")[2]])
 
 
 def test_pipes_results_beside_what_is_declared_are_told_under_their_own_keys(
