@@ -95,7 +95,7 @@ def private() -> set[str]:
         for name in imported(path):
             package, *rest = name.split(".")
             hidden = package in ("dagster", "dagster_pipes") and any(part.startswith("_") for part in rest)
-            if path != SOURCE / "_dagster.py" and (
+            if path.parent != SOURCE / "_dagster" and (
                 hidden or package in ("dagster_shared", "dagster_dg_core")
             ):
                 found.add(f"{name_of(path)}: {name}")

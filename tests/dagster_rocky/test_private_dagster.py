@@ -1,11 +1,13 @@
 """Every private Dagster API that is used still does what it is used for.
 
 When one of these fails after an upgrade of Dagster: look for the new place of the API in Dagster's changelog, mend its
-one wrapper in `dagster_rocky/_dagster.py`, and raise the lower bound in `pyproject.toml` if the old place is gone.
+one wrapper in `dagster_rocky/_dagster/`, and raise the lower bound in `pyproject.toml` if the old place is gone.
 """
 
 import ast
+import os
 import re
+import signal
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,7 +20,7 @@ from upath import UPath
 
 from dagster_rocky import _dagster
 
-SOURCE = Path(_dagster.__file__).parent
+SOURCE = Path(_dagster.__file__).parent.parent
 STATE_ROOMS = ["component.py", "project"]
 
 
@@ -27,12 +29,13 @@ def config(management: DefsStateManagementType, key: str = "RockyComponent[x]") 
 
 
 def test_each_wrapper_says_why_and_they_are_in_alphabetical_order():
-    functions = [
-        node
-        for node in ast.parse((SOURCE / "_dagster.py").read_text()).body
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
-    ]
-    assert [node.name for node in functions] == sorted(node.name for node in functions)
+    for module in (SOURCE / "_dagster").glob("*.py"):
+        functions = [
+            node
+            for node in ast.parse(module.read_text()).body
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+        ]
+        assert [node.name for node in functions] == sorted(node.name for node in functions)
     for node in functions:
         assert "Private because" in (ast.get_docstring(node) or ""), f"{node.name} does not say why"
 
@@ -195,3 +198,29 @@ def test_a_sensor_knows_its_code_location():
     )
     assert _dagster.code_location(context) == "__repository__@flights"
     assert _dagster.code_location(dg.build_sensor_context()) is None
+
+
+def test_an_interruption_while_an_event_is_stored_is_kept_for_the_step(monkeypatch):
+    stored, seen = dg.DagsterInstance.handle_new_event, []
+
+    def interrupted_store(self, entry, **more):
+        stored(self, entry, **more)
+        if entry.dagster_event_type is dg.DagsterEventType.ASSET_OBSERVATION:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(dg.DagsterInstance, "handle_new_event", interrupted_store)
+
+    @dg.multi_asset(specs=[dg.AssetSpec("orders", skippable=True)])
+    def step(context: dg.AssetExecutionContext):
+        with _dagster.interruptions_kept() as interruptions:
+            yield dg.AssetObservation("orders")
+            seen.append(interruptions.came)
+            with pytest.raises(dg.DagsterExecutionInterruptedError):
+                interruptions.raise_if_came()
+            seen.append(interruptions.came)
+            yield dg.AssetObservation("orders")
+        yield dg.AssetObservation("orders")
+        seen.append("not reached: what nobody acted on is Dagster's again")
+
+    assert not dg.materialize([step], raise_on_error=False).success
+    assert seen == [True, False]

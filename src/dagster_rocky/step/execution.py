@@ -66,15 +66,17 @@ def execute_plan(
         dagster.RetryRequested: When the warehouse asked for a pause; completed work has been yielded.
     """
     op = context if isinstance(context, dg.OpExecutionContext) else context.op_execution_context
-    step = _Step(
-        context=op,
-        resource=resource,
-        plan=plan,
-        mode=Mode(mode),
-        code_versions=code_versions,
-        launched=launched,
-    )
-    yield from step.execute()
+    with _dagster.interruptions_kept() as interruptions:
+        step = _Step(
+            context=op,
+            resource=resource,
+            plan=plan,
+            mode=Mode(mode),
+            code_versions=code_versions,
+            launched=launched,
+            interruptions=interruptions,
+        )
+        yield from step.execute()
 
 
 class _Step:
@@ -89,8 +91,9 @@ class _Step:
         mode: Mode,
         code_versions: CodeVersions | None,
         launched: Mapping[str, Any] | None,
+        interruptions: _dagster.Interruptions,
     ) -> None:
-        self._context, self._resource = context, resource
+        self._context, self._resource, self._interruptions = context, resource, interruptions
         self._plan, self._queue, self._mode = plan, deque(plan.runs), mode
         self._units = [unit for run in plan.runs for unit in run.units]
         self._ledger = OutcomeLedger(self._units)
@@ -155,16 +158,25 @@ class _Step:
             return
         with invocation:
             try:
-                for event in invocation:
-                    yield from self._reporter.take(event, names, invocation)
-                result = run_result(invocation)
+                yield from self._follow(run, names, invocation)
+                self._interruptions.raise_if_came()
             except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt):
                 yield from self._cancel(names, invocation)
-            except errors.RockyFailure as failure:
-                yield from self._salvage(names, invocation)
-                self._record_failure(run, failure)
-                return
-            yield from self._settle(run, names, result, invocation)
+
+    def _follow(
+        self, run: PlannedRun, names: EngineNames, invocation: RockyInvocation
+    ) -> Iterator[StepEvent]:
+        """Tells what the engine does while it runs, and then how it ended."""
+        try:
+            for event in invocation:
+                yield from self._reporter.take(event, names, invocation)
+                self._interruptions.raise_if_came()
+            result = run_result(invocation)
+        except errors.RockyFailure as failure:
+            yield from self._salvage(names, invocation)
+            self._record_failure(run, failure)
+            return
+        yield from self._settle(run, names, result, invocation)
 
     def _cancel(self, names: EngineNames, invocation: RockyInvocation) -> Iterator[StepEvent]:
         """Ends the engine, tells what it had finished, and lets the interruption go on with a summary."""

@@ -22,7 +22,8 @@ def recorded(context: dg.OpExecutionContext, told: Iterable[StepEvent]) -> Itera
         told: What the step tells.
 
     Yields:
-        The same, in the same order; what was yielded is stored when the next is asked for.
+        The same, in the same order; what was yielded is stored when the next is asked for. What was told is also
+        recorded where an interruption comes at that moment.
 
     Example:
         >>> @dg.multi_asset(specs=[dg.AssetSpec("orders", skippable=True)])
@@ -36,7 +37,12 @@ def recorded(context: dg.OpExecutionContext, told: Iterable[StepEvent]) -> Itera
     """
     recording = _Recording(context)
     for event in told:
-        yield from recording.take(event)
+        try:
+            found = list(recording.take(event))
+        except dg.DagsterExecutionInterruptedError:
+            _dagster.interrupt_later()
+            found = list(recording.take(event))
+        yield from found
 
 
 class _Recording:

@@ -237,7 +237,7 @@ def test_without_a_console_logger_the_raw_lines_are_copied(make_engine: Make, mo
     ids=["default", "console", "elsewhere"],
 )
 def test_dagster_tells_whether_a_step_prints_its_log(loggers: dict | None, printed: bool) -> None:
-    """When this fails, Dagster has moved the loggers of a step: look in its log manager and mend `_dagster.py`."""
+    """When this fails, Dagster has moved the loggers of a step: look in its log manager and mend `_dagster/`."""
     found = []
 
     @dg.op

@@ -62,3 +62,37 @@ def test_what_an_earlier_engine_run_finished_stays(make_engine, mode: str, tmp_p
         ["not", "finished", "duckdb/x/c"],
         ["materialized", "duckdb/x/a"],
     ]
+
+
+@pytest.mark.timeout(60)
+def test_what_was_finished_is_told_when_the_interruption_comes_while_dagster_stores_it(
+    make_engine, mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resource = make_engine(
+        'open(os.path.join(os.path.dirname(sys.argv[0]), "runs"), "a").write("x")\nsay(result(list("abc")))'
+    )
+    assets = [table_asset(name) for name in "abcd"]
+    request = RunRequest(options=resource.options())
+    plan = [
+        PlannedRun(request=request, units=tuple(Unit(asset) for asset in assets[:3])),
+        PlannedRun(request=request, units=(Unit(assets[3]),)),
+    ]
+    store, stored = dg.DagsterInstance.handle_new_event, []
+
+    def interrupted_store(self, entry, **more):
+        if entry.dagster_event_type is dg.DagsterEventType.ASSET_MATERIALIZATION:
+            stored.append(entry.dagster_event.asset_key.path[-1])
+            if len(stored) == 1:
+                os.kill(os.getpid(), signal.SIGINT)
+        store(self, entry, **more)
+
+    monkeypatch.setattr(dg.DagsterInstance, "handle_new_event", interrupted_store)
+    ran = run_step(resource, mode, assets, plan=plan)
+
+    assert stored == ["a", "b", "c"]
+    assert (tmp_path / "runs").read_text() == "x"
+    (failed,) = [event for event in ran.result.all_events if event.is_step_failure]
+    assert failed.step_failure_data.error.message.startswith("Cancelled: 3 of 4 finished, 1 not finished")
+
+    again = run_step(resource, mode, assets[:3])
+    assert again.success

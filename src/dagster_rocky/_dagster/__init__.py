@@ -14,26 +14,35 @@ import dagster as dg
 from dagster._check import CheckError
 from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext
 from dagster._core.definitions.utils import is_valid_name
-from dagster._core.errors import DagsterInvalidPropertyError, DagsterUserCodeProcessError
+from dagster._core.errors import DagsterInvalidPropertyError
 from dagster._core.storage.defs_state.base import DefsStateStorage
 from dagster.components import DefsStateConfig
 from dagster.components.utils.project_paths import get_local_state_path
-from dagster_shared.error import SerializableErrorInfo
 from dagster_shared.serdes.objects.models.defs_state_info import DefsStateManagementType
 from dagster_shared.utils.warnings import disable_dagster_warnings
+
+from dagster_rocky._dagster.interruption import (
+    Interruptions,
+    interrupt_later,
+    interruption,
+    interruptions_kept,
+)
 
 DATA_VERSION_TAG = "dagster/data_version"
 
 __all__ = [
     "DATA_VERSION_TAG",
     "CheckError",  # what Dagster raises for a value of a wrong kind; in none of its public modules
+    "Interruptions",
     "check_target",
     "code_location",
     "download_latest_state",
     "fetch_materialized",
     "goes_on_from",
     "has_assets",
+    "interrupt_later",
     "interruption",
+    "interruptions_kept",
     "is_valid_name",  # what outputs, inputs and ops may be called; there is no public function that says so
     "last_good_state",
     "local_state_path",
@@ -137,37 +146,6 @@ def has_assets(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> boo
         return context.has_assets_def
     except DagsterInvalidPropertyError:
         return False
-
-
-class _Interruption(dg.DagsterExecutionInterruptedError):
-    """An interruption that says how it is to be shown, as an error from another process does."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        name = dg.DagsterExecutionInterruptedError.__name__
-        self.user_code_process_error_infos = [
-            SerializableErrorInfo(message=text, stack=[], cls_name=name, cause=None, context=None)
-        ]
-
-    @property  # type: ignore[misc]
-    def __class__(self) -> type[BaseException]:  # type: ignore[override]
-        # For `isinstance` only: `except` clauses go by the type, and an interruption is no `Exception`.
-        return DagsterUserCodeProcessError
-
-
-def interruption(context: dg.OpExecutionContext, text: str) -> dg.DagsterExecutionInterruptedError:
-    """The interruption that ends a cancelled step with a text and without a stack trace.
-
-    Private because Dagster shows thirty frames of its own for every interruption, and takes what to show from the
-    error only where that comes from another process. Where the step has a retry policy, Dagster asks for another try
-    of the plain interruption, which is given then.
-
-    Args:
-        context: The step's.
-        text: What was finished and what was not.
-    """
-    asks_again = context.get_step_execution_context().op_retry_policy is not None
-    return dg.DagsterExecutionInterruptedError(text) if asks_again else _Interruption(text)
 
 
 @contextmanager

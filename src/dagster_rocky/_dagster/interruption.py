@@ -1,0 +1,101 @@
+"""How does a step learn that it is cancelled, and how does it end then?"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+from dagster._core.errors import DagsterUserCodeProcessError
+from dagster._utils import interrupts
+from dagster_shared.error import SerializableErrorInfo
+
+
+class Interruptions:
+    """Whether an interruption has come for a step while Dagster stored one of its events.
+
+    Private because Dagster tells a step of it by never asking for its next event: the step could not say what else is
+    finished, nor end its engine.
+    """
+
+    def __init__(self) -> None:
+        self.came = False
+
+    def raise_if_came(self) -> None:
+        """Interrupts the step here, where it can end its engine and tell what is finished.
+
+        Raises:
+            DagsterExecutionInterruptedError: When one has come.
+        """
+        if self.came:
+            self.came = False
+            raise dg.DagsterExecutionInterruptedError
+
+
+def interrupt_later() -> None:
+    """Notes an interruption that has come at a moment when it cannot be acted on.
+
+    Private because Dagster has no public way to say that a run is to be interrupted.
+    """
+    interrupts._received_interrupt["received"] = True
+
+
+def interruption(context: dg.OpExecutionContext, text: str) -> dg.DagsterExecutionInterruptedError:
+    """The interruption that ends a cancelled step with a text and without a stack trace.
+
+    Private because Dagster shows thirty frames of its own for every interruption, and takes what to show from the
+    error only where that comes from another process. Where the step has a retry policy, Dagster asks for another try
+    of the plain interruption, which is given then.
+
+    Args:
+        context: The step's.
+        text: What was finished and what was not.
+    """
+    asks_again = context.get_step_execution_context().op_retry_policy is not None
+    return dg.DagsterExecutionInterruptedError(text) if asks_again else _Interruption(text)
+
+
+@contextmanager
+def interruptions_kept() -> Iterator[Interruptions]:
+    """Keeps interruptions for the step that runs in this context, which looks for them where it can act.
+
+    Private because Dagster notes an interruption that comes while it stores an event, and raises it before the step is
+    asked for the next one. What has come and was not looked for is Dagster's again at the end.
+    """
+    ours, theirs = Interruptions(), getattr(interrupts, "_received_interrupt", None)
+    if theirs is None or threading.current_thread() is not threading.main_thread():
+        yield ours
+        return
+    interrupts._received_interrupt = _Kept(ours)
+    try:
+        yield ours
+    finally:
+        interrupts._received_interrupt = theirs
+        if ours.came:
+            theirs["received"] = True
+
+
+class _Interruption(dg.DagsterExecutionInterruptedError):
+    """An interruption that says how it is to be shown, as an error from another process does."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        name = dg.DagsterExecutionInterruptedError.__name__
+        self.user_code_process_error_infos = [
+            SerializableErrorInfo(message=text, stack=[], cls_name=name, cause=None, context=None)
+        ]
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type[BaseException]:  # type: ignore[override]
+        # For `isinstance` only: `except` clauses go by the type, and an interruption is no `Exception`.
+        return DagsterUserCodeProcessError
+
+
+class _Kept(dict[str, bool]):
+    """Dagster's note, in which it never finds anything."""
+
+    def __init__(self, ours: Interruptions) -> None:
+        super().__init__(received=False)
+        self._ours = ours
+
+    def __setitem__(self, name: str, value: bool) -> None:
+        self._ours.came = self._ours.came or value
