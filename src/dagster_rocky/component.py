@@ -26,11 +26,10 @@ from dagster_rocky.graph.definitions import (
     build_partition_sensors,
 )
 from dagster_rocky.graph.edges import Node, RockyGraph, build_graph
-from dagster_rocky.graph.naming import op_name
 from dagster_rocky.graph.ownership import Ownership
 from dagster_rocky.graph.quality import quality_assets
 from dagster_rocky.graph.sources import source_specs
-from dagster_rocky.health.doctor import build_health_sensor, require_healthy
+from dagster_rocky.health.doctor import health_sensors, require_healthy
 from dagster_rocky.observability.remarks import remarks_of
 from dagster_rocky.observability.rules import RULES
 from dagster_rocky.previewing.job import build_preview_job
@@ -59,6 +58,7 @@ from dagster_rocky.yaml.scaffolding import RockyComponentScaffolder
 from dagster_rocky.yaml.templates import StrictResolutionContext
 
 _LOG = logging.getLogger("dagster_rocky")
+_SHARED_OPTIONS = {"timeout_seconds", "termination_grace_seconds", "mask_env"}
 
 
 @dg.scaffold_with(RockyComponentScaffolder)
@@ -154,9 +154,7 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
             state_namespace=self.state_namespace,
             models_dir=self.models.directory,
             contracts_dir=self.models.contracts_dir,
-            timeout_seconds=self.run.timeout_seconds,
-            termination_grace_seconds=self.run.termination_grace_seconds,
-            mask_env=list(self.run.mask_env),
+            **self.run.model_dump(include=_SHARED_OPTIONS),
         )
 
     @cached_property
@@ -315,18 +313,11 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
             **settings,
         )
         sensors = build_partition_sensors(graph, self.partitions.by, label=self.label)
-        if self.health.doctor == "sensor":
-            name = op_name("rocky", self.label, "health")
-            sensors.append(build_health_sensor(self.resource, self.health, name=name))
-        return dg.Definitions.merge(
-            dg.Definitions(
-                assets=[*assets, *source_specs(snapshot, graph.source_keys, self.sources)],
-                asset_checks=checks,
-                sensors=sensors,
-                jobs=[build_preview_job(self, assets)] if self.preview_job else [],
-            ),
-            build_automation(self, assets, snapshot),
-        )
+        sensors += health_sensors(self.resource, self.health, self.label)
+        sources = source_specs(snapshot, graph.source_keys, self.sources)
+        jobs = [build_preview_job(self, assets)] if self.preview_job else []
+        built = dg.Definitions(assets=[*assets, *sources], asset_checks=checks, sensors=sensors, jobs=jobs)
+        return dg.Definitions.merge(built, build_automation(self, assets, snapshot))
 
     def running(self) -> Running:
         """How steps run in this process: what the YAML says, in the shadow of a branch deployment."""

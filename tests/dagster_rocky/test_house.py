@@ -166,3 +166,7 @@ def test_a_forbidden_import_would_be_seen(tmp_path):
 
 def test_the_picture_is_the_list():
     assert (REPOSITORY / "docs" / "rooms.svg").read_text(encoding="utf-8") == rooms_script().draw()
+
+
+def test_the_component_is_thin():
+    assert len((SOURCE / "component.py").read_text(encoding="utf-8").splitlines()) <= 350

@@ -8,6 +8,7 @@ import dagster as dg
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from dagster_rocky.graph.naming import op_name
 from dagster_rocky.resource import RockyResource
 from dagster_rocky.results import DoctorResult
 from dagster_rocky.yaml.health import HealthOptions
@@ -147,6 +148,13 @@ def _counted(found: DoctorResult, names: Collection[str], version: str) -> Healt
     overall = next(word for word, rank in _RANKS.items() if rank == worst) if names else found.overall
     findings = tuple(dict.fromkeys((check.name, check.status, check.message) for check in counted))
     return Health(overall=overall, findings=findings, suggestions=tuple(found.suggestions), version=version)
+
+
+def health_sensors(resource: RockyResource, options: HealthOptions, label: str) -> list[dg.SensorDefinition]:
+    """The component's sensor of its engine's health, where the YAML asks for one."""
+    if options.doctor != "sensor":
+        return []
+    return [build_health_sensor(resource, options, name=op_name("rocky", label, "health"))]
 
 
 def build_health_sensor(resource: RockyResource, options: HealthOptions, *, name: str) -> dg.SensorDefinition:
