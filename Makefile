@@ -9,7 +9,7 @@ DEMO_STAMP := $(VENV)/.installed-demo
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui seed docs site screenshots test test-lowest check format bench clean lock
+.PHONY: help setup demo ui seed docs site screenshots test test-lowest test-pythons check format bench clean lock
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,15 @@ test-lowest:  ## Run a part of the tests against the lowest versions that pyproj
 	uv pip install -q --python .venv-lowest pytest pytest-timeout pytest-xdist hypothesis psutil
 	.venv-lowest/bin/python -m pytest -n 2 --dist loadgroup $(LOWEST)
 
+test-pythons:  ## Run the same part on each of Python 3.11, 3.12 and 3.13 that is found (needs uv)
+	@for version in 3.11 3.12 3.13; do \
+	  python$$version -c '' 2>/dev/null || { echo "==> Python $$version: not found, left out"; continue; }; \
+	  echo "==> Python $$version"; \
+	  uv venv -q --clear --python "$$(command -v python$$version)" .venv-$$version && \
+	  uv pip install -q --python .venv-$$version -c constraints.txt -e '.[local]' pytest pytest-timeout pytest-xdist hypothesis psutil && \
+	  .venv-$$version/bin/python -m pytest -n 2 --dist loadgroup $(LOWEST) || exit 1; \
+	done
+
 check: setup  ## Lint and type-check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -106,6 +115,6 @@ lock: setup  ## Write the versions in use to constraints.txt
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
 
 clean:  ## Remove the environment and everything that runs left behind
-	rm -rf $(VENV) .venv-lowest dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-lowest .venv-3.* dist .pytest_cache .mypy_cache .ruff_cache
 	rm -rf example_project/.dagster_home example_project/.rocky example_project/flights.duckdb*
 	rm -rf example_project/models/.rocky-state* example_project/nyc_flights/defs/.local_defs_state
