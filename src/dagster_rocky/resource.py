@@ -1,8 +1,10 @@
 """`RockyResource`: the engine for Python users and for the component, in all three run modes."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import dagster as dg
 from pydantic import Field
@@ -12,9 +14,11 @@ from dagster_rocky.engine.commands import Context, EngineCommands, run_result
 from dagster_rocky.engine.news.result import events_of_result
 from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.engine.request import RunRequest
-from dagster_rocky.results import PlanResult, RunResult
 from dagster_rocky.step.pipes_session import PipesReport, RockyPipesInvocation
 from dagster_rocky.vocabulary import Mode
+
+if TYPE_CHECKING:
+    from dagster_rocky.results import PlanResult, RunResult
 
 
 class RunKeywords(TypedDict, total=False):

@@ -17,7 +17,8 @@ import yaml
 from dagster.components.testing import create_defs_folder_sandbox
 from dagster.components.testing.test_cases import TestTranslation
 
-from dagster_rocky import RockyComponent, build_rocky_definitions
+import dagster_rocky
+from dagster_rocky import RockyComponent, build_rocky_definitions, results
 from dagster_rocky.project.snapshot import ProjectSnapshot
 from dagster_rocky.project.state import RefreshFailed, state_key
 from support.recorded import ENGINE, copy_project
@@ -386,10 +387,22 @@ def test_every_example_of_the_yaml_is_valid(project):
     assert textwrap.dedent(RockyComponent.__doc__ or "").count("type: dagster_rocky.RockyComponent") == 1
 
 
-def test_importing_the_package_imports_neither_an_engine_nor_a_parser_nor_templates() -> None:
+def test_importing_the_component_imports_neither_an_engine_nor_a_parser_nor_what_the_engine_prints() -> None:
     code = (
         "import sys, dagster; before = set(sys.modules); import dagster_rocky; "
-        "print({'duckdb', 'sqlglot', 'jinja2', 'rocky_local'} & (set(sys.modules) - before))"
+        "light = set(sys.modules) - before; dagster_rocky.RockyComponent; new = set(sys.modules) - before; "
+        "print({'duckdb', 'sqlglot', 'jinja2', 'rocky_local'} & new, "
+        "sorted(name for name in new if name.startswith('dagster_rocky.results')), len(light) < 5)"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert shown.stdout.strip() == "set()"
+    assert shown.stdout.strip() == "set() ['dagster_rocky.results', 'dagster_rocky.results.base'] True"
+
+
+def test_every_public_name_is_there_when_it_is_asked_for() -> None:
+    for package in (dagster_rocky, results):
+        assert set(package.__all__) == set(package._HOMES)
+        for name in package.__all__:
+            assert getattr(package, name).__name__ == name
+        with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+            package.Nothing  # noqa: B018
+    assert set(dagster_rocky.__all__) <= set(dir(dagster_rocky))

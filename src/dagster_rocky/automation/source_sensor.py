@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import dagster as dg
 
@@ -15,8 +15,10 @@ from dagster_rocky.engine.commands import EngineCommands
 from dagster_rocky.graph.edges import Node, RockyGraph
 from dagster_rocky.graph.partitioning import latest_key
 from dagster_rocky.resource import RockyResource
-from dagster_rocky.results import DiscoverResult
 from dagster_rocky.step.events import source_synced
+
+if TYPE_CHECKING:
+    from dagster_rocky.results import DiscoverResult
 
 Per = Literal["source", "pipeline"]
 SENSOR_TAG = "rocky/sensor"
@@ -165,7 +167,7 @@ def _discover(
     cursor: SourceCursor,
     tick: _Tick,
     tick_seconds: float,
-) -> Iterator[tuple[str, DiscoverResult]]:
+) -> Iterator[tuple[str, "DiscoverResult"]]:
     """One engine process for each pipeline, until the tick's time is up; a failing one is a note."""
     names = list(by_source)
     if cursor.next_pipeline in names:
@@ -195,7 +197,7 @@ def _within(resource: RockyResource, seconds: float) -> EngineCommands:
 
 def _compare(
     pipeline: str,
-    found: DiscoverResult,
+    found: "DiscoverResult",
     known: Mapping[str, tuple[Node, ...]],
     cursor: SourceCursor,
     tick: _Tick,

@@ -1,16 +1,21 @@
 """Do the shadow tables of a step hold what the real ones hold? `compare`, as a check of each copied table."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from dagster_rocky.planning.plan import Unit, plan_units
 from dagster_rocky.planning.selection import component_value
-from dagster_rocky.results import ComparedTable
 from dagster_rocky.step import events
 from dagster_rocky.step.asked import Ask, Asked, BesideCheck
 from dagster_rocky.step.events import StepEvent
 from dagster_rocky.vocabulary import EngineAsset, Evaluator
+
+if TYPE_CHECKING:
+    from dagster_rocky.results import ComparedTable
 
 _NO_SHADOW = (
     "There is no shadow to compare: this run stands for the real tables. Launch with the option `shadow` and the "

@@ -1,5 +1,7 @@
 """Which commands of the engine does this package ask, and how is a run of it started?"""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import dagster as dg
 from pydantic import BaseModel
 
+from dagster_rocky import results
 from dagster_rocky._dagster import pipes_context_data, prints_to_console, run_of
 from dagster_rocky.engine import config_file, errors
 from dagster_rocky.engine.command import Engine
@@ -21,21 +24,23 @@ from dagster_rocky.engine.reports import EngineReports
 from dagster_rocky.engine.request import RunRequest
 from dagster_rocky.engine.strategies import build_strategy
 from dagster_rocky.engine.version import engine_version, require_version
-from dagster_rocky.results import (
-    CatalogResult,
-    CompileResult,
-    DagResult,
-    DiscoverResult,
-    LineageResult,
-    ListModelsResult,
-    ListPipelinesResult,
-    PlanResult,
-    RunResult,
-    StateResult,
-    TestResult,
-    ValidateResult,
-)
 from dagster_rocky.vocabulary import Mode
+
+if TYPE_CHECKING:
+    from dagster_rocky.results import (
+        CatalogResult,
+        CompileResult,
+        DagResult,
+        DiscoverResult,
+        LineageResult,
+        ListModelsResult,
+        ListPipelinesResult,
+        PlanResult,
+        RunResult,
+        StateResult,
+        TestResult,
+        ValidateResult,
+    )
 
 Context = dg.AssetExecutionContext | dg.OpExecutionContext
 Result = TypeVar("Result", bound=BaseModel)
@@ -68,7 +73,7 @@ class EngineCommands(EngineReports):
     def discover(self, pipeline: str | None = None) -> DiscoverResult:
         """The sources and tables of a replication pipeline, as the engine sees them now."""
         args = ["discover", *(["--pipeline", pipeline] if pipeline else [])]
-        return self._command(args, DiscoverResult, exclusive=True)
+        return self._command(args, results.DiscoverResult, exclusive=True)
 
     def compile(
         self,
@@ -96,7 +101,9 @@ class EngineCommands(EngineReports):
         args += ["--contracts", self.contracts_dir] if self.contracts_dir else []
         folders = [models_dir] if models_dir else self._compiled_folders()
         answers = [
-            self._command(["compile", *(["--models", folder] if folder else []), *args], CompileResult)
+            self._command(
+                ["compile", *(["--models", folder] if folder else []), *args], results.CompileResult
+            )
             for folder in folders
         ]
         whole = answers[0]
@@ -111,27 +118,27 @@ class EngineCommands(EngineReports):
     def dag(self, column_lineage: bool = False) -> DagResult:
         """The project's graph: pipelines, models and their edges; with the lineage of columns when asked."""
         flags = ["--column-lineage"] if column_lineage else []
-        return self._command(["dag", *flags, *self._model_folders()], DagResult)
+        return self._command(["dag", *flags, *self._model_folders()], results.DagResult)
 
     def catalog(self) -> CatalogResult:
         """The tables of the project with their columns; the engine also writes them to `.rocky/catalog`."""
-        return self._command(["catalog"], CatalogResult)
+        return self._command(["catalog"], results.CatalogResult)
 
     def lineage(self, model: str) -> LineageResult:
         """The columns of one model and where they come from."""
-        return self._command(["lineage", model], LineageResult)
+        return self._command(["lineage", model], results.LineageResult)
 
     def validate(self) -> ValidateResult:
         """What the engine thinks of `rocky.toml`; an invalid one is a result with messages, not an exception."""
-        return self._command(["validate"], ValidateResult)
+        return self._command(["validate"], results.ValidateResult)
 
     def list_pipelines(self) -> ListPipelinesResult:
         """The pipelines of `rocky.toml`, with their types."""
-        return self._command(["list", "pipelines"], ListPipelinesResult)
+        return self._command(["list", "pipelines"], results.ListPipelinesResult)
 
     def list_models(self) -> ListModelsResult:
         """The models of the project, with target, strategy and dependencies."""
-        return self._command(["list", "models"], ListModelsResult)
+        return self._command(["list", "models"], results.ListModelsResult)
 
     def test(
         self,
@@ -163,7 +170,7 @@ class EngineCommands(EngineReports):
         args += ["--contracts", self.contracts_dir] if self.contracts_dir and not declarative else []
         for name, value in (vars or {}).items():
             args += ["--var", f"{name}={value}"]
-        return self._command(args, TestResult, exclusive=declarative, masked=True)
+        return self._command(args, results.TestResult, exclusive=declarative, masked=True)
 
     def folders_of(self, paths: Iterable[str]) -> dict[str, str | None]:
         """The folders with which the commands about models are asked; `None` where that is the engine's own choice.
@@ -181,7 +188,7 @@ class EngineCommands(EngineReports):
 
     def state(self) -> StateResult:
         """The watermarks of the tables that were copied, from the engine's run state."""
-        return self._command(["state"], StateResult)
+        return self._command(["state"], results.StateResult)
 
     def make_plan(self, request: RunRequest) -> PlanResult:
         """What a replication would do, kept by the engine under its id for `apply` (contract, section 4).
@@ -190,7 +197,7 @@ class EngineCommands(EngineReports):
             request: The run that is planned.
         """
         args = replace(request, command="plan").to_args()
-        return self._command(args, PlanResult, exclusive=True, options=request.options)
+        return self._command(args, results.PlanResult, exclusive=True, options=request.options)
 
     def version(self) -> str:
         """What the engine says to `--version`, e.g. `1.71.0`."""
@@ -304,7 +311,7 @@ def run_result(invocation: RockyInvocation) -> RunResult:
     Raises:
         RockyFailure: As the failure table says.
     """
-    result = invocation.result(RunResult)
+    result = invocation.result(results.RunResult)
     result.exit_code = invocation.end().exit_code
     result.run_id = invocation.facts.run_id
     for failed in result.errors:

@@ -1,16 +1,20 @@
 """How can an engine run fail: `dagster.Failure`s that say what, why and what to do."""
 
+from __future__ import annotations
+
 import errno
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from dagster_rocky.engine.logs.mask import SecretMasker
-from dagster_rocky.results import RunResult
+
+if TYPE_CHECKING:
+    from dagster_rocky.results import RunResult
 
 INSTALL_HINT = (
     "Install the rocky engine and put it on the PATH, or set binary_path to where it is. To try things out without "
@@ -43,7 +47,7 @@ class RockyFailure(dg.Failure):
         super().__init__(description=description, metadata=dict(metadata or {}), allow_retries=allow_retries)
         self.kind = kind
 
-    def masked(self, masker: SecretMasker) -> "RockyFailure":
+    def masked(self, masker: SecretMasker) -> RockyFailure:
         """The same failure without secrets in its words and its metadata."""
         metadata = {
             name: dg.MetadataValue.text(masker.mask(value.text or ""))

@@ -1,21 +1,27 @@
 """What does the engine report of its past and of the project's rules, without running anything?"""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel
 
-from dagster_rocky.results import (
-    CompareResult,
-    ComplianceResult,
-    CostResult,
-    DoctorResult,
-    HistoryResult,
-    MetricsResult,
-    OptimizeResult,
-    RetentionStatusResult,
-    TraceResult,
-)
+from dagster_rocky import results
+
+if TYPE_CHECKING:
+    from dagster_rocky.results import (
+        CompareResult,
+        ComplianceResult,
+        CostResult,
+        DoctorResult,
+        HistoryResult,
+        MetricsResult,
+        OptimizeResult,
+        RetentionStatusResult,
+        TraceResult,
+    )
+
 
 Result = TypeVar("Result", bound=BaseModel)
 
@@ -37,7 +43,7 @@ class EngineReports:
 
     def doctor(self) -> DoctorResult:
         """How the engine and its project are; critical findings are in the result, not raised (contract, section 8)."""
-        return self._command(["doctor"], DoctorResult, exclusive=True, masked=True)
+        return self._command(["doctor"], results.DoctorResult, exclusive=True, masked=True)
 
     def history(
         self,
@@ -60,7 +66,7 @@ class EngineReports:
         """
         args = _flags({"--model": model, "--since": since})
         args += [*(["--audit"] if audit else []), *(["--rolling-stats"] if rolling_stats else [])]
-        found = self._command(["history", *args], HistoryResult, exclusive=True, masked=True)
+        found = self._command(["history", *args], results.HistoryResult, exclusive=True, masked=True)
         if dagster_run_id is not None:
             found.runs = [run for run in found.runs if run.submission_id == dagster_run_id]
             found.count = len(found.runs)
@@ -72,7 +78,7 @@ class EngineReports:
         Args:
             run_id: The engine's id of it.
         """
-        return self._command(["cost", run_id], CostResult, exclusive=True)
+        return self._command(["cost", run_id], results.CostResult, exclusive=True)
 
     def trace(self, run_id: str = "latest") -> TraceResult:
         """One earlier run on a time line.
@@ -80,11 +86,11 @@ class EngineReports:
         Args:
             run_id: The engine's id of it.
         """
-        return self._command(["trace", run_id], TraceResult, exclusive=True)
+        return self._command(["trace", run_id], results.TraceResult, exclusive=True)
 
     def metrics(self, model: str) -> MetricsResult:
         """The quality figures that the engine has of a model."""
-        return self._command(["metrics", model], MetricsResult, exclusive=True)
+        return self._command(["metrics", model], results.MetricsResult, exclusive=True)
 
     def optimize(self, model: str | None = None) -> OptimizeResult:
         """What the engine advises for each table that its history knows, by the name of the table.
@@ -93,7 +99,7 @@ class EngineReports:
             model: The name of one table (contract, section 8: not of the model).
         """
         args = ["optimize", *_flags({"--model": model}), *self.models_flags()]
-        return self._command(args, OptimizeResult, exclusive=True)
+        return self._command(args, results.OptimizeResult, exclusive=True)
 
     def compare(
         self, filter: str | None = None, *, pipeline: str | None = None, shadow_suffix: str | None = None
@@ -106,7 +112,7 @@ class EngineReports:
             shadow_suffix: Of the shadow run; unset, the engine's own.
         """
         flags = {"--pipeline": pipeline, "--filter": filter, "--shadow-suffix": shadow_suffix}
-        return self._command(["compare", *_flags(flags)], CompareResult, exclusive=True)
+        return self._command(["compare", *_flags(flags)], results.CompareResult, exclusive=True)
 
     def compliance(self, env: str | None = None) -> ComplianceResult:
         """Which classified columns are masked in which environment, and which are not.
@@ -115,7 +121,9 @@ class EngineReports:
             env: One environment, instead of all.
         """
         return self._command(
-            ["compliance", *_flags({"--env": env}), *self.models_flags()], ComplianceResult, masked=True
+            ["compliance", *_flags({"--env": env}), *self.models_flags()],
+            results.ComplianceResult,
+            masked=True,
         )
 
     def retention_status(self, *, env: str | None = None, drift: bool = False) -> RetentionStatusResult:
@@ -126,7 +134,7 @@ class EngineReports:
             drift: Only models of which the two differ.
         """
         args = ["retention-status", *_flags({"--env": env}), *self.models_flags()]
-        return self._command([*args, *(["--drift"] if drift else [])], RetentionStatusResult)
+        return self._command([*args, *(["--drift"] if drift else [])], results.RetentionStatusResult)
 
 
 def _flags(given: Mapping[str, str | None]) -> list[str]:

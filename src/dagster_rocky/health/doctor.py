@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from packaging.specifiers import SpecifierSet
@@ -10,8 +10,10 @@ from packaging.version import InvalidVersion, Version
 
 from dagster_rocky.graph.naming import op_name
 from dagster_rocky.resource import RockyResource
-from dagster_rocky.results import DoctorResult
 from dagster_rocky.yaml.health import HealthOptions
+
+if TYPE_CHECKING:
+    from dagster_rocky.results import DoctorResult
 
 _RANKS = {"healthy": 0, "warning": 1, "critical": 2}
 _VERSIONS: dict[tuple[str, str], str | None] = {}
@@ -141,7 +143,7 @@ def _misfit(version: str, wanted: str) -> str | None:
     return None if fits else version
 
 
-def _counted(found: DoctorResult, names: Collection[str], version: str) -> Health:
+def _counted(found: "DoctorResult", names: Collection[str], version: str) -> Health:
     """The findings that count; the worst of them is the overall status, where only some count."""
     counted = [check for check in found.checks if not names or check.name in names]
     worst = max((_RANKS.get(check.status, 1) for check in counted), default=0)

@@ -1,5 +1,7 @@
 """What does the engine remark on what a step built? Its history and its advice, asked once for a step."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from statistics import fmean
@@ -7,9 +9,9 @@ from typing import Any
 
 import dagster as dg
 
+from dagster_rocky import results
 from dagster_rocky.engine.commands import EngineCommands
 from dagster_rocky.graph.edges import Node, RockyGraph
-from dagster_rocky.results import HistoryResult, OptimizeResult
 from dagster_rocky.step import events
 from dagster_rocky.step.body import RemarkOn
 from dagster_rocky.step.events import StepEvent
@@ -68,7 +70,7 @@ def remarks_of(metadata: Collection[str]) -> RemarkOn | None:
     return lambda context, resource, graph, built: remark_on(context, resource, graph, built, wanted)
 
 
-def history_remarks(history: HistoryResult) -> Remarks:
+def history_remarks(history: results.HistoryResult) -> Remarks:
     """How often each table was built in the runs that the engine remembers, and how long that took.
 
     Args:
@@ -80,7 +82,7 @@ def history_remarks(history: HistoryResult) -> Remarks:
     Example:
         ```python
         past = {"runs": [{"models": [{"model_name": "daily", "duration_ms": 500, "status": "success"}]}]}
-        history_remarks(HistoryResult.model_validate(past))
+        history_remarks(results.HistoryResult.model_validate(past))
         # {'daily': {'rocky/history_builds': 1, 'rocky/history_failures': 0, 'rocky/history_mean_seconds': 0.5}}
         ```
     """
@@ -105,7 +107,7 @@ def history_remarks(history: HistoryResult) -> Remarks:
     }
 
 
-def optimize_remarks(advice: OptimizeResult) -> Remarks:
+def optimize_remarks(advice: results.OptimizeResult) -> Remarks:
     """What the engine advises for each table, as text and as numbers that Dagster plots.
 
     Args:
@@ -114,7 +116,7 @@ def optimize_remarks(advice: OptimizeResult) -> Remarks:
     Example:
         ```python
         advice = {"recommendations": [{"model_name": "daily", "recommended_strategy": "view", "reasoning": "fast"}]}
-        optimize_remarks(OptimizeResult.model_validate(advice))
+        optimize_remarks(results.OptimizeResult.model_validate(advice))
         # {'daily': {'rocky/optimize_strategy': 'view', 'rocky/optimize_reasoning': 'fast'}}
         ```
     """

@@ -1,16 +1,20 @@
 """Are the project's rules about its data kept? `compliance` and `retention-status` as checks of models."""
 
+from __future__ import annotations
+
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from dagster_rocky.results import ComplianceException, ModelRetention
 from dagster_rocky.step import events
 from dagster_rocky.step.asked import Ask, Asked, BesideCheck
 from dagster_rocky.step.events import StepEvent
 from dagster_rocky.vocabulary import Evaluator
+
+if TYPE_CHECKING:
+    from dagster_rocky.results import ComplianceException, ModelRetention
 
 
 def ask_compliance(asked: Asked) -> Iterator[StepEvent]:

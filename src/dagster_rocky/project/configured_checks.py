@@ -1,10 +1,14 @@
 """Which checks does the project configure, in which order, how severe, and what do they say in words?"""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dagster_rocky.project.snapshot import CheckedTable, ConfiguredCheck
-from dagster_rocky.results import DiscoveredChecks
+
+if TYPE_CHECKING:
+    from dagster_rocky.results import DiscoveredChecks
 
 ANOMALY = "anomaly"
 """The check that a row count does not stand out; the engine compares where it counts rows (contract, section 6)."""

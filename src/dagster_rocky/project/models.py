@@ -1,15 +1,19 @@
 """What is a model, from what the engine and its own files say of it?"""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dagster_rocky.partitions import FORMATS
 from dagster_rocky.project.files import ModelFile, read_table
 from dagster_rocky.project.model_tests import declarative_tests, unit_tests
 from dagster_rocky.project.snapshot import Column, Model, Pipeline
 from dagster_rocky.project.sql import PhysicalNames, SqlFacts, column_sources, read_dsl, read_sql
-from dagster_rocky.results import DagNode, DagResult, ModelDetail
+
+if TYPE_CHECKING:
+    from dagster_rocky.results import DagNode, DagResult, ModelDetail
 
 _PREFIX = "transformation:"
 

@@ -1,14 +1,18 @@
 """What is a pipeline, from what the engine and `rocky.toml` say of it?"""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dagster_rocky.project import configured_checks, rocky_toml
 from dagster_rocky.project.snapshot import Pipeline, Source
-from dagster_rocky.results import DiscoveredSource, DiscoverResult, FailedSource
+
+if TYPE_CHECKING:
+    from dagster_rocky.results import DiscoveredSource, DiscoverResult, FailedSource
 
 _LOADABLE = {".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet"}
 

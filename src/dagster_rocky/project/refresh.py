@@ -1,15 +1,18 @@
 """What is the project now? Asks the engine, when the state is refreshed, and makes a `ProjectSnapshot` of it."""
 
+from __future__ import annotations
+
 import logging
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import dagster as dg
 
+from dagster_rocky import results
 from dagster_rocky.engine import config_file
 from dagster_rocky.engine.commands import EngineCommands
 from dagster_rocky.engine.model_folders import compiled_folders, model_folders
@@ -19,7 +22,9 @@ from dagster_rocky.project.configured_checks import budget_check
 from dagster_rocky.project.files import ModelFile, model_files
 from dagster_rocky.project.models import read_models
 from dagster_rocky.project.snapshot import Pipeline, ProjectSnapshot, Seed, fingerprint
-from dagster_rocky.results import DagResult, ListedPipeline, ModelDetail
+
+if TYPE_CHECKING:
+    from dagster_rocky.results import DagResult, ListedPipeline, ModelDetail
 
 _LOG = logging.getLogger("dagster_rocky")
 
@@ -186,7 +191,7 @@ def _dag(resource: EngineCommands, files: Mapping[str, ModelFile]) -> _Answer[Da
     except dg.Failure as failure:
         text = (failure.description or "the engine found none").strip().splitlines()[0]
         if not files:
-            return _Answer(DagResult(), [f"the project has no models yet: {text}"])
+            return _Answer(results.DagResult(), [f"the project has no models yet: {text}"])
     # SQL that cannot be parsed has no lineage, and still a place in the graph.
     return _Answer(resource.dag(), [f"the lineage of columns is not known: {text}"])
 

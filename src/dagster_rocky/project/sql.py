@@ -1,13 +1,17 @@
 """What does a model's SQL say: which physical tables it reads, and which columns it makes?"""
 
+from __future__ import annotations
+
 import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dagster_rocky.project.snapshot import ColumnSource
-from dagster_rocky.results import ColumnEdge
+
+if TYPE_CHECKING:
+    from dagster_rocky.results import ColumnEdge
 
 _VARIABLE_CALL = re.compile(r"'?@var\([^)]*\)'?")
 _PLACEHOLDER = re.compile(r"'?@[A-Za-z_][A-Za-z0-9_]*'?")

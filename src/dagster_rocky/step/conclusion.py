@@ -1,15 +1,19 @@
 """How does a step end: green, red with what a person needs to know, or asking for another try?"""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from dagster_rocky import results
 from dagster_rocky.engine import errors
 from dagster_rocky.planning.plan import Unit
-from dagster_rocky.results import RunResult
-from dagster_rocky.results.failures import FailureKind
 from dagster_rocky.step.ledger import OutcomeLedger
+
+if TYPE_CHECKING:
+    from dagster_rocky.results import RunResult
 
 _COOLDOWN_RETRIES = 5
 _QUOTA_SECONDS = 300.0
@@ -36,7 +40,7 @@ class Conclusion:
         for error in result.errors:
             self._kinds.add(error.kind.value)
             self._may_pass.append(error.worth_a_retry)
-            is_quota = error.kind is FailureKind.QUOTA_EXCEEDED
+            is_quota = error.kind is results.FailureKind.QUOTA_EXCEEDED
             seconds = error.cooldown_seconds or (_QUOTA_SECONDS if is_quota else None)
             if seconds:
                 self._cooldown = max(seconds, self._cooldown or 0.0)

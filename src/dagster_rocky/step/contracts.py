@@ -1,14 +1,19 @@
 """What came of the contract checks that a step selected? The engine says of all of them at once when it compiles."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from dagster_rocky.engine.commands import EngineCommands
 from dagster_rocky.graph.declared_checks import CONTRACT, CONTRACT_CODES
-from dagster_rocky.results import Diagnostic
 from dagster_rocky.step import events
 from dagster_rocky.step.asked import BesideCheck
+
+if TYPE_CHECKING:
+    from dagster_rocky.results import Diagnostic
 
 _NO_COMPILE = "The contract was not evaluated, because the models do not compile."
 

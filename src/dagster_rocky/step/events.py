@@ -5,11 +5,10 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_rocky import _dagster
+from dagster_rocky import _dagster, results
 from dagster_rocky.engine.news.drift import ColumnChange, column_changes
 from dagster_rocky.engine.news.events import Built, Checked, Deviated, Drifted, Quarantined
 from dagster_rocky.planning.plan import Unit
-from dagster_rocky.results import Diagnostic
 from dagster_rocky.step.ledger import Status
 from dagster_rocky.step.metadata import (
     BUILT_BY_RUN,
@@ -221,7 +220,7 @@ def merged_check_result(results: Sequence[tuple[str | None, dg.AssetCheckResult]
 
 
 def contract_result(
-    asset_key: dg.AssetKey, check: CheckDeclaration, broken: Sequence[Diagnostic]
+    asset_key: dg.AssetKey, check: CheckDeclaration, broken: Sequence["results.Diagnostic"]
 ) -> dg.AssetCheckResult:
     """A contract's check from what `compile` says against it; a mere warning fails it with severity WARN."""
     is_error = any(finding.severity == "Error" for finding in broken)

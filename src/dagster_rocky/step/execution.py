@@ -1,21 +1,22 @@
 """How is a plan run inside one Dagster step? The one executor: live events, then an outcome for everything selected."""
 
+from __future__ import annotations
+
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from dagster_rocky import _dagster
+from dagster_rocky import _dagster, results
 from dagster_rocky.engine import errors
 from dagster_rocky.engine.commands import EngineCommands, run_result
 from dagster_rocky.engine.invocation import RockyInvocation
 from dagster_rocky.engine.news.result import events_of_result
 from dagster_rocky.planning.plan import PlannedRun, Unit
 from dagster_rocky.planning.selection import StepPlan
-from dagster_rocky.results import RunResult
 from dagster_rocky.step import events
 from dagster_rocky.step.conclusion import Conclusion
 from dagster_rocky.step.events import StepEvent
@@ -32,6 +33,9 @@ from dagster_rocky.step.names import EngineNames
 from dagster_rocky.step.planned import planned_ahead
 from dagster_rocky.step.reporting import CodeVersions, Reporter
 from dagster_rocky.vocabulary import Mode
+
+if TYPE_CHECKING:
+    from dagster_rocky.results import RunResult
 
 Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext
 
@@ -191,7 +195,7 @@ class _Step:
 
     def _salvage(self, names: EngineNames, invocation: RockyInvocation) -> Iterator[StepEvent]:
         """What a run that was ended had finished, as far as anything says so: its JSON first, which knows most."""
-        result = invocation.stopped_result(RunResult)
+        result = invocation.stopped_result(results.RunResult)
         if result is not None:
             result.run_id = invocation.facts.run_id
             yield from self._reporter.take_result(events_of_result(result), names, invocation)

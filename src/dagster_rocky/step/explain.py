@@ -4,14 +4,18 @@ Follows the contract's sections 2.3, 5.4 to 5.6 and 18: failed tables have an em
 `<runtime>`, a project that does not compile `<compile>`.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from dagster_rocky.engine.logs.decode import RunFacts
 from dagster_rocky.planning.plan import Unit
-from dagster_rocky.results import RunError, RunResult
 from dagster_rocky.step.ledger import Status
+
+if TYPE_CHECKING:
+    from dagster_rocky.results import RunError, RunResult
 
 COMPILE = "<compile>"
 PARTIAL = 2

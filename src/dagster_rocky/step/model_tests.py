@@ -1,17 +1,21 @@
 """What do the tests of models say? One `test` of the engine for all models of a step, and one for unit tests."""
 
+from __future__ import annotations
+
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from dagster_rocky.engine.errors import RockyFailure
 from dagster_rocky.project.model_tests import declarative_name, unit_test_name
-from dagster_rocky.results import DeclarativeTest, TestResult, UnitTest
 from dagster_rocky.step import events
 from dagster_rocky.step.asked import Asked, BesideCheck
 from dagster_rocky.step.events import StepEvent
+
+if TYPE_CHECKING:
+    from dagster_rocky.results import DeclarativeTest, TestResult, UnitTest
 
 _NO_RESULT = "the engine gave no result for this test: refresh the state if the project's tests have changed."
 _SHADOW = "the step built shadow tables, and the engine tests the real ones."

@@ -1,19 +1,23 @@
 """How does `run_pipes` hand engine events over as a Dagster Pipes session, for assets that are written in Python?"""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from dagster_rocky._dagster import has_assets, pipes_context_data
 from dagster_rocky.engine.commands import Context
 from dagster_rocky.engine.news.events import Built, Checked, EngineEvent
-from dagster_rocky.results import RunResult
 from dagster_rocky.step import events
 from dagster_rocky.step.metadata import built_metadata, checked_metadata, severity_of
 from dagster_rocky.vocabulary import check_name
+
+if TYPE_CHECKING:
+    from dagster_rocky.results import RunResult
 
 
 class RockyPipesInvocation(dg.PipesClientCompletedInvocation):

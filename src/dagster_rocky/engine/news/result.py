@@ -1,7 +1,10 @@
 """What does the JSON of a run tell, as the same events that hooks and Pipes messages give?"""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from dagster_rocky.engine.news.events import (
     Breached,
@@ -13,9 +16,11 @@ from dagster_rocky.engine.news.events import (
     Noticed,
     Quarantined,
 )
-from dagster_rocky.results import RunResult
-from dagster_rocky.results.costs import ModelCost
-from dagster_rocky.results.failures import Attempt
+
+if TYPE_CHECKING:
+    from dagster_rocky.results import RunResult
+    from dagster_rocky.results.costs import ModelCost
+    from dagster_rocky.results.failures import Attempt
 
 _ABOUT_THE_TABLE = frozenset({"asset_key", "metadata", "partition", "duration_ms", "started_at"})
 
