@@ -156,7 +156,7 @@ def test_an_interruption_is_shown_by_its_text_and_is_still_one(policy):
     @dg.op(retry_policy=policy)
     def stopped(context: dg.OpExecutionContext):
         try:
-            raise _dagster.interruption(context, "Cancelled: 1 of 2 finished")
+            raise _dagster.interruption("Cancelled: 1 of 2 finished")
         except Exception:
             shown.append("taken for an ordinary error")
 

@@ -39,19 +39,17 @@ def interrupt_later() -> None:
     interrupts._received_interrupt["received"] = True
 
 
-def interruption(context: dg.OpExecutionContext, text: str) -> dg.DagsterExecutionInterruptedError:
+def interruption(text: str) -> dg.DagsterExecutionInterruptedError:
     """The interruption that ends a cancelled step with a text and without a stack trace.
 
     Private because Dagster shows thirty frames of its own for every interruption, and takes what to show from the
-    error only where that comes from another process. Where the step has a retry policy, Dagster asks for another try
-    of the plain interruption, which is given then.
+    error only where that comes from another process. Where the step has a retry policy, Dagster asks for another try,
+    as it does after every interruption.
 
     Args:
-        context: The step's.
         text: What was finished and what was not.
     """
-    asks_again = context.get_step_execution_context().op_retry_policy is not None
-    return dg.DagsterExecutionInterruptedError(text) if asks_again else _Interruption(text)
+    return _Interruption(text)
 
 
 @contextmanager

@@ -191,7 +191,7 @@ class _Step:
         yield from self._reporter.checks.merged()
         self._reporter.flush()
         summary = self._conclusion.cancelled(took)
-        raise _dagster.interruption(self._context, summary) from None
+        raise _dagster.interruption(summary) from None
 
     def _salvage(self, names: EngineNames, invocation: RockyInvocation) -> Iterator[StepEvent]:
         """What a run that was ended had finished, as far as anything says so: its JSON first, which knows most."""
