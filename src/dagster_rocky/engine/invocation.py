@@ -2,12 +2,15 @@
 
 import contextlib
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TypeVar
 
+import dagster as dg
 from pydantic import BaseModel
 
+from dagster_rocky import _dagster
 from dagster_rocky.engine import errors
 from dagster_rocky.engine.command import Engine
 from dagster_rocky.engine.environment import RunOrigin, process_environment, say_what_is_left_out
@@ -310,4 +313,8 @@ class RockyInvocation:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        asked = time.monotonic()
         self.close()
+        if kind is dg.DagsterExecutionInterruptedError and not str(error):
+            took = time.monotonic() - asked
+            raise _dagster.interruption(f"Cancelled: the engine was stopped after {took:.1f} s.") from None

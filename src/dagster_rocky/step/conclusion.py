@@ -71,21 +71,22 @@ class Conclusion:
             allow_retries=not hopeless and all(failure.allow_retries for failure in self.failures),
         )
 
-    def cancelled(self, seconds: float) -> str:
+    def cancelled(self, seconds: float | None) -> str:
         """One line and a table of a step that was cancelled: what is finished, what is not.
 
         Args:
-            seconds: How long the engine took to stop.
+            seconds: How long the engine took to stop; `None` where none was running.
 
         Returns:
             The same text as is logged, which ends the step.
         """
         rows = self._ledger.rows()
         finished = [row for row in rows if row[1] in {"materialized", "unchanged", "checked"}]
-        text = (
-            f"Cancelled: {len(finished)} of {len(rows)} finished, {len(rows) - len(finished)} not finished; the engine "
-            f"was stopped after {seconds:.1f} s."
+        engine = (
+            "no engine was running" if seconds is None else f"the engine was stopped after {seconds:.1f} s"
         )
+        left = len(rows) - len(finished)
+        text = f"Cancelled: {len(finished)} of {len(rows)} finished, {left} not finished; {engine}."
         lines = [f"  {outcome:<14} {unit}" for unit, outcome, _ in rows[:100]]
         more = [f"  and {len(rows) - 100} more"] if len(rows) > 100 else []
         told = "\n".join([text, *lines, *more])

@@ -107,8 +107,17 @@ class _Step:
         )
         self._conclusion = Conclusion(context, self._ledger)
         self._compile: CompileFailure | None = None
+        self._stopped_after: float | None = None
 
     def execute(self) -> Iterator[StepEvent]:
+        try:
+            yield from self._execute_runs()
+        except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt):
+            raise _dagster.interruption(self._conclusion.cancelled(self._stopped_after)) from None
+        yield from self._reporter.checks.merged()
+        self._conclusion.end()
+
+    def _execute_runs(self) -> Iterator[StepEvent]:
         number = 0
         while self._queue:
             run, number = self._queue.popleft(), number + 1
@@ -119,13 +128,12 @@ class _Step:
                 self._context.log.info(f"rocky: engine run {number} of {total}")
             yield from self._execute_run(run)
             self._reporter.flush()
-        yield from self._reporter.checks.merged()
-        self._conclusion.end()
 
     def _is_left_out(self, run: PlannedRun) -> bool:
         """Whether a run makes no sense any more; what it owes is closed with the reason."""
         if self._compile is not None and run.kind == "model":
-            self._close([self._compile.verdict(unit) for unit in run.units])
+            for unit in run.units:
+                self._ledger.note(*self._compile.verdict(unit))
             return True
         is_broken = any(failure.kind == "binary" for failure in self._conclusion.failures)
         if is_broken or (run.request.options.fail_fast and self._ledger.failures()):
@@ -166,6 +174,7 @@ class _Step:
                 self._interruptions.raise_if_came()
             except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt):
                 yield from self._cancel(names, invocation)
+                raise
 
     def _follow(
         self, run: PlannedRun, names: EngineNames, invocation: RockyInvocation
@@ -183,15 +192,13 @@ class _Step:
         yield from self._settle(run, names, result, invocation)
 
     def _cancel(self, names: EngineNames, invocation: RockyInvocation) -> Iterator[StepEvent]:
-        """Ends the engine, tells what it had finished, and lets the interruption go on with a summary."""
+        """Ends the engine and tells what it had finished."""
         asked = time.monotonic()
         invocation.terminate()
-        took = time.monotonic() - asked
+        self._stopped_after = time.monotonic() - asked
         yield from self._salvage(names, invocation)
         yield from self._reporter.checks.merged()
         self._reporter.flush()
-        summary = self._conclusion.cancelled(took)
-        raise _dagster.interruption(summary) from None
 
     def _salvage(self, names: EngineNames, invocation: RockyInvocation) -> Iterator[StepEvent]:
         """What a run that was ended had finished, as far as anything says so: its JSON first, which knows most."""
@@ -388,10 +395,6 @@ class _Step:
             rest = self._plan.rest(run, failed, left)
             self._ledger.reopen(unit for more in rest for unit in more.units)
             self._queue.extendleft(reversed(rest))
-
-    def _close(self, verdicts: Sequence[Verdict]) -> None:
-        for unit, status, reason in verdicts:
-            self._ledger.note(unit, status, reason)
 
     def _record_failure(self, run: PlannedRun, failure: errors.RockyFailure) -> None:
         self._conclusion.failures.append(failure)

@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from dagster_rocky.engine.locks import engine_locks
 from dagster_rocky.engine.request import RunRequest
 from dagster_rocky.planning.plan import PlannedRun, Unit
 from support.stand_in import run_step, table_asset
@@ -96,3 +97,48 @@ def test_what_was_finished_is_told_when_the_interruption_comes_while_dagster_sto
 
     again = run_step(resource, mode, assets[:3])
     assert again.success
+
+
+@pytest.mark.timeout(60)
+def test_a_step_that_waits_for_its_turn_ends_with_a_summary_too(
+    make_engine, mode: str, tmp_path: Path
+) -> None:
+    resource = make_engine("say(result(['a']))")
+    (files,) = [resource.engine().locked_files().paths]
+    with engine_locks(files, timeout_seconds=1, logger=None):
+        timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        ran = run_step(resource, mode, [table_asset("a")])
+    (failed,) = [event for event in ran.result.all_events if event.is_step_failure]
+    error = failed.step_failure_data.error
+    assert (
+        error.message.splitlines()[0] == "Cancelled: 0 of 1 finished, 1 not finished; no engine was running."
+    )
+    assert error.stack == []
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("method", ["run", "run_streaming", "run_pipes"])
+def test_a_cancelled_asset_of_the_users_own_says_so_in_one_line(
+    make_engine, tmp_path: Path, method: str
+) -> None:
+    resource = make_engine(
+        'open(os.path.join(os.path.dirname(sys.argv[0]), "started"), "w").close()\ntime.sleep(30)'
+    )
+
+    @dg.asset
+    def copies(context: dg.AssetExecutionContext) -> None:
+        getattr(resource, method)(*([] if method == "run" else [context]))
+
+    def interrupt() -> None:
+        while not (tmp_path / "started").exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    result = dg.materialize([copies], raise_on_error=False)
+
+    (failed,) = [event for event in result.all_events if event.is_step_failure]
+    error = failed.step_failure_data.error
+    assert re.fullmatch(r"Cancelled: the engine was stopped after \d+\.\d s\.", error.message)
+    assert error.stack == []
