@@ -56,6 +56,14 @@ class RunOptions(BaseModel):
         ),
         examples=[True],
     )
+    resume: bool = Field(
+        default=False,
+        description=(
+            "Let a retry go on with the engine run that failed (`--resume`) where that is cheaper than to copy anew "
+            "what is missing; replications only."
+        ),
+        examples=[True],
+    )
     idempotency_key: str | None = Field(
         default=None,
         description=(

@@ -47,6 +47,7 @@ class RunRequest:
         parallel: The engine's `--parallel`.
         idempotency_key: The engine runs a key once; a repeat is skipped. Made of the options' by the plan.
         plan_id: Of `apply`: the plan.
+        resume: The engine's id of an earlier run of this replication; what it copied is left out.
         options: What every run is given: environment, variables, shadow, deadline, logs.
 
     Example:
@@ -72,6 +73,7 @@ class RunRequest:
     parallel: int | None = None
     idempotency_key: str | None = None
     plan_id: str | None = None
+    resume: str | None = None
     options: RunOptions = field(default_factory=RunOptions)
 
     def __post_init__(self) -> None:
@@ -121,6 +123,7 @@ class RunRequest:
             "--to": self.partition_to,
             "--lookback": self.lookback,
             "--parallel": self.parallel,
+            "--resume": self.resume,
             "--idempotency-key": self.idempotency_key,
             "--env": self.options.env,
         }
@@ -155,6 +158,7 @@ _ONE_LINE = (
     "partition_to",
     "idempotency_key",
     "plan_id",
+    "resume",
 )
 
 

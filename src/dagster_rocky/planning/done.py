@@ -1,14 +1,22 @@
 """What of a step's selection did earlier tries build already?"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import dagster as dg
 
 from dagster_rocky._dagster import goes_on_from
 
-Done = Mapping[tuple[dg.AssetKey, str | None], str]
-"""Built assets and partitions, each with the id of the Dagster run that built it."""
+
+class BuiltBy(NamedTuple):
+    """Which runs built something: Dagster's, and the engine's where it is known."""
+
+    run_id: str
+    engine_run_id: str | None = None
+
+
+Done = Mapping[tuple[dg.AssetKey, str | None], BuiltBy]
+"""Built assets and partitions, each with the runs that built it."""
 
 _RESUMES = "dagster/is_resume_retry"
 _RETRY_NUMBER = "dagster/retry_number"
@@ -49,7 +57,7 @@ def built_earlier(
     tries: list[tuple[str, str | None]] = [(run.run_id, None) for run in _tries_before(context)]
     if context.retry_number > 0:
         tries.append((context.run_id, context.get_step_execution_context().step.key))
-    found: dict[tuple[dg.AssetKey, str | None], list[tuple[bool, str]]] = {}
+    found: dict[tuple[dg.AssetKey, str | None], list[tuple[bool, BuiltBy]]] = {}
     verdicts: dict[tuple[dg.AssetKey, str | None], dict[str, bool]] = {}
     selected = context.selected_asset_keys
     for run_id, step_key in tries:
@@ -64,7 +72,9 @@ def built_earlier(
                 same_place = metadata.get("rocky/shadow") == shadow_suffix
                 if same_place and metadata.get("rocky/selected") is not False:
                     retold = metadata.get("rocky/outcome") == "unchanged"
-                    found.setdefault((event.asset_key, event.partition), []).append((retold, run_id))
+                    found.setdefault((event.asset_key, event.partition), []).append(
+                        (retold, BuiltBy(run_id, metadata.get("rocky/run_id")))
+                    )
     refuted = {unit for unit, checks in verdicts.items() if not all(checks.values())}
     return {
         (key, partition): _builder(tellings)
@@ -73,10 +83,10 @@ def built_earlier(
     }
 
 
-def _builder(tellings: Iterable[tuple[bool, str]]) -> str:
+def _builder(tellings: Iterable[tuple[bool, BuiltBy]]) -> BuiltBy:
     """The run that built it last; tries after that may have told it again as unchanged."""
     told = list(tellings)
-    return next((run_id for retold, run_id in reversed(told) if not retold), told[0][1])
+    return next((by for retold, by in reversed(told) if not retold), told[0][1])
 
 
 def _events(instance: dg.DagsterInstance, run_id: str, step_key: str | None) -> Iterator[dg.DagsterEvent]:

@@ -13,7 +13,7 @@ from dagster_rocky.graph.edges import Node, RockyGraph
 from dagster_rocky.graph.partitioning import TIME_DIMENSION
 from dagster_rocky.graph.universe import Universe
 from dagster_rocky.partitions import to_engine_key
-from dagster_rocky.planning.done import Done
+from dagster_rocky.planning.done import BuiltBy, Done
 from dagster_rocky.planning.plan import PlannedRun, Unit, plan_one_by_one, plan_rest, plan_units
 from dagster_rocky.planning.requests import PER_RUN, Requests
 
@@ -25,7 +25,7 @@ class StepSelection:
     Attributes:
         nodes: The selected assets.
         partition_keys: Dagster keys of the selected partitions; empty for assets without partitions.
-        done: Assets and partitions that are built, each with the Dagster run that built it.
+        done: Assets and partitions that are built, each with the runs that built it.
         absent: Selected assets that the source behind a selected partition does not have.
     """
 
@@ -45,8 +45,8 @@ class StepSelection:
             if there and all((node.spec.key, partition) in self.done for partition in there):
                 yield node
 
-    def done_units(self) -> Iterator[tuple[Node, str | None, str]]:
-        """What earlier tries built of the selection: asset, partition, and the Dagster run that built it."""
+    def done_units(self) -> Iterator[tuple[Node, str | None, BuiltBy]]:
+        """What earlier tries built of the selection: asset, partition, and the runs that built it."""
         for node in self.nodes:
             for partition in self._partitions_of(node):
                 if (node.spec.key, partition) in self.done:

@@ -21,6 +21,7 @@ from dagster_rocky.step.execution import execute_plan
 from dagster_rocky.step.idempotency import key_parts
 from dagster_rocky.step.recording import recorded
 from dagster_rocky.step.reporting import CodeVersions
+from dagster_rocky.step.resume import go_on
 from dagster_rocky.step.shadow import require_shadowable
 from dagster_rocky.vocabulary import EngineAsset, Evaluator, Mode
 from dagster_rocky.yaml.launch import LaunchOptions
@@ -141,6 +142,7 @@ def _told_by_step(
         lookback=running.lookback,
         per_run=running.per_run,
     )
+    plan = go_on(context.op_execution_context, resource, plan, selection)
     require_shadowable(plan.runs, graph.universe)
     built = {node.spec.key for node in selection.finished()}
     newer = code_versions([node for node in selection.nodes if node.spec.key not in built])
@@ -177,8 +179,8 @@ def _done(context: dg.AssetExecutionContext, options: RunOptions) -> Done:
 
 def _told_already(context: dg.AssetExecutionContext, selection: StepSelection) -> Iterator[StepEvent]:
     """What is not asked of the engine: what earlier tries built, and what a partition's source does not have."""
-    for node, partition, run_id in selection.done_units():
-        yield events.built_earlier(node.spec.key, partition, run_id)
+    for node, partition, by in selection.done_units():
+        yield events.built_earlier(node.spec.key, partition, by)
     for node in selection.finished():
         yield events.done_output(context.op_execution_context, node.spec.key)
     for node, partition in selection.absent:

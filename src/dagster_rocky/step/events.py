@@ -8,6 +8,7 @@ import dagster as dg
 from dagster_rocky import _dagster, results
 from dagster_rocky.engine.news.drift import ColumnChange, column_changes
 from dagster_rocky.engine.news.events import Built, Checked, Deviated, Drifted, Quarantined
+from dagster_rocky.planning.done import BuiltBy
 from dagster_rocky.planning.plan import Unit
 from dagster_rocky.step.ledger import Status
 from dagster_rocky.step.metadata import (
@@ -102,13 +103,13 @@ def done_output(context: dg.OpExecutionContext, key: dg.AssetKey) -> dg.Output[A
     return _dagster.output_without_materialization(context, key)
 
 
-def built_earlier(key: dg.AssetKey, partition: str | None, run_id: str) -> dg.AssetObservation:
+def built_earlier(key: dg.AssetKey, partition: str | None, by: BuiltBy) -> dg.AssetObservation:
     """What an earlier run or attempt built and this one did not ask for again."""
     return dg.AssetObservation(
         asset_key=key,
         partition=partition,
-        description=f"Built earlier, by run {run_id}: not built again.",
-        metadata={OUTCOME: Status.UNCHANGED.value, BUILT_BY_RUN: run_id},
+        description=f"Built earlier, by run {by.run_id}: not built again.",
+        metadata={OUTCOME: Status.UNCHANGED.value, BUILT_BY_RUN: by.run_id, RUN_ID: by.engine_run_id or ""},
     )
 
 

@@ -25,7 +25,7 @@ class Tries:
     def run(self, builds, *, parent=None, root=None, tags=FRESH, fails=(), scope="missing") -> str:
         def body(context: dg.AssetExecutionContext):
             done = built_earlier(context, scope)
-            self.found = {(key.to_user_string(), part): run_id for (key, part), run_id in done.items()}
+            self.found = {(key.to_user_string(), part): by.run_id for (key, part), by in done.items()}
             for name in builds:
                 yield dg.MaterializeResult(asset_key=name)
                 if name in NAMES:
