@@ -313,7 +313,7 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
             **settings,
         )
         sensors = build_partition_sensors(graph, self.partitions.by, label=self.label)
-        sensors += health_sensors(self.resource, self.health, self.label)
+        sensors += health_sensors(self)
         sources = source_specs(snapshot, graph.source_keys, self.sources)
         jobs = [build_preview_job(self, assets)] if self.preview_job else []
         built = dg.Definitions(assets=[*assets, *sources], asset_checks=checks, sensors=sensors, jobs=jobs)

@@ -224,3 +224,19 @@ def test_an_interruption_while_an_event_is_stored_is_kept_for_the_step(monkeypat
 
     assert not dg.materialize([step], raise_on_error=False).success
     assert seen == [True, False]
+
+
+def test_a_failure_is_shown_by_its_text_and_is_still_one():
+    @dg.asset
+    def orders() -> None:
+        raise _dagster.failure("2 of 3 failed", {"rocky/outcomes": "table"}, allow_retries=False)
+
+    result = dg.materialize([orders], raise_on_error=False)
+
+    (ended,) = [event for event in result.all_events if event.is_step_failure]
+    error, said = ended.step_failure_data.error, ended.step_failure_data.user_failure_data
+    assert (error.cls_name, error.message, error.stack) == ("Failure", "2 of 3 failed", [])
+    assert said.description == "2 of 3 failed"
+    assert said.metadata["rocky/outcomes"].value == "table"
+    with pytest.raises(dg.Failure, match="2 of 3 failed"):
+        dg.materialize([orders])

@@ -21,8 +21,9 @@ from dagster.components.utils.project_paths import get_local_state_path
 from dagster_shared.serdes.objects.models.defs_state_info import DefsStateManagementType
 from dagster_shared.utils.warnings import disable_dagster_warnings
 
-from dagster_rocky._dagster.interruption import (
+from dagster_rocky._dagster.ending import (
     Interruptions,
+    failure,
     interrupt_later,
     interruption,
     interruptions_kept,
@@ -37,6 +38,7 @@ __all__ = [
     "check_target",
     "code_location",
     "download_latest_state",
+    "failure",
     "fetch_materialized",
     "goes_on_from",
     "has_assets",

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import dagster as dg
 from packaging.specifiers import SpecifierSet
@@ -152,11 +152,26 @@ def _counted(found: "DoctorResult", names: Collection[str], version: str) -> Hea
     return Health(overall=overall, findings=findings, suggestions=tuple(found.suggestions), version=version)
 
 
-def health_sensors(resource: RockyResource, options: HealthOptions, label: str) -> list[dg.SensorDefinition]:
-    """The component's sensor of its engine's health, where the YAML asks for one."""
-    if options.doctor != "sensor":
+class Monitored(Protocol):
+    """What is asked of a component."""
+
+    health: HealthOptions
+
+    @property
+    def resource(self) -> RockyResource:
+        """The engine and its project; made when it is asked for."""
+
+    @property
+    def label(self) -> str:
+        """What is unique to the component in names."""
+
+
+def health_sensors(component: Monitored) -> list[dg.SensorDefinition]:
+    """The sensor of the health of a component's engine, where the YAML asks for one."""
+    if component.health.doctor != "sensor":
         return []
-    return [build_health_sensor(resource, options, name=op_name("rocky", label, "health"))]
+    name = op_name("rocky", component.label, "health")
+    return [build_health_sensor(component.resource, component.health, name=name)]
 
 
 def build_health_sensor(resource: RockyResource, options: HealthOptions, *, name: str) -> dg.SensorDefinition:

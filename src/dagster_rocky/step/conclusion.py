@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from dagster_rocky import results
+from dagster_rocky import _dagster, results
 from dagster_rocky.engine import errors
 from dagster_rocky.planning.plan import Unit
 from dagster_rocky.step.ledger import OutcomeLedger
@@ -65,9 +65,9 @@ class Conclusion:
             metadata["rocky/failure_kinds"] = sorted(self._kinds)
         beside = len(self._ledger.rows()) > len(failed)
         hopeless = bool(self._may_pass) and not any(self._may_pass)
-        raise dg.Failure(
-            description=_describe(failed, self.failures, self._ledger.counts(), beside),
-            metadata=metadata,
+        raise _dagster.failure(
+            _describe(failed, self.failures, self._ledger.counts(), beside),
+            metadata,
             allow_retries=not hopeless and all(failure.allow_retries for failure in self.failures),
         )
 

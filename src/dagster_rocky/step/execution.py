@@ -15,21 +15,19 @@ from dagster_rocky.engine import errors
 from dagster_rocky.engine.commands import EngineCommands, run_result
 from dagster_rocky.engine.invocation import RockyInvocation
 from dagster_rocky.engine.news.result import events_of_result
-from dagster_rocky.planning.plan import PlannedRun, Unit
+from dagster_rocky.planning.plan import PlannedRun
 from dagster_rocky.planning.selection import StepPlan
 from dagster_rocky.step import events
 from dagster_rocky.step.conclusion import Conclusion
 from dagster_rocky.step.events import StepEvent
 from dagster_rocky.step.explain import (
     CompileFailure,
-    Verdict,
     compile_failure,
-    contradicted,
-    explain,
     outside_errors,
 )
 from dagster_rocky.step.ledger import OutcomeLedger, Status
 from dagster_rocky.step.names import EngineNames
+from dagster_rocky.step.outcomes import Outcomes
 from dagster_rocky.step.planned import planned_ahead
 from dagster_rocky.step.reporting import CodeVersions, Reporter
 from dagster_rocky.vocabulary import Mode
@@ -104,6 +102,9 @@ class _Step:
         self._shadow = plan.runs[0].request.options.shadow_suffix if plan.runs else None
         self._reporter = Reporter(
             context, self._units, self._ledger, code_versions, shadow=self._shadow, launched=launched
+        )
+        self._outcomes = Outcomes(
+            context, resource, self._units, ledger=self._ledger, reporter=self._reporter, shadow=self._shadow
         )
         self._conclusion = Conclusion(context, self._ledger)
         self._compile: CompileFailure | None = None
@@ -222,13 +223,13 @@ class _Step:
         self._conclusion.note_errors(result)
         compiled = compile_failure(result, self._paths) if result.errors else None
         self._compile = self._compile or compiled
-        yield from self._take_verdicts(run, names, result, invocation, compiled)
+        yield from self._outcomes.take_verdicts(run, names, result, invocation, compiled)
         for event in invocation.remaining_events():
             yield from self._reporter.take(event, names, invocation)
         yield from checks.take_waiting(names)
         # Only a quality pipeline fails of its checks (contract, section 6).
         explained = run.kind == "quality" and len(checks.failed) > failed_before
-        yield from self._close_rest(run, result, invocation, has_failed_check=explained)
+        yield from self._outcomes.close_rest(run, result, invocation, has_failed_check=explained)
         built = [unit for unit in run.units if self._ledger.status(unit) is Status.MATERIALIZED]
         yield from checks.without_result(built, may_block=not run.request.options.shadow_suffix)
         if result.exit_code and not explained:
@@ -236,122 +237,10 @@ class _Step:
             yield from self._account_for_exit(run, names, result, invocation, outside)
         self._follow_up(run)
 
-    def _take_verdicts(
-        self,
-        run: PlannedRun,
-        names: EngineNames,
-        result: RunResult,
-        invocation: RockyInvocation,
-        compiled: CompileFailure | None,
-    ) -> Iterator[StepEvent]:
-        """Outcomes of what the JSON does not list as built, also where a hook or a Pipes message said it was."""
-        listed = {
-            names.unit("/".join(built.asset_key), built.partition.key if built.partition else None)
-            for built in result.materializations
-        }
-        for unit, _, reason in contradicted([unit for unit in run.units if unit in listed], result):
-            self._ledger.contradict(unit, reason)
-        claimed = [unit for unit in run.units if unit in self._reporter.claims and unit not in listed]
-        left = [
-            unit
-            for unit in self._ledger.open_units(run.units)
-            if unit not in claimed and unit.asset.kind != "quality"
-        ]
-
-        def verdicts(units: Sequence[Unit], of: RunResult) -> list[Verdict]:
-            return list(
-                explain(
-                    units,
-                    of,
-                    invocation.facts,
-                    compiled=compiled,
-                    live_errors=self._reporter.live_errors,
-                    engine_error=invocation.end().engine_error,
-                )
-            )
-
-        found = verdicts(left, result)
-        is_own_key = result.idempotency_key == run.request.idempotency_key is not None
-        for verdict in found:
-            yield from self._apply(verdict, is_proven=result.skipped_idempotent and is_own_key)
-        accounted = {verdict.reason for verdict in found if verdict.status is Status.FAILED}
-        unaccounted = [e for e in result.errors if e.asset_key or e.error not in accounted]
-        for verdict in verdicts(claimed, result.model_copy(update={"errors": unaccounted})):
-            if verdict.status is Status.FAILED and unaccounted:
-                source = self._reporter.claims[verdict.unit]
-                reason = (
-                    f"a {source} report said it was built, and the engine's result says: {verdict.reason}"
-                )
-                self._ledger.contradict(verdict.unit, reason)
-
-    def _apply(self, verdict: Verdict, *, is_proven: bool) -> Iterator[StepEvent]:
-        """Notes an outcome and tells it where it is no failure.
-
-        A skip under the request's own key is proven: the key is made of what is asked, and only success keeps it.
-        """
-        unit, status, reason = verdict
-        if status is Status.UNCHANGED and not (is_proven or self._is_known(unit, reason)):
-            status = Status.NOT_REPORTED
-            reason = f"the engine skipped it ({reason}), but neither Dagster nor the engine's state knows it"
-        if status is Status.ABSENT and len(self._units) == 1:
-            status = Status.FAILED
-        self._ledger.note(unit, status, reason)
-        if status is Status.UNCHANGED:
-            yield from self._reporter.unchanged(unit, reason)
-        elif status in (Status.EXCLUDED, Status.ABSENT):
-            yield events.left_out(unit, status, reason)
-
-    def _is_known(self, unit: Unit, reason: str) -> bool:
-        """Whether something that was skipped is known to exist: to Dagster, or to the engine's state."""
-        if self._reporter.is_known(unit):
-            return True
-        if unit.asset.kind == "model":
-            # The skip gate compares with what it built before; an idempotency key says nothing of the table.
-            return "finished the same request before" not in reason
-        return f"{unit.asset.target}{self._shadow or ''}" in self._watermarks
-
     @cached_property
     def _paths(self) -> Mapping[str, str]:
         """Files of models by name, for failures that name a model."""
         return {asset.name: asset.path for asset in self._plan.universe if asset.path}
-
-    @cached_property
-    def _watermarks(self) -> frozenset[str]:
-        """The tables that the engine's state has copied; asked once a step, and only when something was skipped."""
-        try:
-            return frozenset(mark.table for mark in self._resource.state().watermarks)
-        except dg.Failure as failure:
-            self._context.log.warning(f"rocky: the engine's state could not be asked: {failure.description}")
-            return frozenset()
-
-    def _close_rest(
-        self, run: PlannedRun, result: RunResult, invocation: RockyInvocation, *, has_failed_check: bool
-    ) -> Iterator[StepEvent]:
-        """Outcomes of checked tables, and of what was announced and never came."""
-        for unit in self._ledger.open_units(run.units):
-            if unit.asset.kind != "quality":
-                self._ledger.note(
-                    unit, Status.NOT_REPORTED, "it was announced as built, and then no more was said"
-                )
-                continue
-            missing = [declared.name for declared in self._reporter.checks.missing(unit)]
-            if not missing:
-                self._ledger.note(unit, Status.CHECKED)
-                continue
-            error = None if has_failed_check else invocation.end().engine_error
-            (verdict,) = explain([unit], result, invocation.facts, engine_error=error)
-            if verdict.status is Status.UNCHANGED:
-                self._ledger.note(unit, verdict.status, verdict.reason)
-                why = f"Not evaluated again: {verdict.reason}. The checks keep their results."
-                yield events.checks_not_evaluated(unit.asset.asset_key, missing, why)
-            elif verdict.status is Status.FAILED:
-                self._ledger.note(unit, verdict.status, verdict.reason)
-            else:
-                reason = (
-                    f"The engine gave no result for {', '.join(missing)}: they have neither passed nor failed. Does "
-                    "the table exist, and is the check still in rocky.toml? Otherwise refresh the state."
-                )
-                self._ledger.note(unit, Status.NOT_REPORTED, reason)
 
     def _account_for_exit(
         self,

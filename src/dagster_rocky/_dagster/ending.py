@@ -1,8 +1,9 @@
-"""How does a step learn that it is cancelled, and how does it end then?"""
+"""How does a step learn that it is cancelled, and how does it end without a stack trace that says nothing?"""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
 from dagster._core.errors import DagsterUserCodeProcessError
@@ -31,6 +32,22 @@ class Interruptions:
             raise dg.DagsterExecutionInterruptedError
 
 
+def failure(description: str, metadata: Mapping[str, Any], *, allow_retries: bool) -> dg.Failure:
+    """The failure that ends a step whose engine failed, without a stack trace.
+
+    Private because Dagster shows its own twenty frames for every error, which say nothing of the engine, and takes what
+    to show from the error only where that comes from another process.
+
+    Args:
+        description: The cause and what to do.
+        metadata: Of the failure.
+        allow_retries: Whether another try makes sense.
+    """
+    shown = _Failure(description=description, metadata=metadata, allow_retries=allow_retries)
+    shown.show(description, dg.Failure.__name__)
+    return shown
+
+
 def interrupt_later() -> None:
     """Notes an interruption that has come at a moment when it cannot be acted on.
 
@@ -42,14 +59,15 @@ def interrupt_later() -> None:
 def interruption(text: str) -> dg.DagsterExecutionInterruptedError:
     """The interruption that ends a cancelled step with a text and without a stack trace.
 
-    Private because Dagster shows thirty frames of its own for every interruption, and takes what to show from the
-    error only where that comes from another process. Where the step has a retry policy, Dagster asks for another try,
-    as it does after every interruption.
+    Private because of what `failure` says. Where the step has a retry policy, Dagster asks for another try, as it does
+    after every interruption.
 
     Args:
         text: What was finished and what was not.
     """
-    return _Interruption(text)
+    shown = _Interruption(text)
+    shown.show(text, dg.DagsterExecutionInterruptedError.__name__)
+    return shown
 
 
 @contextmanager
@@ -72,20 +90,25 @@ def interruptions_kept() -> Iterator[Interruptions]:
             theirs["received"] = True
 
 
-class _Interruption(dg.DagsterExecutionInterruptedError):
-    """An interruption that says how it is to be shown, as an error from another process does."""
+class _ShownByItsText(BaseException):
+    """An error that says how it is to be shown, as an error from another process does."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        name = dg.DagsterExecutionInterruptedError.__name__
-        self.user_code_process_error_infos = [
-            SerializableErrorInfo(message=text, stack=[], cls_name=name, cause=None, context=None)
-        ]
+    user_code_process_error_infos: Sequence[SerializableErrorInfo]
+
+    def show(self, text: str, name: str) -> None:
+        shown = SerializableErrorInfo(message=text, stack=[], cls_name=name, cause=None, context=None)
+        self.user_code_process_error_infos = [shown]
 
     @property  # type: ignore[misc]
     def __class__(self) -> type[BaseException]:  # type: ignore[override]
         # For `isinstance` only: `except` clauses go by the type, and an interruption is no `Exception`.
         return DagsterUserCodeProcessError
+
+
+class _Interruption(_ShownByItsText, dg.DagsterExecutionInterruptedError): ...
+
+
+class _Failure(_ShownByItsText, dg.Failure): ...
 
 
 class _Kept(dict[str, bool]):
