@@ -125,14 +125,14 @@ class DagsterUI:
             time.sleep(0.1)
         return status
 
-    def newest_run(self) -> str:
-        """The id of the run that was launched last; waits for one.
+    def newest_run(self, after: str | None = None) -> str:
+        """The id of the run that was launched last; waits for one that is not `after`.
 
         Raises:
             TimeoutError: When nothing is launched.
         """
         deadline = time.monotonic() + RUN_SECONDS
-        while not (runs := self.ask(NEWEST)["runsOrError"].get("results")):
+        while not (runs := self.ask(NEWEST)["runsOrError"].get("results")) or runs[0]["runId"] == after:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"no run was launched within {RUN_SECONDS} s")
             time.sleep(0.1)

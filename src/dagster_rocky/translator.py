@@ -38,6 +38,12 @@ class RockyAssetProps:
         freshness_seconds: How old its data may be, when the project says.
         model: Of a model: what the project says of it.
         defined_in: Of what is no model: file and line that define its pipeline, relative to the project's folder.
+
+    Example:
+        ```python
+        weather = RockyAssetProps(kind="table", name="weather", pipeline="landing", engine_key=("jfk", "weather"))
+        DagsterRockyTranslator().get_asset_spec(weather).key.to_user_string()  # 'jfk/weather'
+        ```
     """
 
     kind: AssetKind

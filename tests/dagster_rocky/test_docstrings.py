@@ -193,6 +193,12 @@ def test_no_example_is_in_a_language_that_does_not_run():
     assert fences == {"python", "yaml", "console"}
 
 
+@pytest.mark.parametrize("name", dagster_rocky.__all__)
+def test_every_public_name_has_an_example(name: str):
+    thing = getattr(dagster_rocky, name)
+    assert f"{thing.__module__}.{name}" in {found[0] for found in EXAMPLES}
+
+
 def test_there_are_examples_with_results():
     checked = [
         name

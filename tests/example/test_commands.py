@@ -1,5 +1,6 @@
 """Every command of the README and of the pages runs as it is written: in the example, or in a scaffolded project."""
 
+import json
 import os
 import re
 import shlex
@@ -8,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 
@@ -110,6 +112,24 @@ def test_the_tutorial_ends_with_a_failed_check_and_its_repair(
     assert told.splitlines()[-1] in failed
     model.write_text(whole)
     run(mended, project, environment)
+
+
+def test_an_editor_completes_the_yaml(example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    code = tmp_path / "bin" / "code"
+    code.parent.mkdir()
+    code.write_text('#!/bin/sh\n[ "$1" = --list-extensions ] && echo redhat.vscode-yaml\nexit 0\n')
+    code.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{code.parent}{os.pathsep}{os.environ['PATH']}")
+    run("dg utils configure-editor vscode", example, {**os.environ, "HOME": str(tmp_path)})
+    schema = json.loads((example / ".dg" / "schema.json").read_text())
+    for file in (example / "nyc_flights" / "defs").glob("*/defs.yaml"):
+        written = yaml.safe_load(file.read_text())
+        jsonschema.validate(written, schema)
+        written["attributes"]["paralelism"] = 2
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(written, schema)
+    offered = schema["$defs"]["RockyComponentModel"]["properties"]
+    assert [name for name, field in offered.items() if not field.get("description")] == []
 
 
 def test_the_dagster_yaml_of_the_deployment_page_is_one():

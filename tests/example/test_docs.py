@@ -31,6 +31,19 @@ def test_every_public_name_is_in_the_reference():
     assert "### RunResult\n" in page
 
 
+def test_the_pictures_of_the_ui_are_small_and_used(
+    load_script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.syspath_prepend(REPOSITORY / "docs")
+    script = load_script("docs/take_screenshots.py")
+    pages = "".join(page.read_text() for page in (REPOSITORY / "docs").glob("*.md"))
+    pictures = list(script.PICTURES.glob("*.png"))
+    assert len(pictures) > 10
+    for picture in pictures:
+        assert picture.stat().st_size // 1024 <= script.LARGEST_KILOBYTES, picture.name
+        assert f"screenshots/{picture.name}" in pages, picture.name
+
+
 def test_the_picture_is_up_to_date(
     load_script: Callable[[str], ModuleType], example: Path, monkeypatch: pytest.MonkeyPatch
 ):

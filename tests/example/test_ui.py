@@ -35,3 +35,10 @@ def test_a_person_sees_the_graph_and_launches_an_asset(ui_tools: ModuleType, exa
         page.goto(f"{ui.url}{asset}?view=checks")
         for check in ("carrier_known", "origin_is_new_york", "row_count"):
             page.get_by_text(check, exact=True).first.wait_for(timeout=MILLISECONDS)
+
+        page.get_by_text("carrier is never null", exact=True).first.wait_for(timeout=MILLISECONDS)
+        page.get_by_text("Execute", exact=True).first.click(timeout=MILLISECONDS)
+        alone = ui.newest_run(after=run)
+        assert ui.wait(alone) == "SUCCESS"
+        page.goto(f"{ui.url}/runs/{alone}")
+        page.get_by_text("rocky/selected").first.wait_for(timeout=MILLISECONDS)
