@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import BaseModel
 
 import dagster_rocky
+from dagster_rocky import results
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "python.md"
@@ -145,11 +146,11 @@ def answers() -> list[type[BaseModel]]:
     """The models that the methods of `RockyResource` return."""
     found: dict[str, type[BaseModel]] = {}
     for _, member in methods(dagster_rocky.RockyResource):
-        returned = typing.get_type_hints(member).get("return")
-        for one in (returned, *typing.get_args(returned)):
-            is_model = inspect.isclass(one) and issubclass(one, BaseModel)
-            if is_model and one.__module__.startswith("dagster_rocky.results"):
-                found[one.__name__] = one
+        returned = definition(member).returns
+        for name in re.findall(r"\w+", ast.unparse(returned)) if returned else ():
+            one = getattr(results, name, None)
+            if inspect.isclass(one) and issubclass(one, BaseModel):
+                found[name] = one
     return [found[name] for name in sorted(found)]
 
 
