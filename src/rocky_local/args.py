@@ -110,6 +110,12 @@ class Arguments(NamedTuple):
         """Return whether an option or switch was given."""
         return name in self.values
 
+    def changed(self, **values: str | None) -> "Arguments":
+        """Return the same command line with other values; None takes one away."""
+        named = {name.replace("_", "-"): value for name, value in values.items()}
+        kept = {**self.values, **named}
+        return self._replace(values={name: value for name, value in kept.items() if value is not None})
+
     def number(self, name: str) -> int | None:
         """Return the value of an option as a whole number, or None."""
         value = self.get(name)

@@ -11,7 +11,7 @@ from rocky_local.args import Arguments
 from rocky_local.errors import EngineError, os_reason
 from rocky_local.execution import runner
 from rocky_local.execution.discovery import discover_sources, parse_filter, plan_copies
-from rocky_local.execution.options import RunOptions, check_governance_override
+from rocky_local.execution.options import refuse_unusable
 from rocky_local.execution.strategies.builds import statement_outside_of_a_run
 from rocky_local.execution.strategies.copies import COPY_STRATEGIES
 from rocky_local.messages import open_messages
@@ -33,19 +33,19 @@ _KEPT_OPTIONS = (
 
 def answer_run(args: Arguments) -> Answer:
     """Run one pipeline, one model, or the whole graph."""
-    options = RunOptions.from_args(args)
+    refuse_unusable(args)
     if args.has("dag"):
         from rocky_local.execution.dag_run import run_dag  # noqa: PLC0415
 
-        return run_dag(options)
-    return runner.run(options)
+        return run_dag(args)
+    return runner.run(args)
 
 
 def answer_plan(args: Arguments) -> Answer:
     """Plan, and keep the plan for `apply`."""
     config = load_config(args.config)
     pipeline = config.select_replication(args.get("pipeline"))
-    check_governance_override(args.get("governance-override"))
+    refuse_unusable(args)
     model = args.get("model")
     with config.open(pipeline.source_adapter) as adapter:
         compiled = _compile(args) if models_below(args.models) else None
@@ -127,8 +127,8 @@ def answer_apply(args: Arguments) -> Answer:
         reason = f"pipeline '{pipeline.name}' is {pipeline.type}, not transformation (required for --model)"
         raise EngineError(f"rocky apply run plan '{plan_id}' failed", reason)
     repeated = {"var": [f"{name}={value}" for name, value in plan["variables"].items()]}
-    planned = RunOptions.from_args(Arguments("run", {**options, **args.values}, repeated, []))
-    return runner.run(planned._replace(run_id=f"run-apply-{uuid.uuid4()}"))
+    planned = Arguments("run", {**options, **args.values}, repeated, [])
+    return runner.run(planned.changed(run_id=f"run-apply-{uuid.uuid4()}"))
 
 
 def _read(plan_id: str) -> dict[str, Any]:

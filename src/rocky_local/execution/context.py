@@ -1,18 +1,18 @@
-"""What every part of a run shares: its options, connections, messages and result."""
+"""What every part of a run shares: its flags, connections, messages and result."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from rocky_local import clock, tracing
+from rocky_local.args import Arguments
 from rocky_local.execution.drift import Drift
 from rocky_local.execution.entries import AssetKey, Materialization, Metadata
 from rocky_local.execution.hooks import Hooks
-from rocky_local.execution.options import RunOptions
+from rocky_local.execution.options import Shadow
 from rocky_local.execution.result import RunResult
 from rocky_local.messages import Messages
 from rocky_local.project.config import Config
-from rocky_local.project.pipeline import Pipeline
 from rocky_local.signals import Shutdown
 from rocky_local.state import StateStore
 
@@ -38,20 +38,23 @@ class RunContext:
     state: StateStore = None  # type: ignore[assignment]
 
     def __init__(
-        self, config: Config, options: RunOptions, run_id: str, result: RunResult, pipeline: Pipeline | None
+        self, config: Config, args: Arguments, run_id: str, started_ns: int, messages: Messages
     ) -> None:
-        self.config = config
-        self.options = options
-        self.run_id = run_id
-        self.result = result
-        self.pipeline = pipeline
-        self.messages = Messages()
-        self.hooks = Hooks()
-        self.shutdown = Shutdown()
+        self.config, self.args, self.run_id, self.messages = config, args, run_id, messages
+        self.variables = args.variables()
+        self.pipeline = pipeline = None if args.has("model") else config.select(args.get("pipeline"))
+        self.result = RunResult(pipeline.type if pipeline else "replication", started_ns)
+        self.hooks, self.shutdown = Hooks(), Shutdown()
+        self.shadow: Shadow | None = None
         self.gave_up = False
         self.drifts: dict[str, Drift] = {}
         self.column_counts: dict[str, int] = {}
         self.input_hashes: dict[str, str] = {}
+        if pipeline is not None:
+            self.result.concurrency = pipeline.execution.concurrency
+            LOG.info("resolved pipeline", pipeline=pipeline.name, pipeline_type=pipeline.type)
+            if pipeline.type == "replication":
+                self.hooks = Hooks(config.raw, run_id, pipeline.name)
 
     def open(self, adapter: str, *, with_state: bool = True) -> None:
         """Open the DuckDB file of an adapter and then the state file."""
@@ -59,7 +62,7 @@ class RunContext:
 
         self.adapter = self.config.open(adapter)
         if with_state:
-            self.state = open_for_writing(self.options.state_file)
+            self.state = open_for_writing(self.args.state_file)
 
     def close(self) -> None:
         """Give back what the run holds."""

@@ -4,10 +4,10 @@ import threading
 from typing import Any, NamedTuple
 
 from rocky_local import clock, output, tracing
+from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
 from rocky_local.execution import runner
 from rocky_local.execution.loading import load_seeds, resolve
-from rocky_local.execution.options import RunOptions
 from rocky_local.execution.work import copies_failed, models_failed
 from rocky_local.output import Answer
 from rocky_local.project.config import Config, load_config
@@ -21,16 +21,13 @@ _STATUSES = ("completed", "failed", "skipped")
 Entry = dict[str, Any]
 
 
-def run_dag(options: RunOptions) -> Answer:
+def run_dag(args: Arguments) -> Answer:
     """Run the whole graph; filter, pipeline and key of the command line do not reach the steps."""
-    config = load_config(options.config)
-    graph = build_graph(config, models_dir=options.models_dir)
-    options = options._replace(
-        filter=None, idempotency_key=None, run_all=False, resume=None, resume_latest=False
-    )
+    config = load_config(args.config)
+    graph = build_graph(config, models_dir=args.get("models"))
     _DAG.info("executing unified DAG", nodes=len(graph.nodes), edges=len(graph.edges))
     started = clock.now_ns()
-    entries = _run_stoppable(_Steps(graph, config, options, Shutdown()))
+    entries = _run_stoppable(_Steps(graph, config, args, Shutdown()))
     statuses = [entry["status"] for entry in entries]
     counts = {status: statuses.count(status) for status in _STATUSES}
     size = {"total_nodes": len(graph.nodes), "total_layers": len(graph.layers())}
@@ -48,7 +45,7 @@ class _Steps(NamedTuple):
 
     graph: Graph
     config: Config
-    options: RunOptions
+    args: Arguments
     shutdown: Shutdown
 
     def run(self) -> list[Entry]:
@@ -91,12 +88,13 @@ class _Steps(NamedTuple):
             return None
         model = node.name if node.kind == "transformation" else None
         run_id = clock.run_id(clock.now_ns())
-        models = self.options.models_dir if model else None
-        options = self.options._replace(run_id=run_id, pipeline=node.pipeline, model=model, models_dir=models)
+        models = self.args.get("models") if model else None
+        args = self.args.changed(run_id=run_id, pipeline=node.pipeline, model=model, models=models)
+        args = args.changed(filter=None, all=None, resume=None, resume_latest=None)
         try:
             if node.kind == "seed":
                 return self._seed(node)
-            answer = runner.run(options, self.shutdown)
+            answer = runner.run(args, self.shutdown)
         except EngineError as error:
             return error.chain()
         if not self.shutdown.is_set():
@@ -116,7 +114,7 @@ class _Steps(NamedTuple):
         kind = self.config.pipelines[node.pipeline].type if node.pipeline else ""
         if node.kind == "transformation":
             return
-        if kind == "load" or self.options.for_people:
+        if kind == "load" or not self.args.json:
             output.write(f"{answer.text}\n")
         elif kind in ("replication", "quality", "snapshot"):
             tracing.plain(answer.text or "")

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from rocky_local import clock
+from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
-from rocky_local.execution.options import PartitionSelection
 from rocky_local.project.models import Model
 
 
@@ -89,7 +89,7 @@ GRAINS = {
 }
 
 
-def plan_partitions(model: Model, selection: PartitionSelection, computed: set[str]) -> list[Partition]:
+def plan_partitions(model: Model, args: Arguments, computed: set[str]) -> list[Partition]:
     """Return the partitions that a run builds, oldest first; only `--missing` looks at the computed ones."""
     grain = GRAINS[model.strategy["granularity"]]
     failed = f"failed to plan partitions for model '{model.name}'"
@@ -102,8 +102,9 @@ def plan_partitions(model: Model, selection: PartitionSelection, computed: set[s
             raise EngineError(failed, invalid, str(error)) from None
 
     now = grain.floor(clock.utc(clock.now_ns()))
-    lookback = model.strategy["lookback"] if selection.lookback is None else selection.lookback
-    if selection.missing:
+    asked, key, ends = args.number("lookback"), args.get("partition"), (args.get("from"), args.get("to"))
+    lookback = model.strategy["lookback"] if asked is None else asked
+    if args.has("missing"):
         if not model.strategy["first_partition"]:
             raise EngineError(failed, "--missing requires `first_partition` to be set in the model TOML")
         every = grain.range(start_of(model.strategy["first_partition"]), now)
@@ -111,12 +112,12 @@ def plan_partitions(model: Model, selection: PartitionSelection, computed: set[s
         again = {number - back for number in gaps for back in range(lookback + 1)}
         return [partition for number, partition in enumerate(every) if number in again]
     first = last = now
-    if selection.key is not None:
-        first = last = start_of(selection.key)
-    elif selection.first is not None and selection.last is not None:
-        first, last = start_of(selection.first), start_of(selection.last)
+    if key is not None:
+        first = last = start_of(key)
+    elif ends[0] is not None and ends[1] is not None:
+        first, last = start_of(ends[0]), start_of(ends[1])
         if first > last:
-            raise EngineError(failed, f"--from '{selection.first}' is after --to '{selection.last}'")
+            raise EngineError(failed, f"--from '{ends[0]}' is after --to '{ends[1]}'")
     try:
         return grain.range(grain.shift(first, -lookback), last)
     except (ValueError, OverflowError) as error:

@@ -6,6 +6,7 @@ from rocky_local import tracing
 from rocky_local.errors import Unsupported
 from rocky_local.execution.context import RunContext
 from rocky_local.execution.loading import LoadWork
+from rocky_local.execution.options import key_from
 from rocky_local.execution.quality import QualityWork
 from rocky_local.execution.replication import report_failures, run_replication
 from rocky_local.execution.snapshots import SnapshotWork
@@ -25,19 +26,19 @@ class Replication(Work):
 
     def run(self, context: RunContext) -> None:
         """Do the work."""
-        config, options, result, pipeline = context.config, context.options, context.result, self.pipeline
-        result.idempotency_key, result.filter = options.idempotency_key, options.filter or ""
+        config, args, result, pipeline = context.config, context.args, context.result, self.pipeline
+        result.idempotency_key, result.filter = key_from(args), args.get("filter") or ""
         if config.duckdb_path(pipeline.source_adapter) != config.duckdb_path(pipeline.adapter):
             raise Unsupported("a replication between two DuckDB files")
         context.open(pipeline.adapter)
-        result.shadow = options.shadow is not None
+        result.shadow = context.shadow is not None
         failed = run_replication(context, pipeline)
         if result.interrupted:
             return
-        if options.models_dir or options.run_all:
+        if args.has("models") or args.has("all"):
             # Models die at once (contract, 10).
             release()
-            execute_models(context, Scope(options.models_dir or "models", contained=contains(config)))
+            execute_models(context, Scope(args.models, contained=contains(config)))
         context.hooks.call("state_synced")
         report_failures(context, failed)
         if result.status == "Success":
@@ -92,12 +93,12 @@ class SingleModel(Work):
 
     def run(self, context: RunContext) -> None:
         """Do the work, in the named pipeline or else in the first transformation."""
-        config, options = context.config, context.options
+        config, args = context.config, context.args
         kinds = [pipeline for pipeline in config.pipelines.values() if pipeline.type == "transformation"]
-        home = config.select(options.pipeline) if options.pipeline else next(iter(kinds), None)
+        home = config.select(args.get("pipeline")) if args.has("pipeline") else next(iter(kinds), None)
         context.open(home.adapter if home else next(iter(config.adapters), "default"))
-        directory = options.models_dir or config.models_dir(home)
-        execute_models(context, Scope(directory, only=options.model))
+        directory = args.get("models") or config.models_dir(home)
+        execute_models(context, Scope(directory, only=args.get("model")))
 
 
 _WORKS: dict[str, type[Work]] = {

@@ -32,9 +32,9 @@ Failures = list[tuple[TableCopy, EngineError]]
 def run_replication(context: RunContext, pipeline: Pipeline) -> Failures:
     """Copy the tables of a pipeline and return those that could not be copied, for `report_failures`."""
     result, limit, hooks = context.result, pipeline.execution.concurrency, context.hooks
-    choice = parse_filter(context.options.filter)
+    choice = parse_filter(context.args.get("filter"))
     sources = discover_sources(context.adapter, pipeline)
-    plan = plan_copies(pipeline, sources, choice, context.options.shadow)
+    plan = plan_copies(pipeline, sources, choice, context.shadow)
     _report_plan(context, pipeline, plan)
     hooks.call("pipeline_start")
     # Also those that do not fit the pattern, or that the filter leaves out.
@@ -108,8 +108,8 @@ def _warn_unmatched(rule: TableOverride, index: int) -> OverrideWarning:
 
 def _without_resumed(context: RunContext, copies: list[TableCopy]) -> list[TableCopy]:
     """Leave out what the run that is resumed has copied already (contract, 5.4)."""
-    options, state = context.options, context.state
-    resumed = options.resume or (state.latest_progress() if options.resume_latest else None)
+    state, latest = context.state, context.args.has("resume-latest")
+    resumed = context.args.get("resume") or (state.latest_progress() if latest else None)
     done = state.start_progress(context.run_id, resumed)
     if resumed is None:
         return copies

@@ -4,57 +4,41 @@ import os
 from pathlib import Path
 
 from rocky_local import clock, support, tracing
+from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
 from rocky_local.execution import idempotency, pipelines
 from rocky_local.execution.context import LOG, RunContext
-from rocky_local.execution.hooks import Hooks
-from rocky_local.execution.options import RunOptions
-from rocky_local.execution.result import RunResult
-from rocky_local.messages import Messages, open_messages
+from rocky_local.execution.options import key_from, shadow_from
+from rocky_local.messages import open_messages
 from rocky_local.output import Answer
-from rocky_local.project.config import Config, load_config
+from rocky_local.project.config import load_config
 from rocky_local.signals import Shutdown, watch
 from rocky_local.state import ModelRun, RunRecord, open_for_writing
 
 _TRIGGERS = ("schedule", "sensor", "webhook", "ci")
 
 
-def run(options: RunOptions, shutdown: Shutdown | None = None) -> Answer:
+def run(args: Arguments, shutdown: Shutdown | None = None) -> Answer:
     """Do what the options ask for; signals are left alone where somebody else watches for a stop request."""
     started = clock.now_ns()
-    run_id = options.run_id or clock.run_id(started)
-    config = load_config(options.config)
+    run_id = args.get("run-id") or clock.run_id(started)
+    shadow, config = shadow_from(args), load_config(args.config)
     support.refuse_remote_state(config)
     with tracing.span("run", run_id=run_id):
         messages = open_messages()
-        skipped = idempotency.claim(options, run_id, started)
+        skipped = idempotency.claim(args, run_id, started)
         if skipped is not None:
             return skipped
         messages.log("rocky run starting")
         support.say_ignored(config)
         try:
-            context = _context(config, options, run_id, started, messages)
+            context = RunContext(config, args, run_id, started, messages)
+            context.shadow = shadow
             return _execute(context, shutdown)
         except BaseException:
-            idempotency.settle(options, run_id, succeeded=False)
-            _sweep(options.state_file)
+            idempotency.settle(args, run_id, succeeded=False)
+            _sweep(args.state_file)
             raise
-
-
-def _context(
-    config: Config, options: RunOptions, run_id: str, started: int, messages: Messages
-) -> RunContext:
-    pipeline = None if options.model else config.select(options.pipeline)
-    kind = pipeline.type if pipeline else "replication"
-    result = RunResult(kind, started)
-    if pipeline is not None:
-        result.concurrency = pipeline.execution.concurrency
-        LOG.info("resolved pipeline", pipeline=pipeline.name, pipeline_type=pipeline.type)
-    context = RunContext(config, options, run_id, result, pipeline)
-    context.messages = messages
-    if pipeline is not None and kind == "replication":
-        context.hooks = Hooks(config.raw, run_id, pipeline.name)
-    return context
 
 
 def _execute(context: RunContext, shutdown: Shutdown | None) -> Answer:
@@ -71,7 +55,7 @@ def _execute(context: RunContext, shutdown: Shutdown | None) -> Answer:
             except EngineError as error:
                 LOG.warn("the run is not in the history", error=error.chain())
         succeeded = context.result.exit_code == 0
-        idempotency.settle(context.options, context.run_id, succeeded=succeeded, store=context.state)
+        idempotency.settle(context.args, context.run_id, succeeded=succeeded, store=context.state)
         context.messages.flush()
     finally:
         context.close()
@@ -118,7 +102,7 @@ def _record(context: RunContext) -> RunRecord:
         session_source="dagster" if "DAGSTER_PIPES_CONTEXT" in os.environ else "cli",
         hostname=os.uname().nodename,
         pipeline=pipeline.name if pipeline else None,
-        idempotency_key=context.options.idempotency_key,
+        idempotency_key=key_from(context.args),
         submission_id=os.environ.get("ROCKY_SUBMISSION_ID"),
         target_catalog=(target.catalog_template or target.catalog) if target else None,
     )

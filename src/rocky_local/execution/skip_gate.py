@@ -27,8 +27,8 @@ class SkipGate:
 
     def __init__(self, context: RunContext, compiled: Compiled) -> None:
         settings: dict[str, Any] = context.config.raw.get("run", {})
-        wanted = context.options.skip_unchanged or settings.get("skip_unchanged", False)
-        self._active = wanted and not context.options.force_rebuild
+        wanted = context.args.has("skip-unchanged") or settings.get("skip_unchanged", False)
+        self._active = wanted and not context.args.has("force-rebuild")
         self._counts_rows = settings.get("skip_rowcount_fallback", False)
         self._context = context
         self._compiled = compiled
@@ -88,7 +88,7 @@ class SkipGate:
         return None
 
     def _logic(self, model: Model) -> str:
-        return sql_hash([model.kind, model.target, model.rendered(self._context.options.variables)])
+        return sql_hash([model.kind, model.target, model.rendered(self._context.variables)])
 
     def _inputs(self, model: Model) -> str:
         """The row counts of what a model reads, or nothing when they prove nothing."""

@@ -32,7 +32,7 @@ def execute_models(context: RunContext, scope: Scope) -> None:
         shown = tracing.Display(scope.directory)
         LOG.info("compiling and executing transformation models", models_dir=shown)
         try:
-            compiled = _compile(scope.directory, context.options.variables)
+            compiled = _compile(scope.directory, context.variables)
         except CompileError as error:
             problem = tracing.Display(error.message)
             LOG.warn("model compilation failed — no models can execute", error=problem)
@@ -77,12 +77,12 @@ def _selected(context: RunContext, compiled: Compiled, scope: Scope) -> list[Mod
         message = "model(s) failed to compile — excluded from execution; in-scope ones fail the run"
         LOG.warn(message, failed_models=len(broken), reported=len(reported))
     wanted = [m for m in compiled.order if scope.only in (None, m.name) and m.name not in broken]
-    shadow = context.options.shadow
+    shadow = context.shadow
     return [shadow.of(model) for model in wanted] if shadow else wanted
 
 
 def _shadowable(context: RunContext, models: list[Model]) -> bool:
-    context.result.shadow = context.options.shadow is not None
+    context.result.shadow = context.shadow is not None
     partitioned = next((model.name for model in models if model.kind == "time_interval"), None)
     if not context.result.shadow or partitioned is None:
         return True
@@ -138,7 +138,7 @@ def _withhold(context: RunContext, model: Model, blockers: list[str]) -> None:
 
 
 def _build(context: RunContext, model: Model) -> None:
-    sql = model.rendered(context.options.variables)
+    sql = model.rendered(context.variables)
     strategy = strategy_of(model)
     if model.kind == "time_interval":
         _build_partitions(context, strategy, model, sql)
@@ -193,7 +193,7 @@ def _build_partitions(context: RunContext, strategy: BuildStrategy, model: Model
     """Build the selected partitions of a model, oldest first; one that fails does not stop the others."""
     with tracing.span("execute_time_interval_model", model=model.name):
         computed = {*context.state.facts(f"partition of {model.target}")}
-        planned = plan_partitions(model, context.options.partition, computed)
+        planned = plan_partitions(model, context.args, computed)
         count = {"model": model.name, "partitions": len(planned)}
         LOG.info("planning partitions for time_interval model", **count)
         failures: list[str] = []
@@ -202,7 +202,7 @@ def _build_partitions(context: RunContext, strategy: BuildStrategy, model: Model
                 message = "target table does not exist — bootstrapping empty table from model schema"
                 LOG.info(message, model=model.name, target=model.target)
                 context.adapter.execute(strategy.bootstrap(model, sql))
-            LOG.info("executing partitions", **count, parallel=context.options.parallel or 1)
+            LOG.info("executing partitions", **count, parallel=context.args.number("parallel") or 1)
         for partition in planned:
             try:
                 _build_partition(context, model, sql, partition)
