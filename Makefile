@@ -9,7 +9,7 @@ DEMO_STAMP := $(VENV)/.installed-demo
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui seed docs site screenshots test test-lowest test-pythons check format bench clean lock
+.PHONY: help setup demo ui seed docs site screenshots test replay test-lowest test-pythons check format bench clean lock
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ screenshots: setup  ## Take the pictures of the UI in docs/screenshots (needs Ch
 
 test: setup  ## Run every test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+replay: setup  ## Print how many recorded commands rocky-local answers as the real engine did
+	PYTHONPATH=tests:tests/rocky_local $(BIN)/python -m replay
 
 # What touches each of the packages that the package is built on.
 LOWEST := \

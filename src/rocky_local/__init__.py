@@ -8,15 +8,15 @@ Where each section of the engine's contract is kept:
                                             what any table may hold: `tables`; what is said of a wrong one:
                                             `toml`, `frames`
  3    discover                              `commands.discover`, `execution.discovery`
- 4    plan, apply                           `commands.plan`, `commands.apply`
- 5    run                                   `execution`: `runner`, `work`, `pipelines`, `result`, `idempotency`,
-                                            `hooks`; copies: `replication`; models: `transformation`,
-                                            `partitions`, `skip_gate`; the SQL of both: `strategies`; the
-                                            graph: `dag_run`; other kinds: `quality`, `loading`, `snapshots`
+ 4    plan, apply                           `commands.run`
+ 5    run                                   `execution`: `runner`, `context`, `pipelines`, `entries`, `result`, `hooks`;
+                                            copies: `replication`, `copies`; models: `transformation`, `builds`,
+                                            `partitions`, `skip_gate`; the graph: `dag_run`; other kinds: `quality`,
+                                            `loading`, `snapshots`
  6    checks                                `execution`: `checks`, `replication_checks`, `quality`
- 7    drift                                 `execution.drift`
- 8    other commands                        `commands`; `project`: `compiler`, `diagnostics`, `lineage`,
-                                            `query_cache`, `hints`, `graph`, `seeds`; `execution.loading`
+ 7    drift                                 `execution.copies`
+ 8    other commands                        `commands`, whose modules `args.COMMANDS` names; `project`: `compiler`,
+                                            `diagnostics`, `lineage`, `query_cache`, `hints`, `graph`
  9    stderr                                `tracing`
 10    signals                               `signals`
 11    concurrency                           `state`, `adapter` (the only module that knows DuckDB)

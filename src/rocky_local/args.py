@@ -37,6 +37,7 @@ COMMANDS = {
     "discover": Grammar("discover", "--pipeline --env", "--with-schemas"),
     "doctor": Grammar("doctor", "--check"),
     "emit-sql": Grammar("models", "--models --model --var"),
+    "estimate": Grammar("models", "--models --model --var"),
     "history": Grammar("past", "--model --since", "--audit --rolling-stats"),
     "lineage": Grammar("models", "--models --column --format", "--downstream --upstream", 1, "<TARGET>"),
     "list": Grammar("list", "--models", "", 2),

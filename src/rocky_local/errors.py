@@ -2,12 +2,9 @@
 
 
 class EngineError(Exception):
-    """A failure that ends the command with exit code 1 and no JSON.
+    """A failure that ends the command with exit code 1 and no JSON. Any function may raise one.
 
-    Args:
-        message: The first line of the report, without the `Error: ` prefix.
-        causes: The reasons below it, outermost first.
-        place: Where it is, as `file:line:column`, for messages that do not tell; people are shown it.
+    It has a first line, causes below it, outermost first, and for people a place, as `file:line:column`.
 
     Example:
         >>> print(EngineError("failed to load config", "No rocky.toml found").report())
@@ -32,12 +29,10 @@ class EngineError(Exception):
         lines = [f"Error: {self.message}"]
         if self.causes:
             lines += ["", "Caused by:"]
+        several = len(self.causes) > 1
         for position, cause in enumerate(self.causes):
-            numbered = len(self.causes) > 1
-            first, rest = (f"    {position}: ", " " * 7) if numbered else ("    ", "    ")
-            head, *tail = cause.split("\n")
-            lines.append(first + head)
-            lines += [rest + line for line in tail]
+            first, indent = (f"    {position}: ", " " * 7) if several else ("    ", "    ")
+            lines.append(first + cause.replace("\n", f"\n{indent}"))
         return "\n".join(lines)
 
 
@@ -133,6 +128,5 @@ class UsageError(Exception):
     def report(self) -> str:
         """Return the text for stderr."""
         usage = ["", f"Usage: {self.usage}"] if self.usage else []
-        return "\n".join(
-            [f"error: {self.message}", *self.details, *usage, "", "For more information, try '--help'."]
-        )
+        lines = [f"error: {self.message}", *self.details, *usage]
+        return "\n".join([*lines, "", "For more information, try '--help'."])

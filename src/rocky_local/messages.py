@@ -17,14 +17,10 @@ _LOG = tracing.Log("rocky_cli::pipes")
 
 
 class Messages:
-    """The channel to Dagster; one that leads nowhere swallows everything.
+    """The channel to Dagster: a file, stderr, or one that leads nowhere and swallows everything.
 
     Lines in a file are written live. Between the log lines on stderr they wait for the end, as all of the real
     engine's do, in its order: materializations, checks table by table, drift, the end.
-
-    Args:
-        path: A file to append to.
-        stderr: Write to stderr instead.
     """
 
     def __init__(self, path: str | None = None, *, stderr: bool = False) -> None:
@@ -119,22 +115,21 @@ def open_messages() -> Messages:
     try:
         return _channel(_decoded(base64.b64decode(encoded, validate=True)))
     except binascii.Error:
-        strange = re.search(r"[^A-Za-z0-9+/=]", encoded)
-        reason = (
-            f"Invalid symbol {ord(strange[0])}, offset {strange.start()}." if strange else "Invalid padding"
-        )
+        odd = re.search(r"[^A-Za-z0-9+/=]", encoded)
+        reason = f"Invalid symbol {ord(odd[0])}, offset {odd.start()}." if odd else "Invalid padding"
         return _fall_back("failed to base64-decode DAGSTER_PIPES_MESSAGES", reason)
     except ValueError as error:
         return _fall_back("failed to JSON-parse DAGSTER_PIPES_MESSAGES", str(error))
 
 
 def _channel(params: dict[str, Any]) -> Messages:
-    if isinstance(params.get("path"), str):
-        return Messages(params["path"])
-    if params.get("stdio") == "stdout":
-        return _fall_back("Pipes channel requested stdout, but rocky-cli reserves stdout for JSON output")
-    if params.get("stdio") == "stderr":
-        return Messages(stderr=True)
+    match params:
+        case {"path": str(path)}:
+            return Messages(path)
+        case {"stdio": "stdout"}:
+            return _fall_back("Pipes channel requested stdout, but rocky-cli reserves stdout for JSON output")
+        case {"stdio": "stderr"}:
+            return Messages(stderr=True)
     return _fall_back("unsupported DAGSTER_PIPES_MESSAGES", f"neither path nor stdio in {sorted(params)}")
 
 
@@ -149,6 +144,6 @@ def _decoded(raw: bytes) -> dict[str, Any]:
 
 
 def _fall_back(message: str, reason: str | None = None) -> Messages:
-    fields = {} if reason is None else {"error": tracing.Display(reason)}
+    fields = {} if reason is None else {"error": reason}
     _LOG.warn(f"{message}; falling back to non-Pipes mode", **fields)
     return Messages()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any, NamedTuple
 
 from rocky_local import __version__, tracing
@@ -72,12 +71,10 @@ def shown(value: Any) -> Any:
 
 def write(text: str) -> None:
     """Write text to stdout at once; a reader that has gone away ends the process by SIGPIPE."""
-    data = text.encode(errors="replace")
-    while data:
-        try:
-            data = data[os.write(1, data) :]
-        except OSError as error:
-            raise EngineError("failed to write the result to stdout", os_reason(error)) from error
+    try:
+        tracing.write_whole(1, text)
+    except OSError as error:
+        raise EngineError("failed to write the result to stdout", os_reason(error)) from error
 
 
 def _listed(result: dict[str, Any]) -> str:

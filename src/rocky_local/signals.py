@@ -12,29 +12,22 @@ ANSWERING_SECONDS = 0.05
 NUMBERS = [signal.SIGTERM, signal.SIGINT]
 if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
     NUMBERS.append(signal.SIGHUP)
-_NOTICE = (
-    "\n[rocky] shutdown signal received — finishing in-flight statements; press Ctrl-C again to terminate"
-)
 # Set when somebody asked the process to stop: nothing new begins then.
 Shutdown = threading.Event
 
 
-def watch(shutdown: Shutdown) -> None:
-    """Turn SIGTERM, SIGINT and SIGHUP into a request until the process ends; the statements in flight outlive it."""
-
-    def answer() -> None:
-        shutdown.set()
-        tracing.plain(_NOTICE)
-
-    on_stop(answer)
+def _notice() -> None:
+    told = "finishing in-flight statements; press Ctrl-C again to terminate"
+    tracing.plain(f"\n[rocky] shutdown signal received — {told}")
 
 
-def on_stop(answer: Callable[[], None]) -> None:
-    """Answer SIGTERM, SIGINT and SIGHUP once; a second one ends the process. The main thread must call it."""
+def watch(shutdown: Shutdown, tell: Callable[[], None] = _notice) -> None:
+    """Turn SIGTERM, SIGINT and SIGHUP into a request, once, and tell; a second one ends the process."""
 
     def handle(*_: object) -> None:
         release()
-        answer()
+        shutdown.set()
+        tell()
 
     for number in NUMBERS:
         signal.signal(number, handle)

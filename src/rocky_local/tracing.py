@@ -7,7 +7,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partialmethod
 from typing import Any
 
@@ -15,13 +15,11 @@ from rocky_local import clock, side_files
 
 _LEVELS = {"OFF": 0, "ERROR": 1, "WARN": 2, "INFO": 3, "DEBUG": 4, "TRACE": 5}
 _COLOURS = {"ERROR": 31, "WARN": 33, "INFO": 32, "DEBUG": 34, "TRACE": 35}
+# The fields whose texts human lines show without quotes.
+_BARE = ("models_dir", "dir", "path", "file", "node", "label", "filter", "column", "confidence", "signals")
 _DEFAULT_FILTER = "info,salsa=warn"
 _KEPT_TRACES = 50
 _Span = dict[str, Any]
-
-
-class Display(str):
-    """A text that human lines show without quotes."""
 
 
 class _Settings:
@@ -53,17 +51,14 @@ class Log:
         """Write a line; `also` becomes a second `message` field after the others (contract, 9.1)."""
         if not _enabled(level, self._target):
             return
-        pairs = [
-            *([("message", message)] if message else []),
-            *fields.items(),
-            *([("message", also)] if also is not None else []),
-        ]
+        pairs = [*fields.items(), *([("message", also)] if also is not None else [])]
+        pairs[:0] = [("message", message)] if message else []
         spans = _spans.stack if self._in_spans else []
         stamp = clock.log_stamp(clock.now_ns())
         line = _json_line(stamp, level, self._target, pairs, spans)
         with _settings.lock:
             plain(line if _settings.json else _human_line(stamp, level, pairs, spans))
-            _keep(line.encode(errors="replace") + b"\n")
+            _keep(f"{line}\n")
 
     debug, info = partialmethod(_write, "DEBUG"), partialmethod(_write, "INFO")
     warn, error = partialmethod(_write, "WARN"), partialmethod(_write, "ERROR")
@@ -81,16 +76,12 @@ def configure(*, as_json: bool) -> None:
 
 @contextmanager
 def span(name: str, **fields: str) -> Iterator[None]:
-    """Put a named span around the lines that are written inside.
-
-    Human lines show the fields without quotes, except a `run_id`.
-    """
+    """Put a named span around the lines inside; human ones show its fields without quotes, except a `run_id`."""
     if not _enabled("INFO", "rocky_cli"):
         yield
         return
     kept = _spans.stack
-    shown = {key: value if key == "run_id" else Display(value) for key, value in fields.items()}
-    _spans.stack = [*kept, {**shown, "name": name}]
+    _spans.stack = [*kept, {**fields, "name": name}]
     try:
         yield
     finally:
@@ -104,7 +95,15 @@ def silence() -> None:
 
 def plain(text: str) -> None:
     """Write a line to stderr that is no tracing line, such as the final error."""
-    _emit(f"{text}\n".encode(errors="replace"))
+    with suppress(OSError):  # Nobody reads stderr any more; the run itself goes on.
+        write_whole(2, f"{text}\n")
+
+
+def write_whole(stream: int, text: str) -> None:
+    """Write a text to an open file, however often that takes."""
+    data = text.encode(errors="replace")
+    while data:
+        data = data[os.write(stream, data) :]
 
 
 def _enabled(level: str, target: str) -> bool:
@@ -135,16 +134,15 @@ def _dumps(value: Any) -> str:
 def _human_line(stamp: str, level: str, pairs: list[tuple[str, Any]], spans: list[_Span]) -> str:
     parts = [_style(2, stamp), _style(_COLOURS[level], f"{level:>5}")]
     parts += ["".join(_style(1, item["name"]) + ":" for item in spans)] if spans else []
-    parts += [str(value) if key == "message" else _pair(key, value) for key, value in pairs]
+    parts += [str(value) if key == "message" else _pair(key, value, key not in _BARE) for key, value in pairs]
     for item in spans:
-        inner = " ".join(_pair(key, value) for key, value in item.items() if key != "name")
+        inner = " ".join(_pair(key, item[key], key == "run_id") for key in item if key != "name")
         parts += [_style(2, inner)] if inner else []
     return " ".join(parts)
 
 
-def _pair(key: str, value: Any) -> str:
-    quoted = isinstance(value, str) and not isinstance(value, Display)
-    text = json.dumps(value, ensure_ascii=False) if quoted or isinstance(value, bool) else str(value)
+def _pair(key: str, value: Any, quoted: bool) -> str:
+    text = json.dumps(value, ensure_ascii=False) if quoted else str(value)
     return f"{_style(3, key)}{_style(2, '=')}{text}"
 
 
@@ -152,21 +150,13 @@ def _style(code: int, text: str) -> str:
     return f"\x1b[{code}m{text}\x1b[0m" if _settings.colour else text
 
 
-def _emit(data: bytes) -> None:
-    try:
-        while data:
-            data = data[os.write(2, data) :]
-    except OSError:
-        return  # Nobody reads stderr any more; the run itself goes on.
-
-
-def _keep(data: bytes) -> None:
+def _keep(line: str) -> None:
     if _settings.trace_name is None:
         return
     try:
         if _settings.trace_file is None:
             _settings.trace_file = _open_trace(_settings.trace_name)
-        os.write(_settings.trace_file, data)
+        write_whole(_settings.trace_file, line)
     except OSError:
         _settings.trace_name = None  # A folder that cannot be written to costs the trace, not the run.
 

@@ -47,7 +47,7 @@ def _new_sources(state_file: Path, pipeline: str, ids: list[str]) -> list[str]:
             for id_ in ids:
                 store.set_fact(f"source of {pipeline}", id_, True)
     except EngineError as error:
-        _LOG.warn("new sources not looked for", pipeline=pipeline, error=tracing.Display(error.chain()))
+        _LOG.warn("new sources not looked for", pipeline=pipeline, error=error.chain())
         return []
     return [id_ for id_ in ids if known and id_ not in known]
 

@@ -5,7 +5,7 @@ from rocky_local.errors import EngineError
 from rocky_local.execution import loading
 from rocky_local.output import Answer
 from rocky_local.project.config import load_config
-from rocky_local.project.seeds import read_seeds
+from rocky_local.project.sidecar import read_seeds
 from rocky_local.state import open_for_writing
 
 

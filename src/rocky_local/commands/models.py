@@ -1,16 +1,16 @@
-"""What can be said of models without the warehouse: `compile`, `emit-sql`, `lineage`."""
+"""What can be said of models without building them: `compile`, `emit-sql`, `lineage`, `estimate`."""
 
 from contextlib import suppress
 from typing import Any
 
 from rocky_local.args import Arguments
 from rocky_local.errors import ConfigError, EngineError, Unsupported
-from rocky_local.execution.strategies.builds import statement_outside_of_a_run, strategy_of
+from rocky_local.execution.builds import statement_outside_of_a_run, strategy_of
 from rocky_local.output import Answer, filled, head
 from rocky_local.project.compiler import Compiled, Diagnostic, compile_project
 from rocky_local.project.config import load_config
 from rocky_local.project.hints import cost_hints, incrementality_hint
-from rocky_local.project.models import Model
+from rocky_local.project.models import Model, load_project
 
 _EXISTING_TARGET = """\
 -- NOTE: incremental/merge statement — operates on an existing target.
@@ -95,6 +95,20 @@ def answer_emit_sql(args: Arguments) -> Answer:
             left.append(f"  - {model.name} ({error.message})")
     closing = "\n".join([f"emit-sql: {len(left)} model(s) not emitted:", *left]) if left else None
     return Answer({}, "\n\n".join(emitted), closing=closing)
+
+
+def answer_estimate(args: Arguments) -> Answer:
+    """Give DuckDB's plan for each model whose statement can be written without a run and refers to what is there."""
+    config, found = load_config(args.config), []
+    with config.open(next(iter(config.adapters), "default")) as adapter:
+        for model in sorted(
+            _chosen(args, list(load_project(args.models).models)), key=lambda each: each.name
+        ):
+            with suppress(EngineError):
+                sql = statement_outside_of_a_run(model, model.rendered(args.variables()))
+                plan = str(adapter.query(f"EXPLAIN {sql}")[0][1])
+                found.append({"model_name": model.name, "raw_explain": plan})
+    return Answer({**head("estimate"), "estimates": found, "total_models": len(found)})
 
 
 def answer_lineage(args: Arguments) -> Answer:

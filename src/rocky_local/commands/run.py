@@ -10,10 +10,10 @@ from rocky_local.adapter import DuckDBAdapter
 from rocky_local.args import Arguments
 from rocky_local.errors import EngineError, os_reason
 from rocky_local.execution import runner
+from rocky_local.execution.builds import statement_outside_of_a_run
+from rocky_local.execution.copies import COPY_STRATEGIES
 from rocky_local.execution.discovery import discover_sources, parse_filter, plan_copies
 from rocky_local.execution.options import refuse_unusable
-from rocky_local.execution.strategies.builds import statement_outside_of_a_run
-from rocky_local.execution.strategies.copies import COPY_STRATEGIES
 from rocky_local.messages import open_messages
 from rocky_local.output import Answer, head
 from rocky_local.project.compiler import Compiled, compile_project, models_below

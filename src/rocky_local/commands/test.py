@@ -14,7 +14,7 @@ from rocky_local.project.compiler import Compiled, compile_project
 from rocky_local.project.config import load_config
 from rocky_local.project.models import Model, load_project
 from rocky_local.project.sidecar import UnitTest
-from rocky_local.tracing import Display, Log
+from rocky_local.tracing import Log
 
 _SEED = Path("data", "seed.sql")
 _RUNNER = Log("rocky_engine::test_runner")
@@ -83,19 +83,19 @@ def _build_all(
     with DuckDBAdapter(":memory:") as adapter:
         if _SEED.is_file():
             adapter.execute(_SEED.read_text(encoding="utf-8"))
-            _RUNNER.info("loaded seed data", path=Display(_SEED))
+            _RUNNER.info("loaded seed data", path=str(_SEED))
         for model in compiled.order:
             entry = {"model": model.name, "status": "pass"}
             try:
                 _build(adapter, model, variables)
-                _EXECUTOR.info("model executed locally", model=Display(model.name))
+                _EXECUTOR.info("model executed locally", model=model.name)
             except DatabaseError as error:
                 entry |= {"status": "fail", "error": error.brief}
             results.append(entry)
     results = [entry for entry in results if only in (None, entry["model"])]
     failures = [{"name": entry["model"], "error": entry["error"]} for entry in results if "error" in entry]
     counts = {"total": len(results), "passed": len(results) - len(failures), "failed": len(failures)}
-    _RUNNER.info("test run complete", **counts, filter=Display(only or "<none>"))
+    _RUNNER.info("test run complete", **counts, filter=only or "<none>")
     return counts, failures, results
 
 

@@ -80,21 +80,13 @@ def _examine(config: Config, about: dict[str, Any]) -> Iterator[_Message]:
 
 
 def _about_pipeline(config: Config, pipeline: Pipeline, listed: list[dict[str, Any]]) -> Iterator[_Message]:
-    kind, raw, name = pipeline.type, pipeline.written, f"pipeline.{pipeline.name}"
-    templates = {key: "" for key in ("strategy", "catalog_template", "schema_template")}
-    text = ""
+    kind, name, target = pipeline.type, f"pipeline.{pipeline.name}", pipeline.target
+    shape, text = ("", "", ""), ""
     if kind == "replication":
-        templates = {
-            "strategy": pipeline.strategy,
-            "catalog_template": pipeline.target.catalog_template,
-            "schema_template": pipeline.target.schema_template,
-        }
-        text = (
-            f"{pipeline.strategy} -> {pipeline.target.catalog_template} / {pipeline.target.schema_template}"
-        )
+        shape = (pipeline.strategy, target.catalog_template, target.schema_template)
+        text = f"{shape[0]} -> {shape[1]} / {shape[2]}"
         yield _message("ok", "V021", f"{name}: schema pattern parseable")
-        governance = raw.get("target", {}).get("governance", {})
-        if not governance.get("auto_create_catalogs", False):
+        if not target.governance.auto_create_catalogs:
             advice = f"{name}: auto_create_catalogs=false is the default — {_OMIT}"
             yield _message("lint", "L006", advice, field=f"{name}.target.governance.auto_create_catalogs")
     elif kind == "transformation":
@@ -103,23 +95,18 @@ def _about_pipeline(config: Config, pipeline: Pipeline, listed: list[dict[str, A
             missing = f"{name}: models directory '{config.models_dir(pipeline)}' does not exist"
             yield _message("warn", "V025", missing, field=f"{name}.models")
     elif kind == "quality":
-        text = f"{len(raw.get('tables', []))} table ref(s)"
+        text = f"{len(pipeline.tables)} table ref(s)"
     elif kind == "snapshot":
-        sides = (raw.get("source", {}), raw.get("target", {}))
-        parts = ("catalog", "schema", "table")
-        text = " -> ".join(".".join(str(table.get(part, "")) for part in parts) for table in sides)
+        text = " -> ".join(f"{side.catalog}.{side.schema}.{side.table}" for side in (pipeline.source, target))
     if text:
         yield _message("ok", "V020", f"{name}: {kind} / {text}")
-    yield from _about_checks(pipeline, name)
-    listed.append({"name": pipeline.name, "pipeline_type": kind, **templates, "ok": True})
-
-
-def _about_checks(pipeline: Pipeline, name: str) -> Iterator[_Message]:
-    for check in _NEVER_RUN if pipeline.type == "quality" else ():
+    for check in _NEVER_RUN if kind == "quality" else ():
         if check in pipeline.checks.written:
             idle = f"{name}: checks.{check} is configured but a quality pipeline does not execute it"
             advice = "the check never runs (no-op). Move it to a pipeline type that runs it, or remove it."
             yield _message("warn", "V034", f"{idle} — {advice}", field=f"{name}.checks.{check}")
+    templates = dict(zip(("strategy", "catalog_template", "schema_template"), shape, strict=True))
+    listed.append({"name": pipeline.name, "pipeline_type": kind, **templates, "ok": True})
 
 
 def _count_uses(table: dict[str, Any], adapter: str) -> int:
@@ -132,11 +119,11 @@ def _about_order(pipelines: list[Pipeline]) -> _Message:
     order: list[str] = []
     with suppress(CycleError):
         order = list(TopologicalSorter(needs).static_order())
-    if needs.keys() != set(order):
-        text = f"pipeline dependencies are cyclic or name unknown pipelines: {', '.join(needs)}"
-        return _message("error", "V030", text, field="pipeline")
-    text = f"pipeline dependency graph is acyclic (execution order: {' -> '.join(order)})"
-    return _message("ok", "V030", text)
+    if needs.keys() == set(order):
+        text = f"pipeline dependency graph is acyclic (execution order: {' -> '.join(order)})"
+        return _message("ok", "V030", text)
+    text = f"pipeline dependencies are cyclic or name unknown pipelines: {', '.join(needs)}"
+    return _message("error", "V030", text, field="pipeline")
 
 
 def _about_models(folder: str, about: dict[str, Any]) -> Iterator[_Message]:

@@ -81,7 +81,7 @@ def custom(adapter: DuckDBAdapter, rule: Rule, table: str) -> Finding:
         value, passed = int(number), number <= threshold
     except (DatabaseError, TypeError, ValueError, OverflowError, IndexError) as error:
         reason = error.brief if isinstance(error, DatabaseError) else f"the query gives no number: {error}"
-        _RUN_LOCAL.warn("custom check query failed", error=tracing.Display(reason), check=rule["name"])
+        _RUN_LOCAL.warn("custom check query failed", error=reason, check=rule["name"])
     found = Finding(rule["name"], passed, _severity(rule), query=query, result_value=value)
     return found._replace(threshold=threshold)
 
@@ -99,8 +99,7 @@ def null_rates(adapter: DuckDBAdapter, rule: Rule, table: str) -> list[Finding]:
     try:
         rows = adapter.query(query)
     except DatabaseError as error:
-        told = {"table": tracing.Display(table), "error": tracing.Display(error.brief)}
-        _RUN.warn("null_rate query failed — skipping", **told)
+        _RUN.warn("null_rate query failed — skipping", table=table, error=error.brief)
         return []
     found = []
     for column, nulls, sampled in rows:

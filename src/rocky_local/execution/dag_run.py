@@ -1,19 +1,20 @@
 """`rocky run --dag`: every step of the project, layer by layer; each step is a run of its own (contract, 5.7)."""
 
 import threading
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from rocky_local import clock, output, tracing
 from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
 from rocky_local.execution import runner
+from rocky_local.execution.context import copies_failed, models_failed
 from rocky_local.execution.loading import load_seeds, resolve
-from rocky_local.execution.work import copies_failed, models_failed
 from rocky_local.output import Answer
 from rocky_local.project.config import Config, load_config
 from rocky_local.project.graph import Graph, Node, build_graph
-from rocky_local.project.seeds import read_seeds
-from rocky_local.signals import ANSWERING_SECONDS, Shutdown, on_stop
+from rocky_local.project.sidecar import read_seeds
+from rocky_local.signals import ANSWERING_SECONDS, Shutdown, watch
 
 _DAG = tracing.Log("rocky_cli::commands::run_dag_exec")
 _EXECUTOR = tracing.Log("rocky_core::dag_executor")
@@ -67,7 +68,7 @@ class _Steps(NamedTuple):
     def _step(self, node: Node, begun: int, failed: set[str]) -> Entry:
         if failed.intersection(self.graph.upstream(node.id)):
             failed.add(node.id)
-            _EXECUTOR.warn("skipping node — upstream failure", node=tracing.Display(node.id))
+            _EXECUTOR.warn("skipping node — upstream failure", node=node.id)
             return {"status": "skipped", "duration_ms": 0, "error": "upstream failure"}
         if node.kind == "test":
             return {"status": "skipped", "duration_ms": 0}
@@ -77,14 +78,13 @@ class _Steps(NamedTuple):
             if error is None:
                 return {"status": "completed", "duration_ms": elapsed}
             failed.add(node.id)
-            shown = {"node": tracing.Display(node.id), "error": tracing.Display(error)}
-            _EXECUTOR.warn("node failed", **shown)
+            _EXECUTOR.warn("node failed", node=node.id, error=error)
         return {"status": "failed", "duration_ms": elapsed, "error": error}
 
     def _execute(self, node: Node) -> str | None:
         """Do what a step stands for and return why it failed, or None."""
         if node.kind == "source":
-            _DAG.info("DAG: source marker (no-op)", label=tracing.Display(node.label))
+            _DAG.info("DAG: source marker (no-op)", label=node.label)
             return None
         model = node.name if node.kind == "transformation" else None
         run_id = clock.run_id(clock.now_ns())
@@ -103,7 +103,7 @@ class _Steps(NamedTuple):
 
     def _seed(self, node: Node) -> str | None:
         adapter_name = resolve(self.config, None, "seed").adapter
-        directory = str(self.config.directory / "seeds")
+        directory = str(Path(self.config.path).with_name("seeds"))
         seeds = [seed for seed in read_seeds(directory) if seed.name == node.name]
         with self.config.open(adapter_name) as adapter:
             found = load_seeds(adapter, directory, seeds)
@@ -145,13 +145,12 @@ def _run_stoppable(steps: _Steps) -> list[Entry]:
         except BaseException as error:
             problems.append(error)
 
-    def stop() -> None:
-        steps.shutdown.set()
+    def tell() -> None:
         tracing.Log("rocky").warn("received shutdown signal, aborting DAG run")
         tracing.silence()
 
     worker = threading.Thread(target=work, name="dag")
-    on_stop(stop)
+    watch(steps.shutdown, tell)
     worker.start()
     while worker.is_alive():
         worker.join(ANSWERING_SECONDS)

@@ -124,8 +124,7 @@ def discover_sources(adapter: DuckDBAdapter, pipeline: Pipeline, *, warn: bool =
             components = pipeline.pattern.parse(schema)
         except ValueError as error:
             if warn:
-                problem = tracing.Display(error)
-                _LOG.warn("skipping source with unparseable schema", schema=schema, error=problem)
+                _LOG.warn("skipping source with unparseable schema", schema=schema, error=str(error))
             continue
         sources.append(Source(schema, components, tuple(tables)))
     return sources

@@ -50,8 +50,9 @@ class Hooks:
             elif policy == "abort":
                 raise EngineError(f"hook '{command}' of on_{event} failed and ends the run", problem)
             elif policy != "ignore":
-                shown = tracing.Display(problem)
-                _LOG.warn("hook failed — the run goes on", event=f"on_{event}", command=command, error=shown)
+                _LOG.warn(
+                    "hook failed — the run goes on", event=f"on_{event}", command=command, error=problem
+                )
 
 
 def _call(command: str, seconds: float, payload: bytes) -> str | None:

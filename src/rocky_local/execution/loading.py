@@ -7,13 +7,12 @@ from typing import Any
 from rocky_local import clock
 from rocky_local.adapter import READERS, DuckDBAdapter
 from rocky_local.errors import DatabaseError, EngineError, Unsupported
-from rocky_local.execution.context import RunContext
-from rocky_local.execution.work import Work
+from rocky_local.execution.context import RunContext, Work
 from rocky_local.output import Answer, head
 from rocky_local.project.config import Config
 from rocky_local.project.pipeline import Pipeline
-from rocky_local.project.seeds import Seed
-from rocky_local.tracing import Display, Log
+from rocky_local.project.sidecar import Seed
+from rocky_local.tracing import Log
 
 Entry = dict[str, Any]
 _LOG = Log("rocky_cli::commands::load")
@@ -96,7 +95,7 @@ def load_seeds(adapter: DuckDBAdapter, directory: str, seeds: list[Seed]) -> Ent
 
 
 def _load_file(adapter: DuckDBAdapter, pipeline: Pipeline, path: Path, target: str) -> Entry:
-    file, query = Display(path), adapter.file_query(path)
+    file, query = str(path), adapter.file_query(path)
 
     def work() -> Entry:
         with adapter.transaction():
@@ -108,10 +107,10 @@ def _load_file(adapter: DuckDBAdapter, pipeline: Pipeline, path: Path, target: s
             rows = adapter.query(f"INSERT INTO {target} {query}")[0][0]
         return {"rows_loaded": int(rows), "bytes_read": path.stat().st_size}
 
-    _LOG.info("loading file", file=file, target=Display(target))
-    entry = _timed({"file": str(path), "target": target, "rows_loaded": 0, "bytes_read": 0}, work)
+    _LOG.info("loading file", file=file, target=target)
+    entry = _timed({"file": file, "target": target, "rows_loaded": 0, "bytes_read": 0}, work)
     if "error" in entry:
-        _LOG.warn("file load failed", file=file, error=Display(entry["error"]))
+        _LOG.warn("file load failed", file=file, error=entry["error"])
     else:
         told = {"rows": entry["rows_loaded"], "bytes": entry["bytes_read"]}
         _LOG.info("file loaded", file=file, **told, duration_ms=entry["duration_ms"])
@@ -119,18 +118,18 @@ def _load_file(adapter: DuckDBAdapter, pipeline: Pipeline, path: Path, target: s
 
 
 def _load_seed(adapter: DuckDBAdapter, seed: Seed) -> Entry:
-    name = Display(seed.name)
+    name = seed.name
 
     def work() -> Entry:
         adapter.execute(f"CREATE SCHEMA IF NOT EXISTS {seed.catalog}.{seed.schema}")
         adapter.execute(f"CREATE OR REPLACE TABLE {seed.target} AS {adapter.file_query(seed.path)}")
         return {"rows": adapter.count(seed.target), "columns": len(adapter.columns(seed.target))}
 
-    _SEED_LOG.info("loading seed", seed=name, file=Display(seed.path), target=Display(seed.target))
+    _SEED_LOG.info("loading seed", seed=name, file=str(seed.path), target=seed.target)
     entry = _timed({"name": seed.name, "target": seed.target, "rows": 0, "columns": 0}, work)
     if "error" in entry:
         entry["error"] = f"DDL execution failed for {seed.name}: {entry['error']}"
-        _SEED_LOG.error("seed failed", seed=name, error=Display(entry["error"]))
+        _SEED_LOG.error("seed failed", seed=name, error=entry["error"])
     else:
         _SEED_LOG.info("seed loaded", seed=name, rows=entry["rows"], duration_ms=entry["duration_ms"])
     return entry

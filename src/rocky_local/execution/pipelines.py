@@ -4,14 +4,13 @@ from pathlib import Path
 
 from rocky_local import tracing
 from rocky_local.errors import Unsupported
-from rocky_local.execution.context import RunContext
+from rocky_local.execution.context import RunContext, Work, copies_failed
 from rocky_local.execution.loading import LoadWork
 from rocky_local.execution.options import key_from
 from rocky_local.execution.quality import QualityWork
 from rocky_local.execution.replication import report_failures, run_replication
 from rocky_local.execution.snapshots import SnapshotWork
 from rocky_local.execution.transformation import Scope, execute_models
-from rocky_local.execution.work import Work, copies_failed
 from rocky_local.project.config import Config
 from rocky_local.project.pipeline import Pipeline
 from rocky_local.signals import release
@@ -78,8 +77,7 @@ class Transformation(Work):
             if there:
                 execute_models(context, Scope(directory, contained=contains(context.config)))
             else:
-                shown = tracing.Display(directory)
-                _RUN_LOCAL.warn("models directory not found — nothing to execute", models_dir=shown)
+                _RUN_LOCAL.warn("models directory not found — nothing to execute", models_dir=directory)
             self.note_budget(context)
         counts = f"{len(context.result.materializations)} models executed"
         context.messages.complete(f"rocky run complete: {counts} in {context.result.duration_ms}ms")

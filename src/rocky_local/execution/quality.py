@@ -7,9 +7,8 @@ from rocky_local import tracing
 from rocky_local.adapter import DuckDBAdapter
 from rocky_local.errors import Unsupported
 from rocky_local.execution import checks
-from rocky_local.execution.context import RunContext
+from rocky_local.execution.context import RunContext, Work
 from rocky_local.execution.entries import CheckedTable, Finding, Quarantine
-from rocky_local.execution.work import Work
 
 # The assertions that say of a single row whether it is wrong.
 _ROW_LEVEL = ("not_null", "accepted_values", "in_range", "expression")

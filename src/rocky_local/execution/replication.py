@@ -5,8 +5,8 @@ from contextlib import nullcontext, suppress
 
 from rocky_local import clock, tracing
 from rocky_local.errors import DatabaseError, EngineError, IdentifierError
-from rocky_local.execution import drift
 from rocky_local.execution.context import LOG, RunContext
+from rocky_local.execution.copies import COPY_STRATEGIES, detect
 from rocky_local.execution.discovery import (
     Copied,
     CopyPlan,
@@ -18,7 +18,6 @@ from rocky_local.execution.discovery import (
 )
 from rocky_local.execution.entries import DriftAction, ExcludedTable, Metadata, OverrideWarning
 from rocky_local.execution.replication_checks import run_checks
-from rocky_local.execution.strategies.copies import COPY_STRATEGIES
 from rocky_local.project.pipeline import Pipeline, TableOverride
 from rocky_local.signals import ANSWERING_SECONDS
 
@@ -76,11 +75,8 @@ def _report_plan(context: RunContext, pipeline: Pipeline, plan: CopyPlan) -> Non
         result.excluded_tables.append(ExcludedTable(source.asset_key(table), source.id, table))
     for source in plan.sources:
         if not is_identifier(source.id):
-            message, error = (
-                "failed to list source tables, will process all discovered tables",
-                IdentifierError,
-            )
-            problem = tracing.Display(error(source.id, of_a_table=False))
+            message = "failed to list source tables, will process all discovered tables"
+            problem = IdentifierError(source.id, of_a_table=False).message
             LOG.warn(message, schema=source.id, error=problem)
     if pipeline.target.governance.auto_create_schemas:
         for schema in plan.schemas:
@@ -203,7 +199,7 @@ def copy_table(context: RunContext, copy: TableCopy) -> Copied | None:
         source, before = adapter.columns(copy.source_name), adapter.columns(copy.target)
         watermark, unsettled = state.watermark(copy.target)
         known = bool(before) and watermark is not None
-        change = drift.detect(source, before, copy.target) if known else None
+        change = detect(source, before, copy.target) if known else None
         if change:
             context.drifts[copy.target] = change
             LOG.info(change.message, table=copy.target, **change.fields)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from rocky_local import clock, tracing
+from rocky_local import clock
 from rocky_local.errors import DatabaseError
 from rocky_local.execution import checks
 from rocky_local.execution.context import LOG, RunContext
@@ -112,5 +112,4 @@ def _overlaps(context: RunContext, copied: list[Copied], rule: checks.Rule) -> I
 
 
 def _warn(message: str, item: Copied, error: DatabaseError, **more: str) -> None:
-    shown = {"table": tracing.Display(item.copy.target), "error": tracing.Display(error.brief)}
-    LOG.warn(message, **shown, **more)
+    LOG.warn(message, table=item.copy.target, error=error.brief, **more)

@@ -1,20 +1,24 @@
 """One run from beginning to end: its id, its key, the work of its pipeline, history."""
 
 import os
+from contextlib import nullcontext, suppress
 from pathlib import Path
+from typing import Any
 
 from rocky_local import clock, support, tracing
 from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
-from rocky_local.execution import idempotency, pipelines
+from rocky_local.execution import pipelines
 from rocky_local.execution.context import LOG, RunContext
 from rocky_local.execution.options import key_from, shadow_from
+from rocky_local.execution.result import RunResult
 from rocky_local.messages import open_messages
 from rocky_local.output import Answer
 from rocky_local.project.config import load_config
 from rocky_local.signals import Shutdown, watch
-from rocky_local.state import ModelRun, RunRecord, open_for_writing
+from rocky_local.state import ModelRun, RunRecord, StateStore, open_for_writing
 
+_CLAIM_NS = 24 * 60 * 60 * 1_000_000_000
 _TRIGGERS = ("schedule", "sensor", "webhook", "ci")
 
 
@@ -26,7 +30,7 @@ def run(args: Arguments, shutdown: Shutdown | None = None) -> Answer:
     support.refuse_remote_state(config)
     with tracing.span("run", run_id=run_id):
         messages = open_messages()
-        skipped = idempotency.claim(args, run_id, started)
+        skipped = _claim(args, run_id, started)
         if skipped is not None:
             return skipped
         messages.log("rocky run starting")
@@ -36,7 +40,7 @@ def run(args: Arguments, shutdown: Shutdown | None = None) -> Answer:
             context.shadow = shadow
             return _execute(context, shutdown)
         except BaseException:
-            idempotency.settle(args, run_id, succeeded=False)
+            _settle(args, run_id, succeeded=False)
             _sweep(args.state_file)
             raise
 
@@ -55,11 +59,54 @@ def _execute(context: RunContext, shutdown: Shutdown | None) -> Answer:
             except EngineError as error:
                 LOG.warn("the run is not in the history", error=error.chain())
         succeeded = context.result.exit_code == 0
-        idempotency.settle(context.args, context.run_id, succeeded=succeeded, store=context.state)
+        _settle(context.args, context.run_id, succeeded=succeeded, store=context.state)
         context.messages.flush()
     finally:
         context.close()
     return work.answer(context)
+
+
+def _claim(args: Arguments, run_id: str, started_ns: int) -> Answer | None:
+    """Take the key of a run; return the answer of a skip when another run has it."""
+    key = key_from(args)
+    if not key:
+        return None
+    with open_for_writing(args.state_file, " for idempotency claim") as store:
+        prior = store.fact("claim", key)
+        if prior is None or clock.now_ns() - prior["at_ns"] > _CLAIM_NS:
+            store.set_fact("claim", key, _held_by(run_id, "in_flight"))
+            told = {"idempotency_key": key, "run_id": run_id, "backend": "local"}
+            LOG.info("idempotency key claimed — proceeding", **told)
+            return None
+    done = prior["state"] == "succeeded"
+    if not args.json:
+        status = "skipped_idempotent" if done else "skipped_in_flight"
+        told = {"idempotency_key": key, "prior_run_id": prior["run_id"], "status": status}
+        LOG.info("idempotency key already claimed — skipping run", **told)
+    result = RunResult("replication", started_ns)
+    result.forced_status = "SkippedIdempotent" if done else "SkippedInFlight"
+    result.skipped_by_run_id, result.idempotency_key = prior["run_id"], key
+    result.concurrency, result.with_cost = 0, False
+    return Answer(result.as_json(), "")
+
+
+def _held_by(run_id: str, state: str) -> dict[str, Any]:
+    return {"run_id": run_id, "state": state, "at_ns": clock.now_ns()}
+
+
+def _settle(args: Arguments, run_id: str, *, succeeded: bool, store: StateStore | None = None) -> None:
+    """Keep the key of a run that succeeded, let go of any other, unless somebody else holds it by now."""
+    key = key_from(args)
+    if not key:
+        return
+    with suppress(EngineError), nullcontext(store) if store else open_for_writing(args.state_file) as held:
+        prior = held.fact("claim", key)
+        if prior is None or prior["run_id"] != run_id:
+            return
+        if succeeded:
+            held.set_fact("claim", key, _held_by(run_id, "succeeded"))
+        else:
+            held.drop_fact("claim", key)
 
 
 def _sweep(path: Path) -> None:
@@ -69,7 +116,7 @@ def _sweep(path: Path) -> None:
     try:
         open_for_writing(path).close()
     except EngineError as error:
-        reason = tracing.Display(error.causes[0] if error.causes else error.message)
+        reason = error.causes[0] if error.causes else error.message
         LOG.warn("auto-sweep: failed to open state store; skipping", error=reason, path=str(path))
 
 

@@ -1,11 +1,9 @@
 """Snapshot pipelines, whose MERGE DuckDB does not understand: they fail as in the real engine (contract, 8)."""
 
-from typing import Any
-
 from rocky_local import tracing
 from rocky_local.errors import DatabaseError, EngineError
-from rocky_local.execution.context import RunContext
-from rocky_local.execution.work import Work
+from rocky_local.execution.context import RunContext, Work
+from rocky_local.project.pipeline import Pipeline
 
 _LOG = tracing.Log("rocky_cli::commands::run_local")
 _NAME = ("catalog", "schema", "table")
@@ -23,12 +21,12 @@ class SnapshotWork(Work):
         result = context.result
         result.concurrency, result.with_cost = 1, False
         with tracing.span("run_snapshot"):
-            for statement in _statements(self.pipeline.name, self.pipeline.written):
+            for statement in _statements(self.pipeline):
                 try:
                     context.adapter.execute(statement)
                 except DatabaseError as error:
                     result.forced_status, result.tables_failed = "Failure", 1
-                    _LOG.warn("snapshot statement failed", error=tracing.Display(error.brief))
+                    _LOG.warn("snapshot statement failed", error=error.brief)
 
     def failure(self, context: RunContext) -> str:
         """Return the sentence for a failed statement."""
@@ -36,24 +34,27 @@ class SnapshotWork(Work):
 
     def text(self, context: RunContext) -> str:
         """Return the outcome for people, which says complete whatever happened."""
-        sides = (self.pipeline.written.get(side, {}) for side in ("source", "target"))
-        source, target = (".".join(str(table.get(part, "")) for part in _NAME) for table in sides)
+        source, target = _sides(self.pipeline)
         return f"snapshot pipeline complete: {source} -> {target} in {context.result.duration_ms}ms"
 
 
-def _statements(pipeline: str, raw: dict[str, Any]) -> list[str]:
-    """Return the engine's own statements, which history would be kept with."""
-    sides = {side: raw.get(side, {}) for side in ("source", "target")}
-    lacking = [f"{side}.{part}" for side, table in sides.items() for part in _NAME if part not in table]
+def _sides(pipeline: Pipeline) -> list[str]:
+    return [f"{side.catalog}.{side.schema}.{side.table}" for side in (pipeline.source, pipeline.target)]
+
+
+def _statements(pipeline: Pipeline) -> list[str]:
+    """The engine's own statements, which history would be kept with."""
+    sides, raw = {"source": pipeline.source, "target": pipeline.target}, pipeline.written
+    lacking = [f"{name}.{part}" for name, side in sides.items() for part in _NAME if part not in side.written]
     lacking += [key for key in ("unique_key", "updated_at") if not raw.get(key)]
     if lacking:
         raise EngineError(
-            f"pipeline '{pipeline}': a snapshot needs {', '.join(lacking)}; set them in rocky.toml"
+            f"pipeline '{pipeline.name}': a snapshot needs {', '.join(lacking)}; set them in rocky.toml"
         )
-    source, target = (".".join(table[part] for part in _NAME) for table in sides.values())
+    source, target = _sides(pipeline)
     keys = [raw["unique_key"]] if isinstance(raw["unique_key"], str) else raw["unique_key"]
     same = " AND ".join(f"target.{key} = source.{key}" for key in keys)
-    stamp = raw["updated_at"]
+    stamp = pipeline.updated_at
     create = (
         f"CREATE TABLE IF NOT EXISTS {target} AS SELECT *, CURRENT_TIMESTAMP AS valid_from, "
         f"CAST(NULL AS TIMESTAMP) AS valid_to FROM {source} WHERE 1=0"
@@ -67,4 +68,4 @@ def _statements(pipeline: str, raw: dict[str, Any]) -> list[str]:
         f"UPDATE {target} SET valid_to = CURRENT_TIMESTAMP WHERE valid_to IS NULL AND NOT EXISTS "
         f"(SELECT 1 FROM {source} AS source WHERE {same})"
     )
-    return [create, merge, *([invalidate] if raw.get("invalidate_hard_deletes") else [])]
+    return [create, merge, *([invalidate] if pipeline.invalidate_hard_deletes else [])]

@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 from rocky_local import clock, tracing
 from rocky_local.errors import BootstrapError, CompileError, DatabaseError, EngineError
+from rocky_local.execution.builds import BuildStrategy, partition_statements, strategy_of
 from rocky_local.execution.context import LOG, RunContext
 from rocky_local.execution.entries import Contained, Metadata, PartitionSummary
 from rocky_local.execution.partitions import Partition, plan_partitions
 from rocky_local.execution.skip_gate import SkipGate
-from rocky_local.execution.strategies.builds import BuildStrategy, partition_statements, strategy_of
 from rocky_local.hashing import sql_hash
 from rocky_local.project import compiler
 from rocky_local.project.compiler import Compiled
@@ -29,14 +29,13 @@ class Scope(NamedTuple):
 def execute_models(context: RunContext, scope: Scope) -> None:
     """Compile a folder and build its models; what happens ends up in the context's result."""
     with tracing.span("execute_models"):
-        shown = tracing.Display(scope.directory)
-        LOG.info("compiling and executing transformation models", models_dir=shown)
+        LOG.info("compiling and executing transformation models", models_dir=scope.directory)
         try:
             compiled = _compile(scope.directory, context.variables)
         except CompileError as error:
-            problem = tracing.Display(error.message)
-            LOG.warn("model compilation failed — no models can execute", error=problem)
-            context.result.add_error(["<compile>"], f"model compilation failed: {problem}", "compile-error")
+            LOG.warn("model compilation failed — no models can execute", error=error.message)
+            reason = f"model compilation failed: {error.message}"
+            context.result.add_error(["<compile>"], reason, "compile-error")
             return
         context.column_counts = {name: len(query.columns) for name, query in compiled.lineage.items()}
         context.hooks.call("compile_complete", {"model_count": len(compiled.project.models)})
@@ -130,11 +129,10 @@ def _build_all(context: RunContext, compiled: Compiled, models: list[Model], sco
 
 
 def _withhold(context: RunContext, model: Model, blockers: list[str]) -> None:
-    message, shown = "containment: withholding model (not built this run)", ", ".join(blockers)
-    LOG.info(message, model=model.name, blocked_by=shown, fail_closed=False)
+    message, listed = "containment: withholding model (not built this run)", ", ".join(blockers)
+    LOG.info(message, model=model.name, blocked_by=listed, fail_closed=False)
     names = ", ".join(f"'{name}'" for name in blockers)
-    hint = f"resolve upstream {names}, then re-run"
-    context.result.contained.append(Contained(model.name, blockers, hint))
+    context.result.contained.append(Contained(model.name, blockers, f"resolve upstream {names}, then re-run"))
 
 
 def _build(context: RunContext, model: Model) -> None:
@@ -150,8 +148,7 @@ def _build(context: RunContext, model: Model) -> None:
     LOG.info("executing model", **named, statements=len(statements), skip_strategy_exec=loaded)
     for statement in [] if loaded else statements:
         context.adapter.execute(statement)
-    duration = clock.since_ms(started)
-    _report(context, model, statements, started, duration)
+    _report(context, model, statements, started)
 
 
 def _bootstrap(context: RunContext, strategy: BuildStrategy, model: Model, sql: str) -> bool:
@@ -159,13 +156,9 @@ def _bootstrap(context: RunContext, strategy: BuildStrategy, model: Model, sql: 
     loads = strategy.bootstrap_is_the_load
     if strategy.bootstrap is None or context.adapter.columns(model.target):
         return False
-    LOG.info(
-        "transformation target does not exist — bootstrapping from model schema",
-        model=model.name,
-        target=model.target,
-        statements=1,
-        bootstrap_is_the_load=loads,
-    )
+    message = "transformation target does not exist — bootstrapping from model schema"
+    named = {"model": model.name, "target": model.target}
+    LOG.info(message, **named, statements=1, bootstrap_is_the_load=loads)
     try:
         context.adapter.execute(strategy.bootstrap(model, sql))
     except DatabaseError as error:
@@ -175,18 +168,12 @@ def _bootstrap(context: RunContext, strategy: BuildStrategy, model: Model, sql: 
 
 
 def _report(
-    context: RunContext,
-    model: Model,
-    statements: list[str],
-    started: int,
-    duration: int,
-    *,
-    partition: Partition | None = None,
+    context: RunContext, model: Model, statements: list[str], started: int, partition: Partition | None = None
 ) -> None:
-    columns = context.column_counts[model.name]
+    duration, columns = clock.since_ms(started), context.column_counts[model.name]
     metadata = Metadata(model.kind, None, model.target, sql_hash(statements), columns, 0)
-    shown = partition.as_json() if partition else None
-    context.add_materialization(model.asset_key, started, duration, metadata, shown)
+    told = partition.as_json() if partition else None
+    context.add_materialization(model.asset_key, started, duration, metadata, told)
 
 
 def _build_partitions(context: RunContext, strategy: BuildStrategy, model: Model, sql: str) -> None:
@@ -214,8 +201,9 @@ def _build_partitions(context: RunContext, strategy: BuildStrategy, model: Model
         if planned:
             ended = {"target": model.target, "succeeded": succeeded, "failed": failed}
             LOG.info("time_interval model execution complete", model=model.name, **ended)
-        summary = PartitionSummary(model.name, len(planned), succeeded, failed)
-        context.result.partition_summaries.append(summary)
+        context.result.partition_summaries.append(
+            PartitionSummary(model.name, len(planned), succeeded, failed)
+        )
     if failures:
         raise EngineError("; ".join(failures))
 
@@ -230,5 +218,4 @@ def _build_partition(context: RunContext, model: Model, sql: str, partition: Par
             for statement in statements[1:-1]:
                 context.adapter.execute(statement)
     context.state.set_fact(f"partition of {model.target}", partition.key, True)
-    duration = clock.since_ms(started)
-    _report(context, model, statements, started, duration, partition=partition)
+    _report(context, model, statements, started, partition)

@@ -12,8 +12,8 @@ from rocky_local.project.diagnostics import diagnose, diagnose_together
 from rocky_local.project.lineage import LineageError, QueryLineage
 from rocky_local.project.models import Model, Project, files_below, load_project
 from rocky_local.project.query_cache import QueryCache
-from rocky_local.project.sidecar import Contract, read_contract
-from rocky_local.tracing import Display, Log
+from rocky_local.project.sidecar import Contract, read_table
+from rocky_local.tracing import Log
 
 _PROJECT = Log("rocky_compiler::project")
 _TIMINGS = Log("rocky::compile::timings")
@@ -40,7 +40,7 @@ class Compiled(NamedTuple):
         models = self.project.models
         own = sum(model.file.endswith(".rocky") for model in models)
         if own:
-            _PROJECT.info("loaded .rocky models", count=own, dir=Display(self.project.directory))
+            _PROJECT.info("loaded .rocky models", count=own, dir=self.project.directory)
         _TIMINGS.info("compile finished", **self.timings, models=len(models))
 
     def column_edges(self, model: Model) -> list[dict[str, Any]]:
@@ -108,7 +108,7 @@ def _separate_contract(directory: str | None, model: Model) -> Contract | None:
         return None
     path = Path(directory, f"{model.name}.contract.toml")
     try:
-        return read_contract(path)
+        return read_table(path, Contract)
     except toml.TomlError as error:
         reason = f"failed to parse contract '{path}': {error}"
         raise CompileError(f"failed to load contracts: {reason}", reason, str(error)) from error

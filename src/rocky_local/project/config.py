@@ -99,23 +99,19 @@ class _RockyToml(Closed):
         known = [*adapters] if isinstance(adapters, dict) else []
         fallback = "default" if "default" in known else next(iter(known), "default")
         for kind in ("adapter", "pipeline"):
-            table[kind] = _named(table.get(kind, {}), fallback)
+            if isinstance(tables := table.get(kind, {}), dict):
+                table[kind] = {
+                    # What is no table is left as it is, to be complained about.
+                    name: {**one, "name": name, "fallback": fallback} if isinstance(one, dict) else one
+                    for name, one in tables.items()
+                }
         if isinstance(hooks := table.get("hook"), dict):
-            events = {name: hooks[name] for name in hooks if name.startswith("on_")}
             table["hook"] = {
-                name: [event] if isinstance(event, dict) else event for name, event in events.items()
+                name: [event] if isinstance(event, dict) else event
+                for name, event in hooks.items()
+                if name.startswith("on_")
             }
         return table
-
-
-def _named(tables: Any, fallback: str) -> Any:
-    """Put names into the tables of a table; what is no table is left as it is, to be complained about."""
-    if not isinstance(tables, dict):
-        return tables
-    return {
-        name: {**table, "name": name, "fallback": fallback} if isinstance(table, dict) else table
-        for name, table in tables.items()
-    }
 
 
 class Config(NamedTuple):
@@ -128,16 +124,11 @@ class Config(NamedTuple):
     budget: Budget | None = None
     text: str = ""
 
-    @property
-    def directory(self) -> Path:
-        """The folder that holds the file."""
-        return Path(self.path).parent
-
     def models_dir(self, pipeline: Pipeline | None = None) -> str:
         """Return the models folder as log lines show it: `./models/`, beside the config file."""
         glob = pipeline.models if pipeline else "models/**"
         base = re.split(r"[*?\[]", glob, maxsplit=1)[0].rstrip("/") or "."
-        return f"{self.directory}/{base}/"
+        return f"{Path(self.path).parent}/{base}/"
 
     def where(self, *place: str) -> str:
         """Return the file and line of a setting, as in `rocky.toml:7`, whichever spelling the file has."""
@@ -168,10 +159,8 @@ class Config(NamedTuple):
         """Return the selected pipeline, which must be a replication."""
         pipeline = self.select(name)
         if pipeline.type != "replication":
-            raise EngineError(
-                f"pipeline '{pipeline.name}' is type '{pipeline.type}', "
-                "but this command only supports replication pipelines"
-            )
+            kind = f"pipeline '{pipeline.name}' is type '{pipeline.type}'"
+            raise EngineError(f"{kind}, but this command only supports replication pipelines")
         return pipeline
 
     def open(self, adapter: str) -> DuckDBAdapter:
@@ -224,9 +213,8 @@ def _in_one_spelling(raw: dict[str, Any]) -> dict[str, Any]:
     raw = {_PLURALS.get(name, name): table for name, table in raw.items()}
     for name, marks in _MARKS.items():
         table = raw.get(name)
-        if isinstance(table, dict) and any(
-            mark in table and (mark == "source" or not isinstance(table[mark], dict)) for mark in marks
-        ):
+        found = [mark for mark in marks if mark in table] if isinstance(table, dict) else []
+        if any(mark == "source" or not isinstance(raw[name][mark], dict) for mark in found):
             raw[name] = {"default": table}
     return raw
 

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rocky_local.errors import EngineError
+from rocky_local.output import filled
 from rocky_local.project.config import Config
 from rocky_local.project.models import Model, in_layers, load_project
 from rocky_local.project.pipeline import Pipeline
-from rocky_local.project.seeds import read_seeds
+from rocky_local.project.sidecar import read_seeds
 
 _GRAINS = {"hour": "hourly", "day": "daily", "month": "monthly", "year": "yearly"}
 
@@ -77,7 +78,7 @@ class Graph:
 def build_graph(config: Config, *, models_dir: str | None = None, seeds_dir: str | None = None) -> Graph:
     """Build the graph of a project, from other folders than its own if they are given. No SQL is looked at."""
     graph, missing = Graph(), []
-    for seed in read_seeds(seeds_dir or str(config.directory / "seeds")):
+    for seed in read_seeds(seeds_dir or str(Path(config.path).with_name("seeds"))):
         graph.add(f"seed:{seed.name}", seed.name, target=seed.place)
     pipelines = [config.pipelines[name] for name in sorted(config.pipelines)]
     for pipeline in pipelines:
@@ -93,7 +94,10 @@ def build_graph(config: Config, *, models_dir: str | None = None, seeds_dir: str
         else:
             missing.append(f"{folder} ('{name}')")
     if missing and not graph.nodes:
-        raise EngineError(_nothing(missing))
+        raise EngineError(
+            f"the DAG has zero nodes, and the models root {', '.join(missing)} does not exist. Create the directory, "
+            "fix the `models = ...` glob in rocky.toml, or fix the --models override if one was passed"
+        )
     steps: dict[str | None, list[str]] = {pipeline.name: [] for pipeline in pipelines}
     for node in graph.nodes:
         if node.pipeline and node.kind != "test":
@@ -101,14 +105,6 @@ def build_graph(config: Config, *, models_dir: str | None = None, seeds_dir: str
     for pipeline in pipelines:
         _connect(graph, pipeline, steps)
     return graph
-
-
-def _nothing(missing: list[str]) -> str:
-    return (
-        f"the DAG has zero nodes, and the models root {', '.join(missing)} does not exist. "
-        "Create the directory, fix the `models = ...` glob in rocky.toml, "
-        "or fix the --models override if one was passed"
-    )
 
 
 def _add_models(graph: Graph, pipeline: str, folder: str) -> None:
@@ -126,13 +122,11 @@ def _add_models(graph: Graph, pipeline: str, folder: str) -> None:
 
 
 def _shape(model: Model) -> dict[str, Any]:
-    shown: dict[str, Any] = {"target": model.place, "strategy": model.strategy}
-    shown |= {"freshness": model.freshness} if model.freshness else {}
+    told = filled(target=model.place, strategy=model.strategy, freshness=model.freshness)
     if model.kind == "time_interval":
         grain, first = str(model.strategy["granularity"]), model.strategy["first_partition"]
-        shape = {"granularity": _GRAINS.get(grain, grain)}
-        shown["partition_shape"] = shape | ({"first_partition": first} if first else {})
-    return shown
+        told["partition_shape"] = filled(granularity=_GRAINS.get(grain, grain), first_partition=first)
+    return told
 
 
 def _connect(graph: Graph, pipeline: Pipeline, steps: dict[str | None, list[str]]) -> None:

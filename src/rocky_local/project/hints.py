@@ -7,7 +7,7 @@ from typing import Any
 from rocky_local.project.compiler import Compiled
 from rocky_local.project.lineage import QueryLineage
 from rocky_local.project.models import Model
-from rocky_local.tracing import Display, Log
+from rocky_local.tracing import Log
 
 _LOG = Log("rocky_compiler::incrementality")
 _SOURCE_ROWS, _SOURCE_COST = 10_000, 2.28e-05
@@ -56,9 +56,9 @@ def incrementality_hint(model: Model, query: QueryLineage) -> dict[str, Any] | N
     _LOG.info(
         "incrementality candidate detected",
         model=model.name,
-        column=Display(column),
-        confidence=Display(confidence.capitalize()),
-        signals=Display(json.dumps(signals)),
+        column=column,
+        confidence=confidence.capitalize(),
+        signals=json.dumps(signals),
     )
     found = {"is_candidate": True, "recommended_column": column, "confidence": confidence}
     return {**found, "signals": signals}

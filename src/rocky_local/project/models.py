@@ -2,41 +2,25 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from rocky_local.errors import CompileError, NotAQuery
 from rocky_local.project import toml
 from rocky_local.project.query_cache import QueryCache
-from rocky_local.project.sidecar import (
-    Contract,
-    Sidecar,
-    Strategy,
-    UnitTest,
-    read_contract,
-    read_definitions,
-    read_sidecar,
-)
-from rocky_local.project.tables import EMPTY
+from rocky_local.project.sidecar import Contract, Sidecar, Strategy, UnitTest, read_table
+from rocky_local.project.tables import EMPTY, Assertion, T
 
-R = TypeVar("R")
 _VAR = re.compile(r"@var\(\s*([A-Za-z_][A-Za-z0-9_]*)\s*(?:,\s*([^)]*?)\s*)?\)")
 _ARGUMENT = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 class Model(NamedTuple):
-    """One model as its files say, with defaults and group applied.
-
-    Attributes:
-        file: Its SQL file, the way messages show it (`models/x.sql` or `./models/x.sql`).
-        sql: Its query, before run variables are put in.
-        strategy: The strategy table with its defaults filled in, `type` first.
-        contract: The contract that lies beside the model, or None.
-    """
+    """One model as its files say, with defaults and group applied, before run variables are put in."""
 
     name: str
     file: str
@@ -179,7 +163,7 @@ def load_project(directory: str) -> Project:
     for model in models:
         if seen.setdefault(model.name, model) is not model:
             both = f"'{seen[model.name].file}' and '{model.file}'"
-            raise CompileError(f"failed to load models: two models are called '{model.name}': {both}")
+            raise _unloadable(f"two models are called '{model.name}': {both}")
     return Project(directory, models)
 
 
@@ -189,38 +173,40 @@ class _Folder:
     def __init__(self, directory: str) -> None:
         self.root = Path(directory)
         self.queries = QueryCache()
-        self.shown = directory if directory.endswith("/") else f"{directory}/"
+        self.label = directory if directory.endswith("/") else f"{directory}/"
         groups = sorted((self.root / "groups").glob("*.toml"))
-        self.groups = {path.stem: self.read(path, read_sidecar) for path in groups}
-        self.tests = self.read(self.root / "test_definitions.toml", read_definitions)
+        self.groups = {path.stem: self.read(path, Sidecar) or Sidecar() for path in groups}
+        self.tests = self.read(self.root / "test_definitions.toml", dict[str, Assertion]) or {}
         self.files = sorted(files_below(self.root))
         defaults = [path for path in self.files if path.name == "_defaults.toml"]
-        self.defaults = {path.parent: self.read(path, read_sidecar) for path in defaults}
+        self.defaults = {path.parent: self.read(path, Sidecar) or Sidecar() for path in defaults}
 
-    def read(self, path: Path, reader: Callable[[Path], R]) -> R:
-        """Return what a file says; the error of one that cannot be read names it."""
+    def name_of(self, path: Path) -> str:
+        """Return a file the way messages show it."""
+        return f"{self.label}{path.relative_to(self.root)}"
+
+    def read(self, path: Path, kind: type[T]) -> T | None:
+        """Return what a TOML file says, or None where there is none; the error of one that cannot be read names it."""
         try:
-            return reader(path)
+            return read_table(path, kind)
         except toml.TomlError as error:
-            reason = f"failed to parse frontmatter in '{self.shown}{path.relative_to(self.root)}': {error}"
-            raise CompileError(f"failed to load models: {reason}", reason, str(error)) from error
+            reason = f"failed to parse frontmatter in '{self.name_of(path)}': {error}"
+            raise _unloadable(reason, reason, str(error)) from error
 
     def model(self, path: Path) -> Model:
         """Return the model of a SQL file."""
-        own = self.read(path.with_suffix(".toml"), read_sidecar)
+        own = self.read(path.with_suffix(".toml"), Sidecar) or Sidecar()
         name = own.name or path.stem
         if own.group and own.group not in self.groups:
-            raise CompileError(
-                f"failed to load models: model '{path.stem}' names unknown group '{own.group}'"
-            )
+            raise _unloadable(f"model '{path.stem}' names unknown group '{own.group}'")
         group = self.groups[own.group] if own.group else Sidecar()
         defaults = next((self.defaults[above] for above in path.parents if above in self.defaults), Sidecar())
-        target = self._target(name, own, group, defaults)
+        target = _target(name, own, group, defaults)
         strategy = own.strategy or group.strategy or defaults.strategy or Strategy()
         freshness = own.freshness or defaults.freshness
         return Model(
             name=name,
-            file=f"{self.shown}{path.relative_to(self.root)}",
+            file=self.name_of(path),
             sql=self.query(path),
             catalog=target["catalog"],
             schema=target["schema"],
@@ -232,50 +218,51 @@ class _Folder:
             retention=own.retention,
             freshness=freshness.written if freshness else None,
             classification=own.classification,
-            tests=(*(test.written for test in own.tests), *self._named(name, own)),
+            tests=(*(test.written for test in own.tests), *self.named_tests(name, own)),
             unit_tests=own.test,
             skip=own.skip,
-            contract=self.read(path.with_name(f"{path.stem}.contract.toml"), read_contract),
+            contract=self.read(path.with_name(f"{path.stem}.contract.toml"), Contract),
         )
 
     def query(self, path: Path) -> str:
         """Return the SQL of a model, lowered when it is in the pipeline language."""
-        source = self.read(path, toml.read)
-        if path.suffix != ".rocky":
-            return source
+        name = self.name_of(path)
         try:
-            return self.queries.lower(source)
+            source = toml.read(path)
+            return self.queries.lower(source) if path.suffix == ".rocky" else source
+        except toml.TomlError as error:
+            reason = f"failed to parse frontmatter in '{name}': {error}"
+            raise _unloadable(reason, reason, str(error)) from error
         except NotAQuery as error:
-            shown = f"{self.shown}{path.relative_to(self.root)}"
-            place = f"{shown}:{error.line}:{error.column}" if error.line else ""
-            failed = f"failed to {error.phase} .rocky file '{shown}': {error}"
-            raise CompileError(failed, place=place) from error
+            place = f"{name}:{error.line}:{error.column}" if error.line else ""
+            problem = f"failed to {error.phase} .rocky file '{name}': {error}"
+            raise CompileError(problem, place=place) from error
 
-    def _named(self, model: str, own: Sidecar) -> Iterator[dict[str, Any]]:
+    def named_tests(self, model: str, own: Sidecar) -> Iterator[dict[str, Any]]:
         """Give the tests that a sidecar uses by name."""
         for use in own.use_test:
             if use.name not in self.tests:
                 expected = f"(expected a [{use.name}] entry in test_definitions.toml)"
                 reason = f"model '{model}' references unknown named test '{use.name}' {expected}"
-                raise CompileError(f"failed to load models: {reason}", reason)
+                raise _unloadable(reason, reason)
             own_words = {name: value for name, value in use.written.items() if name in ("column", "severity")}
             yield self.tests[use.name].written | own_words
 
-    @staticmethod
-    def _target(name: str, own: Sidecar, group: Sidecar, defaults: Sidecar) -> dict[str, str]:
-        target = {**defaults.target, **own.target}
-        if group.schema_template is not None and "schema" not in own.target:
-            missing = [key for key in _ARGUMENT.findall(group.schema_template) if key not in own.args]
-            if missing:
-                raise CompileError(
-                    f"failed to load models: model '{name}' gives no [args] value for '{missing[0]}', "
-                    "which its group's template needs"
-                )
-            target["schema"] = _ARGUMENT.sub(lambda match: str(own.args[match[1]]), group.schema_template)
-        for key in ("catalog", "schema"):
-            if key not in target:
-                raise CompileError(
-                    f"failed to load models: model '{name}' has no target {key}; "
-                    "set it in its sidecar or in _defaults.toml"
-                )
-        return target
+
+def _unloadable(reason: str, *causes: str) -> CompileError:
+    return CompileError(f"failed to load models: {reason}", *causes)
+
+
+def _target(name: str, own: Sidecar, group: Sidecar, defaults: Sidecar) -> dict[str, str]:
+    target = {**defaults.target, **own.target}
+    if group.schema_template is not None and "schema" not in own.target:
+        missing = [key for key in _ARGUMENT.findall(group.schema_template) if key not in own.args]
+        if missing:
+            raise _unloadable(
+                f"model '{name}' gives no [args] value for '{missing[0]}', which its group's template needs"
+            )
+        target["schema"] = _ARGUMENT.sub(lambda match: str(own.args[match[1]]), group.schema_template)
+    if lacking := {"catalog", "schema"} - target.keys():
+        place = "set it in its sidecar or in _defaults.toml"
+        raise _unloadable(f"model '{name}' has no target {min(lacking)}; {place}")
+    return target

@@ -1,8 +1,9 @@
 """The TOML files of a model and what may stand in them: sidecar, defaults, group, contract (contract, 2.2)."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+from rocky_local.errors import EngineError
 from rocky_local.project import toml
 from rocky_local.project.tables import EMPTY, Assertion, Names, Severity, T, Table, checked
 
@@ -115,21 +116,49 @@ class Contract(Table):
     rules: _Rules = _Rules()
 
 
-def read_contract(path: Path) -> Contract | None:
-    """Return the contract in a file, or None where there is none."""
-    return _table(path, Contract) if path.is_file() else None
-
-
-def read_sidecar(path: Path) -> Sidecar:
-    """Return what a sidecar, a defaults file or a group says; nothing where there is none."""
-    return _table(path, Sidecar) if path.is_file() else Sidecar()
-
-
-def read_definitions(path: Path) -> dict[str, Assertion]:
-    """Return the tests that models may use by name; none where there is no file."""
-    return _table(path, dict[str, Assertion]) if path.is_file() else {}
-
-
-def _table(path: Path, kind: type[T]) -> T:
+def read_table(path: Path, kind: type[T]) -> T | None:
+    """Return the table in a file, or None where there is no file."""
+    if not path.is_file():
+        return None
     text = toml.read(path)
     return checked(kind, toml.parse(text), text)
+
+
+class _SeedSidecar(Table):
+    name: str | None = None
+    target: dict[str, str] = EMPTY
+
+
+class Seed(NamedTuple):
+    """One seed file and the table it becomes."""
+
+    name: str
+    path: Path
+    catalog: str
+    schema: str
+    table: str
+
+    @property
+    def place(self) -> dict[str, str]:
+        """The table, part by part."""
+        return {"catalog": self.catalog, "schema": self.schema, "table": self.table}
+
+    @property
+    def target(self) -> str:
+        """The table: `catalog.schema.table`."""
+        return f"{self.catalog}.{self.schema}.{self.table}"
+
+
+def read_seeds(directory: str) -> list[Seed]:
+    """Return the seeds of a folder, by name; none when the folder does not exist."""
+    seeds = []
+    for path in sorted(Path(directory).glob("*.csv")):
+        sidecar = path.with_suffix(".toml")
+        try:
+            own = read_table(sidecar, _SeedSidecar) or _SeedSidecar()
+        except toml.TomlError as error:
+            raise EngineError(f"failed to parse seed sidecar '{sidecar}': {error}") from error
+        name = own.name or path.stem
+        target = {"catalog": "main", "schema": "seeds", "table": name, **own.target}
+        seeds.append(Seed(name, path, target["catalog"], target["schema"], target["table"]))
+    return seeds

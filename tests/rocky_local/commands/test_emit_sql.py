@@ -52,3 +52,18 @@ def test_what_cannot_be_emitted_is_listed(project: Project) -> None:
     assert (only.code, only.stdout) == (0, "")
     missing = project.run("emit-sql", "--model", "nobody", "-o", "json")
     assert (missing.code, missing.stderr.splitlines()[-1]) == (1, "Error: model 'nobody' not found")
+
+
+def test_an_estimate_is_the_plan_of_what_can_be_planned(project: Project) -> None:
+    project.models(
+        a="SELECT 1 AS id",
+        b="SELECT id FROM w.out.nowhere",
+        c="SELECT 2 AS id---strategy = { type = 'ephemeral' }",
+    )
+    project.sql("CREATE SCHEMA out")
+
+    found = project.run("estimate").json
+
+    assert [entry["model_name"] for entry in found["estimates"]] == ["a"]
+    assert "CREATE_TABLE_AS" in found["estimates"][0]["raw_explain"]
+    assert found["total_models"] == 1

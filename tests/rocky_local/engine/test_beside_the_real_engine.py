@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 
-from rocky_local.execution.strategies.builds import _STRATEGIES
+from rocky_local.execution.builds import _STRATEGIES
 from rocky_local.project.sidecar import Kind
 from rocky_local.support import REFUSED
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from rocky_local.errors import EngineError, Unsupported
-from rocky_local.execution.strategies.copies import merge_sql
+from rocky_local.execution.copies import merge_sql
 from rocky_local.project.models import Model
 
 Bounds = tuple[str, str]
