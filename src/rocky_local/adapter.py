@@ -18,12 +18,9 @@ except ModuleNotFoundError:
     import duckdb  # type: ignore[no-redef]
 
 READERS = {
-    ".csv": "read_csv_auto",
-    ".tsv": "read_csv_auto",
+    **dict.fromkeys((".csv", ".tsv"), "read_csv_auto"),
+    **dict.fromkeys((".json", ".jsonl", ".ndjson"), "read_json_auto"),
     ".parquet": "read_parquet",
-    ".json": "read_json_auto",
-    ".jsonl": "read_json_auto",
-    ".ndjson": "read_json_auto",
 }
 _LOG = tracing.Log("rocky_duckdb", in_spans=False)
 
@@ -76,10 +73,7 @@ class DuckDBAdapter:
         return int(self.query(f"SELECT COUNT(*) FROM {table}")[0][0])
 
     def base_tables(self, prefix: str) -> dict[str, list[str]]:
-        """Return the schemas that `LIKE 'prefix%'` finds with their tables, all sorted; views are left out.
-
-        A `_` in the prefix is a wildcard (contract, 2.1).
-        """
+        """Return the schemas that `LIKE 'prefix%'` finds (contract, 2.1) with their tables, all sorted, no views."""
         rows = self.query(
             "SELECT DISTINCT schema_name, table_name FROM information_schema.schemata LEFT JOIN "
             "information_schema.tables ON table_schema = schema_name AND table_type = 'BASE TABLE' "

@@ -17,6 +17,8 @@ _LEVELS = {"OFF": 0, "ERROR": 1, "WARN": 2, "INFO": 3, "DEBUG": 4, "TRACE": 5}
 _COLOURS = {"ERROR": 31, "WARN": 33, "INFO": 32, "DEBUG": 34, "TRACE": 35}
 # The fields whose texts human lines show without quotes.
 _BARE = ("models_dir", "dir", "path", "file", "node", "label", "filter", "column", "confidence", "signals")
+# The messages that quote an error and its table, which others do not.
+_QUOTING = ("table error", "table processing failed", "retry also failed")
 _DEFAULT_FILTER = "info,salsa=warn"
 _KEPT_TRACES = 50
 _Span = dict[str, Any]
@@ -134,7 +136,9 @@ def _dumps(value: Any) -> str:
 def _human_line(stamp: str, level: str, pairs: list[tuple[str, Any]], spans: list[_Span]) -> str:
     parts = [_style(2, stamp), _style(_COLOURS[level], f"{level:>5}")]
     parts += ["".join(_style(1, item["name"]) + ":" for item in spans)] if spans else []
-    parts += [str(value) if key == "message" else _pair(key, value, key not in _BARE) for key, value in pairs]
+    told = dict(pairs)
+    bare = (*_BARE, "error", "table") if "error" in told and told.get("message") not in _QUOTING else _BARE
+    parts += [str(value) if key == "message" else _pair(key, value, key not in bare) for key, value in pairs]
     for item in spans:
         inner = " ".join(_pair(key, item[key], key == "run_id") for key in item if key != "name")
         parts += [_style(2, inner)] if inner else []

@@ -24,12 +24,9 @@ def overlap_name(table: str) -> str:
     return f"cross_source_overlap:{SOURCE_TYPE}.{table}"
 
 
-_IDENTIFIER = re.compile(r"[a-zA-Z0-9_]+")
-
-
 def is_identifier(name: str) -> bool:
     """Return whether the engine writes a name into SQL, which it does without quotes."""
-    return _IDENTIFIER.fullmatch(name) is not None
+    return re.fullmatch(r"[a-zA-Z0-9_]+", name) is not None
 
 
 class Source(NamedTuple):
@@ -156,7 +153,7 @@ def plan_copies(
             rules = [rule for rule in pipeline.table_overrides if _matches(rule, source, table)]
             matched.update(rules)
             rules.sort(key=_generality)
-            if _first(rules, "enabled", default=True) is False:
+            if _first(rules, "enabled", True) is False:
                 plan.excluded.append((source, table))
             else:
                 target = shadow.redirect(schema, table) if shadow else (schema, table)
@@ -171,11 +168,12 @@ def _is_pattern(table: str) -> bool:
 
 
 def _matches(rule: TableOverride, source: Source, table: str) -> bool:
+    wanted = rule.match.table
     if rule.match.connector not in (None, source.id):
         return False
-    if rule.match.table is None or not _is_pattern(rule.match.table):
-        return rule.match.table in (None, table)
-    return fnmatch.fnmatchcase(table, rule.match.table.replace("[", "[[]"))
+    if wanted is None or not _is_pattern(wanted):
+        return wanted in (None, table)
+    return fnmatch.fnmatchcase(table, wanted.replace("[", "[[]"))
 
 
 def _generality(rule: TableOverride) -> int:
@@ -185,27 +183,28 @@ def _generality(rule: TableOverride) -> int:
     return 2 if rule.match.table is None else int(_is_pattern(rule.match.table))
 
 
-def _first(rules: list[TableOverride], name: str, *, default: Any) -> Any:
-    """Return what the most specific rule that says anything about a field says."""
+def _first(rules: list[TableOverride], name: str, default: Any) -> Any:
+    """What the most specific rule that says anything about a field says."""
     return next((value for rule in rules if (value := getattr(rule, name)) not in (None, ())), default)
 
 
 def _copy(
     pipeline: Pipeline, source: Source, table: str, target: tuple[str, str], rules: list[TableOverride]
 ) -> TableCopy:
+    def fill(template: str) -> str:
+        return pipeline.pattern.fill(template, source.components)
+
+    added = [f"CAST({fill(each.value)} AS {each.type}) AS {each.name}" for each in pipeline.metadata_columns]
     return TableCopy(
         source=source,
         table=table,
-        catalog=pipeline.pattern.fill(pipeline.target.catalog_template, source.components),
+        catalog=fill(pipeline.target.catalog_template),
         schema=target[0],
         target_table=target[1],
-        strategy=_first(rules, "strategy", default=pipeline.strategy),
-        timestamp_column=_first(rules, "timestamp_column", default=pipeline.timestamp_column),
-        merge_keys=_first(rules, "merge_keys", default=pipeline.merge_keys),
-        metadata_columns=tuple(
-            f"CAST({pipeline.pattern.fill(column.value, source.components)} AS {column.type}) AS {column.name}"
-            for column in pipeline.metadata_columns
-        ),
+        strategy=_first(rules, "strategy", pipeline.strategy),
+        timestamp_column=_first(rules, "timestamp_column", pipeline.timestamp_column),
+        merge_keys=_first(rules, "merge_keys", pipeline.merge_keys),
+        metadata_columns=tuple(added),
     )
 
 

@@ -19,12 +19,15 @@ class Partition(NamedTuple):
 
     def as_json(self) -> dict[str, str]:
         """Return it as results show it."""
-        form = "%Y-%m-%dT%H:%M:%SZ"
-        return {"key": self.key, "start": self.start.strftime(form), "end": self.end.strftime(form)}
+        return {
+            "key": self.key,
+            "start": f"{self.start:%Y-%m-%dT%H:%M:%SZ}",
+            "end": f"{self.end:%Y-%m-%dT%H:%M:%SZ}",
+        }
 
     def sql_bounds(self) -> tuple[str, str]:
         """Return the bounds as SQL text, without quotes."""
-        return self.start.strftime("%Y-%m-%d %H:%M:%S"), self.end.strftime("%Y-%m-%d %H:%M:%S")
+        return f"{self.start:%Y-%m-%d %H:%M:%S}", f"{self.end:%Y-%m-%d %H:%M:%S}"
 
 
 class Grain(NamedTuple):

@@ -14,7 +14,6 @@ from rocky_local.project.models import Model
 _UNSTABLE = re.compile(
     r"\b(now|random|uuid|gen_random_uuid|current_timestamp|current_date|current_time|today|nextval)\b", re.I
 )
-
 _SKIPPED = "skip-unchanged: logic and upstream data both appear unchanged — skipping re-materialization (best-effort)"
 
 
@@ -81,11 +80,10 @@ class SkipGate:
         logic, inputs = prior
         if logic != self._logic(model):
             return "model logic changed since last build" if logic else "no comparable logic key"
-        if self._rebuilt.intersection(model.depends_on):
-            return "upstream data may have changed since last build"
-        if not inputs or inputs != self._inputs(model) or not self._context.adapter.columns(model.target):
-            return "upstream data may have changed since last build"
-        return None
+        same = inputs and inputs == self._inputs(model) and self._context.adapter.columns(model.target)
+        if same and not self._rebuilt.intersection(model.depends_on):
+            return None
+        return "upstream data may have changed since last build"
 
     def _logic(self, model: Model) -> str:
         return sql_hash([model.kind, model.target, model.rendered(self._context.variables)])
