@@ -7,13 +7,9 @@ from rocky_local import __version__
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command and return its exit code.
+    """Run one command, that of the process by default, and return its exit code.
 
-    Args:
-        argv: The arguments after the program's name; those of the process when left out.
-
-    Returns:
-        0 success, 1 failure, 2 partial success or wrong usage, 3 a critical `doctor`, 130 an interrupted copy.
+    It is 0 for success, 1 failure, 2 partial success or wrong usage, 3 a critical `doctor`, 130 an interrupted copy.
     """
     _occupy_standard_streams()
     arguments = sys.argv[1:] if argv is None else argv

@@ -42,13 +42,7 @@ def os_reason(error: OSError) -> str:
 
 
 class ConfigError(EngineError):
-    """`rocky.toml` cannot be used.
-
-    Attributes:
-        path: The file as it was named on the command line.
-        reason: Why, without the surrounding sentence; `validate` and `doctor` quote it.
-        syntax: Where the TOML went wrong, or None when it did not.
-    """
+    """`rocky.toml` cannot be used, for a reason that others quote; `syntax` says where its TOML goes wrong."""
 
     def __init__(self, path: str, reason: str, *causes: str, syntax: tuple[int, int] | None = None) -> None:
         super().__init__(f"failed to load config from {path}", reason, *causes)
@@ -62,13 +56,7 @@ class CompileError(EngineError):
 
 
 class NotAQuery(Exception):
-    """A text in the pipeline language that is no query.
-
-    Attributes:
-        phase: `parse` or `lower`.
-        line: 1-based line of the problem; 0 when it is in no particular place.
-        column: 1-based column of the problem.
-    """
+    """A text in the pipeline language that does not `parse` or `lower`, at a 1-based line, 0 for no place."""
 
     def __init__(self, message: str, phase: str = "parse", line: int = 0, column: int = 0) -> None:
         super().__init__(message)
@@ -78,11 +66,7 @@ class NotAQuery(Exception):
 
 
 class DatabaseError(EngineError):
-    """DuckDB refused a statement.
-
-    Attributes:
-        brief: The one-line form that log fields carry.
-    """
+    """DuckDB refused a statement; log lines carry the brief form."""
 
     def __init__(self, text: str) -> None:
         self.brief = f"DuckDB error: {text}"

@@ -105,10 +105,7 @@ class Messages:
 
 
 def open_messages() -> Messages:
-    """Return the channel that the environment asks for.
-
-    Both the plain base64 JSON that the real engine reads and the compressed form that Dagster writes are understood.
-    """
+    """Return the channel of the environment, given as plain base64 JSON or in the compressed form of Dagster."""
     encoded = os.environ.get("DAGSTER_PIPES_MESSAGES")
     if encoded is None or "DAGSTER_PIPES_CONTEXT" not in os.environ:
         return Messages()

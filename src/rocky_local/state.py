@@ -114,10 +114,7 @@ class StateStore:
 
     Besides watermarks, runs and row counts it holds facts: a JSON value for a key of some kind. The kinds are
     `branch`, `build` (the fingerprints of a model's last build), `claim` (who holds an idempotency key), `partition`
-    (those that are computed) and `source` (those that were discovered).
-
-    Attributes:
-        schema_version: The version that the file was written with; None in memory.
+    (those that are computed) and `source` (those that were discovered). In memory it has no schema version.
     """
 
     def __init__(self, path: Path | None, lock: int | None = None) -> None:
@@ -200,9 +197,7 @@ class StateStore:
     def start_progress(self, run_id: str, resumed: str | None) -> set[str] | None:
         """Note that a replication begins; it can be resumed until twenty later ones have begun.
 
-        Returns:
-            The tables that the run it resumes has copied, which count as copied by this one, too; None when no
-            such run is known.
+        What the run that it resumes has copied counts as copied by it, too, and is returned; None for an unknown run.
         """
         known = self._all("SELECT 1 FROM progress WHERE run_id = ?", resumed)
         self._write("INSERT OR IGNORE INTO progress VALUES (?)", run_id)

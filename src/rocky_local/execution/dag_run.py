@@ -50,7 +50,6 @@ class _Steps(NamedTuple):
     shutdown: Shutdown
 
     def run(self) -> list[Entry]:
-        """Run layer after layer and return an entry for each step."""
         nodes = {node.id: node for node in self.graph.nodes}
         entries: list[Entry] = []
         failed: set[str] = set()

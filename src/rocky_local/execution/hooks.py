@@ -29,15 +29,7 @@ class Hooks:
         self._origin = {"run_id": run_id, "pipeline": pipeline}
 
     def call(self, event: str, metadata: dict[str, Any] | None = None, **facts: Any) -> None:
-        """Call every hook of an event, one after another, with one JSON object on its stdin.
-
-        A hook that fails or takes too long costs a warning, unless it says `on_failure`: `ignore` or `abort`.
-
-        Args:
-            event: What has happened, for example `after_materialize`.
-            metadata: What only this kind of event tells.
-            facts: Whom it is about: `table` or `model`, then `duration_ms` or `error`.
-        """
+        """Tell every hook of an event, one after another; one that fails warns, or does what its `on_failure` says."""
         hooks = self.table.get(f"on_{event}", [])
         now = clock.rfc3339(clock.now_ns())
         told = {"event": event, **self._origin, "timestamp": now, **facts, "metadata": metadata or {}}

@@ -52,10 +52,7 @@ def key_from(args: Arguments) -> str | None:
 
 
 def refuse_unusable(args: Arguments) -> None:
-    """Look at the values of a run's flags before anything is done.
-
-    DuckDB has no grants that a governance override could change; it only has to be a JSON object.
-    """
+    """Look at the flags of a run before anything is done; no grants of DuckDB could be overridden."""
     args.variables()
     for name in ("lookback", "parallel"):
         args.number(name)

@@ -87,7 +87,7 @@ class SingleModel(Work):
     """Build one model and nothing that it depends on."""
 
     def __init__(self) -> None:
-        """Belong to no pipeline yet."""
+        """Belong to no pipeline."""
 
     def run(self, context: RunContext) -> None:
         """Do the work, in the named pipeline or else in the first transformation."""

@@ -19,16 +19,9 @@ _KEYS = _ORDER.split()
 class RunResult:
     """The outcome of one run, in the order in which things happened.
 
-    Args:
-        pipeline_type: As results show it; a `--model` run says `replication`.
-        started_ns: When it began, in nanoseconds since 1970.
-
     Attributes:
         forced_status: A status that does not follow from the rest.
-        tables_failed: Failed tables or models.
         attempted: Replication tables that were tried.
-        with_metrics: Whether the `metrics` object is there.
-        with_cost: Whether the `cost_summary` object is there.
     """
 
     def __init__(self, pipeline_type: str, started_ns: int) -> None:

@@ -56,7 +56,6 @@ class _Lowering:
         self._take: int | None = None
 
     def add(self, step: Step) -> None:
-        """Put a step in."""
         match step:
             case steps.From():
                 raise NotAQuery("only the first step of a pipeline is 'from'", "lower")
@@ -81,7 +80,6 @@ class _Lowering:
                 self._columns, self._derived = [exp.Star()], {}
 
     def query(self) -> exp.Select:
-        """Return the whole query."""
         shown = {column.alias_or_name for column in self._columns}
         hidden = {name: made for name, made in self._names().items() if name not in shown}
         self._query.set("expressions", self._columns)
@@ -143,7 +141,6 @@ class _Lowering:
 
 
 def _named(name: str, expression: exp.Expression) -> exp.Expression:
-    """A column that is called by a name."""
     same = isinstance(expression, exp.Column) and expression.name == name
     return expression.copy() if same else exp.Alias(this=expression.copy(), alias=exp.to_identifier(name))
 
@@ -156,7 +153,6 @@ def _as_value(expression: exp.Expression) -> exp.Expression:
 
 
 def _all(conditions: list[exp.Expression]) -> exp.Expression:
-    """All of some conditions, in one."""
     several = len(conditions) > 1
     parts = [exp.paren(each) if several and isinstance(each, exp.Or) else each for each in conditions]
     return reduce(lambda left, right: exp.And(this=left, expression=right), parts)

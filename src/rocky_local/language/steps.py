@@ -110,7 +110,6 @@ class _Parser(ExpressionParser):
     """What can be read where a step begins."""
 
     def step(self) -> Step:
-        """Read one step."""
         readers: dict[str, Callable[[], Step]] = {
             "from": self._from,
             "where": lambda: Where(self.expression()),

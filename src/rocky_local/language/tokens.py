@@ -29,13 +29,7 @@ _SIGNS = dict(pair.split() for pair in _NAMES.split("  "))
 
 @dataclass(frozen=True)
 class Token:
-    """One word, sign, number, text or date.
-
-    Attributes:
-        kind: `Ident`, `Number`, `String`, `Date`, `Timestamp`, `Variable`, `Sign`, `Keyword` or `End`.
-        text: As it is written; empty at the end.
-        start: Where it begins, in characters.
-    """
+    """One word, sign, number, text or date, as written; `start` is where it begins, in characters."""
 
     kind: str
     text: str
@@ -61,11 +55,7 @@ def spelt(text: str) -> str:
 
 
 def tokenize(source: str) -> list[Token]:
-    """Return the tokens of a text, the last one its end.
-
-    Raises:
-        NotAQuery: A character that begins no token.
-    """
+    """Return the tokens of a text, the last one its end."""
     tokens, place = [], 0
     while place < len(source):
         found = _TOKEN.match(source, place)

@@ -52,12 +52,7 @@ _TYPED = {"aggregation: count", "aggregation: avg"}
 
 
 class Diagnostic(NamedTuple):
-    """One finding about one model.
-
-    Attributes:
-        severity: `Error`, `Warning` or `Info`; a model with an error is not built.
-        span: `{file, line, col}`, or None where the finding is about no place in particular.
-    """
+    """One finding about one model, which is not built if it is an `Error`, with its place if it has one."""
 
     severity: str
     code: str

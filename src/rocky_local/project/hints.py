@@ -19,10 +19,7 @@ _NUMBER = re.compile(r"(^|_)id$")
 
 
 def cost_hints(compiled: Compiled) -> dict[str, dict[str, Any]]:
-    """Estimate rows, bytes and cost of each model from those it depends on.
-
-    A model without dependencies counts as 10,000 rows; any other keeps four fifths of what it reads.
-    """
+    """Estimate each model: one without dependencies has 10,000 rows, any other four fifths of what it reads."""
     hints: dict[str, dict[str, Any]] = {}
     for model in compiled.order:
         rows, cost = _SOURCE_ROWS, _SOURCE_COST

@@ -24,13 +24,7 @@ class ColumnEdge(NamedTuple):
 
 
 class QueryLineage(NamedTuple):
-    """What a query reads and gives.
-
-    Attributes:
-        columns: The output columns in order; a star is left out and sets `has_star`.
-        tables: The tables that the outermost query names in FROM and JOIN, as written.
-        order: The columns that the outermost query is ordered by.
-    """
+    """The columns that a query gives but for stars, the tables that it names in FROM and JOIN, its order."""
 
     columns: list[str]
     edges: list[ColumnEdge]

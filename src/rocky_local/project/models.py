@@ -194,7 +194,6 @@ class _Folder:
             raise _unloadable(reason, reason, str(error)) from error
 
     def model(self, path: Path) -> Model:
-        """Return the model of a SQL file."""
         own = self.read(path.with_suffix(".toml"), Sidecar) or Sidecar()
         name = own.name or path.stem
         if own.group and own.group not in self.groups:
@@ -225,7 +224,6 @@ class _Folder:
         )
 
     def query(self, path: Path) -> str:
-        """Return the SQL of a model, lowered when it is in the pipeline language."""
         name = self.name_of(path)
         try:
             source = toml.read(path)

@@ -56,20 +56,12 @@ class QueryCache:
             side_files.replace(self._path, json.dumps({"format": self._format, "queries": kept}))
 
     def analyse(self, sql: str) -> QueryLineage:
-        """Return the lineage of a query.
-
-        Raises:
-            LineageError: The query cannot be analysed; that is never remembered.
-        """
+        """Return the lineage of a query; one that cannot be analysed is never remembered."""
         entry = self._remembered("analyse", sql, lambda: analyse(sql)._asdict())
         return QueryLineage(**{**entry, "edges": [ColumnEdge(*edge) for edge in entry["edges"]]})
 
     def lower(self, source: str) -> str:
-        """Return the SQL of a text in the pipeline language.
-
-        Raises:
-            NotAQuery: It is none; that is never remembered.
-        """
+        """Return the SQL of a text in the pipeline language; an error is never remembered."""
 
         def lowered() -> dict[str, Any]:
             from rocky_local.language import to_sql  # noqa: PLC0415

@@ -13,12 +13,7 @@ _UNTERMINATED = re.compile(r"Illegal character '\\n'|Unterminated string")
 
 
 class TomlError(Exception):
-    """Text that is not what it should be.
-
-    Attributes:
-        line: 1-based line of the problem; 0 when it is in no particular line.
-        column: 1-based column of the problem.
-    """
+    """Text that is not what it should be, at a 1-based line and column; line 0 is nowhere in particular."""
 
     def __init__(self, message: str, line: int = 0, column: int = 0) -> None:
         super().__init__(message)
