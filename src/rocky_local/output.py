@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self, dataclass_transform
 
 from rocky_local import __version__, tracing
 from rocky_local.errors import EngineError, os_reason
@@ -52,18 +52,32 @@ def filled(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value not in (None, "", [], {})}
 
 
-def shown(value: Any) -> Any:
-    """Return an entry of a result as JSON has it: a field with a default is left out while it is null.
+@dataclass_transform()
+class Entry:
+    """An object in a result: each annotation is a field; one with a default is left out while it is null.
 
     Example:
         >>> from rocky_local.state import ModelRun
         >>> shown([ModelRun("trips", "success", 3)])
         [{'model_name': 'trips', 'status': 'success', 'duration_ms': 3}]
     """
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        optional = getattr(value, "_field_defaults", ())
-        fields = zip(getattr(value, "_fields", ()), value, strict=True)
-        return {name: shown(one) for name, one in fields if one is not None or name not in optional}
+
+    def __init__(self, *values: Any, **named: Any) -> None:
+        vars(self).update(zip(self.__annotations__, values, strict=False), **named)
+
+    def changed(self, **named: Any) -> Self:
+        """Return the same entry with other values."""
+        return type(self)(**(vars(self) | named))
+
+
+def shown(value: Any) -> Any:
+    """Return a result as JSON has it."""
+    if isinstance(value, Entry):
+        kind = type(value)
+        fields = {name: getattr(value, name) for name in kind.__annotations__}
+        return {
+            name: shown(one) for name, one in fields.items() if one is not None or not hasattr(kind, name)
+        }
     if isinstance(value, dict):
         return {name: shown(one) for name, one in value.items()}
     return [shown(one) for one in value] if isinstance(value, list | tuple) else value

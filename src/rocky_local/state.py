@@ -15,11 +15,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from rocky_local import clock
 from rocky_local.errors import EngineError, os_reason
-from rocky_local.output import shown
+from rocky_local.output import Entry, shown
 
 SCHEMA_VERSION = 22
 _INVALID = "database error: I/O error: invalid data"
@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS facts (kind TEXT, key TEXT, value TEXT NOT NULL, PRIM
 """
 
 
-class ModelRun(NamedTuple):
+class ModelRun(Entry):
     """A table, model or partition in a finished run."""
 
     model_name: str
@@ -52,7 +52,7 @@ class ModelRun(NamedTuple):
     input_hash: str | None = None
 
 
-class RunRecord(NamedTuple):
+class RunRecord(Entry):
     """A finished run."""
 
     run_id: str

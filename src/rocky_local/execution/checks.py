@@ -83,7 +83,7 @@ def custom(adapter: DuckDBAdapter, rule: Rule, table: str) -> Finding:
         reason = error.brief if isinstance(error, DatabaseError) else f"the query gives no number: {error}"
         _RUN_LOCAL.warn("custom check query failed", error=reason, check=rule["name"])
     found = Finding(rule["name"], passed, _severity(rule), query=query, result_value=value)
-    return found._replace(threshold=threshold)
+    return found.changed(threshold=threshold)
 
 
 def null_rates(adapter: DuckDBAdapter, rule: Rule, table: str) -> list[Finding]:
@@ -105,7 +105,7 @@ def null_rates(adapter: DuckDBAdapter, rule: Rule, table: str) -> list[Finding]:
     for column, nulls, sampled in rows:
         rate = float(nulls) / sampled if sampled else 0.0
         one = Finding(f"null_rate:{column}", rate <= threshold, _severity(rule), column=column)
-        found.append(one._replace(null_rate=rate, threshold=threshold))
+        found.append(one.changed(null_rate=rate, threshold=threshold))
     return found
 
 
@@ -117,7 +117,7 @@ def overlap(adapter: DuckDBAdapter, rule: Rule, name: str, tables: list[str]) ->
     found = adapter.query(query)
     sample = [", ".join(map(str, row)) for row in found[:_SAMPLED]]
     one = Finding(name, len(found) <= rule.get("max_overlap_rows", 0), _severity(rule))
-    return one._replace(overlap_count=len(found), contributing_tables=tables, sample=sample)
+    return one.changed(overlap_count=len(found), contributing_tables=tables, sample=sample)
 
 
 def assertions_on(config: dict[str, Any], table: str) -> list[Rule]:

@@ -1,11 +1,11 @@
 """The entries of a run's result; their fields are in the engine's order, those with a default only where they apply."""
 
-from typing import NamedTuple
+from rocky_local.output import Entry
 
 AssetKey = list[str]
 
 
-class Metadata(NamedTuple):
+class Metadata(Entry):
     """How a table, model or partition was built; a watermark only of copies, the last three only of models."""
 
     strategy: str
@@ -16,7 +16,7 @@ class Metadata(NamedTuple):
     compile_time_ms: int | None = None
 
 
-class Materialization(NamedTuple):
+class Materialization(Entry):
     """A table, model or partition that was built; on DuckDB nobody counts its rows."""
 
     asset_key: AssetKey
@@ -28,7 +28,7 @@ class Materialization(NamedTuple):
     cost_usd: float = 0.0
 
 
-class Finding(NamedTuple):
+class Finding(Entry):
     """The outcome of one check on one table; which of the other fields there are depends on its kind."""
 
     name: str
@@ -52,14 +52,14 @@ class Finding(NamedTuple):
     sample: list[str] | None = None
 
 
-class CheckedTable(NamedTuple):
+class CheckedTable(Entry):
     """What the checks on one table found."""
 
     asset_key: AssetKey
     checks: list[Finding]
 
 
-class RunError(NamedTuple):
+class RunError(Entry):
     """Why a table or model failed."""
 
     asset_key: AssetKey
@@ -67,7 +67,7 @@ class RunError(NamedTuple):
     failure_kind: str = "unknown"
 
 
-class ExcludedTable(NamedTuple):
+class ExcludedTable(Entry):
     """A table that an override switches off."""
 
     asset_key: AssetKey
@@ -76,7 +76,7 @@ class ExcludedTable(NamedTuple):
     reason: str = "table_override_disabled"
 
 
-class OverrideWarning(NamedTuple):
+class OverrideWarning(Entry):
     """An override that matched no table."""
 
     rule_index: int
@@ -86,7 +86,7 @@ class OverrideWarning(NamedTuple):
     table: str | None = None
 
 
-class DriftAction(NamedTuple):
+class DriftAction(Entry):
     """What brought a copy back in line with its source."""
 
     table: str
@@ -94,7 +94,7 @@ class DriftAction(NamedTuple):
     reason: str
 
 
-class Anomaly(NamedTuple):
+class Anomaly(Entry):
     """A row count that stands out from the table's own history."""
 
     table: str
@@ -104,7 +104,7 @@ class Anomaly(NamedTuple):
     reason: str
 
 
-class Quarantine(NamedTuple):
+class Quarantine(Entry):
     """A table that was split into its right and its wrong rows."""
 
     asset_key: AssetKey
@@ -116,7 +116,7 @@ class Quarantine(NamedTuple):
     ok: bool = True
 
 
-class Decision(NamedTuple):
+class Decision(Entry):
     """Whether the skip gate let a model be built."""
 
     model: str
@@ -124,7 +124,7 @@ class Decision(NamedTuple):
     reason: str
 
 
-class Contained(NamedTuple):
+class Contained(Entry):
     """A model that was held back because one that it depends on was not built."""
 
     model: str
@@ -132,7 +132,7 @@ class Contained(NamedTuple):
     unblock_hint: str
 
 
-class PartitionSummary(NamedTuple):
+class PartitionSummary(Entry):
     """How the partitions of a model went."""
 
     model: str
@@ -141,7 +141,7 @@ class PartitionSummary(NamedTuple):
     partitions_failed: int
 
 
-class Breach(NamedTuple):
+class Breach(Entry):
     """A limit of the budget that was passed."""
 
     limit_type: str

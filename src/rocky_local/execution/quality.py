@@ -90,7 +90,7 @@ def _check(adapter: DuckDBAdapter, config: dict[str, Any], table: _Table) -> lis
         if isinstance(counted, dict):
             severity = counted.get("severity", severity)
         # The table is compared with itself, so only an empty one fails.
-        found.append(checks.row_count(count, count)._replace(passed=count > 0, severity=severity))
+        found.append(checks.row_count(count, count).changed(passed=count > 0, severity=severity))
     found += [checks.custom(adapter, rule, table.name) for rule in config.get("custom", ())]
     return found + [
         checks.assertion(adapter, rule, table.name) for rule in checks.assertions_on(config, table.table)

@@ -1,8 +1,9 @@
 """What compiling finds wrong with a model: its placeholders, its variables, its contracts."""
 
 from collections.abc import Container, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
+from rocky_local.output import Entry
 from rocky_local.project.lineage import QueryLineage
 from rocky_local.project.models import Model
 from rocky_local.project.sidecar import Contract
@@ -51,7 +52,7 @@ _ABOUT_THE_QUERY = ("I001", "I002", "E024", "P002")
 _TYPED = {"aggregation: count", "aggregation: avg"}
 
 
-class Diagnostic(NamedTuple):
+class Diagnostic(Entry):
     """One finding about one model, which is not built if it is an `Error`, with its place if it has one."""
 
     severity: str
