@@ -240,3 +240,27 @@ def test_a_failure_is_shown_by_its_text_and_is_still_one():
     assert said.metadata["rocky/outcomes"].value == "table"
     with pytest.raises(dg.Failure, match="2 of 3 failed"):
         dg.materialize([orders])
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_dagster_does_not_list_the_outputs_that_are_left_out(silent: bool):
+    @dg.multi_asset(
+        specs=[dg.AssetSpec("a", skippable=True)],
+        check_specs=[dg.AssetCheckSpec(f"check_{number}", asset="a") for number in range(3)],
+        can_subset=True,
+    )
+    def step(context: dg.AssetExecutionContext):
+        if silent:
+            _dagster.silence_omitted_outputs(context.op_execution_context)
+        context.log.info("it did not yield anything else")
+        yield dg.AssetMaterialization("a")
+
+    @dg.asset(deps=["a"])
+    def another(context: dg.AssetExecutionContext) -> None:
+        context.log.info("this did not yield or return expected outputs {}")
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize([step, another], instance=instance)
+        lines = [entry.user_message for entry in instance.all_logs(result.run_id)]
+    assert any("expected outputs {'" in line for line in lines) is not silent
+    assert "it did not yield anything else" in lines

@@ -28,6 +28,7 @@ from dagster_rocky._dagster.ending import (
     interruption,
     interruptions_kept,
 )
+from dagster_rocky._dagster.omitted import silence_omitted_outputs
 
 DATA_VERSION_TAG = "dagster/data_version"
 
@@ -54,6 +55,7 @@ __all__ = [
     "pipes_context_data",
     "prints_to_console",
     "run_of",
+    "silence_omitted_outputs",
     "version_tags",
     "without_warnings",
 ]

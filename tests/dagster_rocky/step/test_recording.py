@@ -271,3 +271,12 @@ def test_records_are_looked_up_together(interleaved: bool, monkeypatch: pytest.M
         monkeypatch.setattr(dg.DagsterInstance, "get_asset_records", counted)
         assert dg.materialize([step], instance=instance).success
     assert asked == ([1] * 30 if interleaved else [30])
+
+
+def test_no_line_of_the_log_lists_what_is_left_out():
+    job = definitions(CASES["everything"], recorded, [1]).resolve_implicit_global_asset_job_def()
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(instance=instance, raise_on_error=False)
+        lines = [entry.user_message for entry in instance.all_logs(result.run_id)]
+    assert result.success
+    assert [line for line in lines if "expected outputs" in line] == []
