@@ -170,3 +170,9 @@ def test_the_picture_is_the_list():
 
 def test_the_component_is_thin():
     assert len((SOURCE / "component.py").read_text(encoding="utf-8").splitlines()) <= 350
+
+
+def test_the_documents_say_where_each_room_is():
+    page = (REPOSITORY / "docs" / "how_it_works.md").read_text(encoding="utf-8")
+    top = {room.partition(".")[0] for room in ORDER}
+    assert {room for room in top if f"`{room}/`" not in page and f"`{room}.py`" not in page} == set()
