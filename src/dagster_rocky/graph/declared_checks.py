@@ -198,7 +198,8 @@ def checks_of_model(model: Model, rules: Collection[str] = ()) -> list[Configure
     Returns:
         The contract first, then the tests in the project's order, then the rules.
     """
-    contract = [ConfiguredCheck(name=CONTRACT, kind=CONTRACT)] if model.contract else []
+    promise = f"The model keeps its contract: {model.promise}." if model.promise else None
+    contract = [ConfiguredCheck(name=CONTRACT, kind=CONTRACT, description=promise)] if model.contract else []
     kept = []
     if COMPLIANCE in rules and model.classification:
         kept.append(ConfiguredCheck(name=COMPLIANCE, kind=COMPLIANCE))

@@ -7,6 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
 from dagster_rocky.partitions import FORMATS
+from dagster_rocky.project.contract_words import promise_of
 from dagster_rocky.project.files import ModelFile, read_table
 from dagster_rocky.project.model_tests import declarative_tests, unit_tests
 from dagster_rocky.project.snapshot import Column, Model, Pipeline
@@ -120,6 +121,9 @@ def _model(
         freshness_seconds=freshness.max_lag_seconds if freshness else None,
         contract=file.contract.name if file and file.contract else None,
         contract_applies=bool(file and file.contract_applies),
+        promise=promise_of(read_table(file.contract, "the contract's check"))
+        if file and file.contract
+        else None,
         tests=[*declarative_tests(sidecar, file.test_definitions), *unit_tests(sidecar)] if file else [],
         columns=_columns(facts, file, types),
         code_version=file.code_version if file else None,

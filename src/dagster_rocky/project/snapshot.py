@@ -137,7 +137,10 @@ class ColumnSource:
 
 
 class Model(_Part):
-    """One model; `target` is `catalog.schema.table`, `reads` the physical tables that it names."""
+    """One model; `target` is `catalog.schema.table`, `reads` the physical tables that it names.
+
+    `promise` is what its contract says, in words.
+    """
 
     name: str
     pipeline: str | None = None
@@ -157,6 +160,7 @@ class Model(_Part):
     freshness_seconds: int | None = None
     contract: str | None = None
     contract_applies: bool = False
+    promise: str | None = None
     tests: list[ConfiguredCheck] = []
     columns: list[Column] = []
     lineage: list[ColumnSource] = []
