@@ -62,6 +62,12 @@ def test_a_preview_refuses_what_the_run_would(load):
         )
 
 
+def test_what_only_the_run_knows_stays_a_placeholder(load):
+    loaded = load("tenants", run={"idempotency_key": "once-{run_id}-{selection}"})
+    (run,) = preview(loaded.component, loaded.component.graph.nodes)
+    assert "--idempotency-key 'once-{run_id}-{selection}-" in run.command
+
+
 def test_nothing_selected_is_nothing_to_run(load):
     assert list(preview(load("tenants").component, [])) == []
     assert as_markdown([]).startswith("Nothing to run")

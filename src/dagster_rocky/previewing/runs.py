@@ -8,6 +8,7 @@ from typing import Protocol
 import dagster as dg
 
 from dagster_rocky.engine.commands import EngineCommands
+from dagster_rocky.engine.idempotency import PLACEHOLDERS
 from dagster_rocky.graph.edges import RockyGraph
 from dagster_rocky.graph.grouping import group_nodes
 from dagster_rocky.planning.plan import PlannedRun
@@ -98,6 +99,7 @@ def preview(
             StepSelection(nodes=nodes, partition_keys=tuple(partitions) if has_partitions else ()),
             graph,
             options=running.options,
+            key_parts={name: f"{{{name}}}" for name in PLACEHOLDERS},
             parallel=running.parallel,
             lookback=running.lookback,
             per_run=running.per_run,
