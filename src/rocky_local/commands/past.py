@@ -9,14 +9,14 @@ from typing import Any
 from rocky_local import __version__, clock
 from rocky_local.args import Arguments
 from rocky_local.errors import EngineError, Unsupported
-from rocky_local.output import Answer, filled, head
+from rocky_local.output import Answer, Entry, filled, head
 from rocky_local.project.models import load_project
 from rocky_local.state import SCHEMA_VERSION, ModelRun, RunRecord, open_for_writing, reading
 
 _WINDOW = 20
 _SHOWN = 50
 _STATUSES = {"PartialFailure": "partial_failure"}
-_AUDITED = ("session_source", "idempotency_key", "target_catalog", "hostname")
+_AUDITED = "session_source idempotency_key target_catalog hostname"
 # What `optimize` goes by.
 _NEEDED_RUNS = 5
 _STORAGE_PER_MONTH = 0.0023
@@ -90,27 +90,19 @@ def answer_history(args: Arguments) -> Answer:
 
 
 def _told(record: RunRecord, *, audit: bool) -> dict[str, Any]:
-    models = [
-        {
-            "model_name": entry.model_name,
-            "duration_ms": entry.duration_ms,
-            "status": entry.status,
-            **_recipe(entry),
-        }
-        for entry in record.models
-    ]
-    audited = {name: getattr(record, name) for name in _AUDITED} if audit else {}
+    models = [_of(entry, "model_name duration_ms status") | _recipe(entry) for entry in record.models]
     return {
-        "run_id": record.run_id,
-        "started_at": record.started_at,
-        "status": record.status,
-        "trigger": record.trigger,
+        **_of(record, "run_id started_at status trigger"),
         "models_executed": len(models),
         "duration_ms": record.duration_ms,
         "models": models,
-        **filled(pipeline=record.pipeline, submission_id=record.submission_id, **audited),
-        **({"rocky_version": __version__} if audit else {}),
+        **filled(**_of(record, "pipeline submission_id")),
+        **(filled(**_of(record, _AUDITED)) | {"rocky_version": __version__} if audit else {}),
     }
+
+
+def _of(entry: Entry, names: str) -> dict[str, Any]:
+    return {name: getattr(entry, name) for name in names.split()}
 
 
 def _recipe(entry: ModelRun) -> dict[str, Any]:
@@ -146,15 +138,7 @@ def _rolling(executions: list[dict[str, Any]]) -> dict[str, Any]:
 def answer_cost(args: Arguments) -> Answer:
     """Tell the durations of a run's tables and models; on DuckDB nothing costs anything but time."""
     record = _find_run(args)
-    models = [
-        {
-            "model_name": entry.model_name,
-            "status": entry.status,
-            "duration_ms": entry.duration_ms,
-            "cost_usd": 0.0,
-        }
-        for entry in record.models
-    ]
+    models = [_of(entry, "model_name status duration_ms") | {"cost_usd": 0.0} for entry in record.models]
     times = {"duration_ms": record.duration_ms, "adapter_type": "duckdb", "total_cost_usd": 0.0}
     total = sum(entry.duration_ms for entry in record.models)
     return Answer({**_heading("cost", record), **times, "total_duration_ms": total, "per_model": models})
@@ -171,17 +155,9 @@ def answer_trace(args: Arguments) -> Answer:
         offset = int((started - begun).total_seconds() * 1000)
         lane = next((number for number, end in enumerate(ends) if end <= offset), len(ends))
         ends[lane : lane + 1] = [offset + entry.duration_ms]
-        models.append(
-            {
-                "model_name": entry.model_name,
-                "status": entry.status,
-                "start_offset_ms": offset,
-                "duration_ms": entry.duration_ms,
-                **filled(sql_hash=entry.sql_hash),
-                "lane": lane,
-                **_recipe(entry),
-            }
-        )
+        times = {"start_offset_ms": offset, "duration_ms": entry.duration_ms}
+        named = {**_of(entry, "model_name status"), **times, **filled(sql_hash=entry.sql_hash)}
+        models.append({**named, "lane": lane, **_recipe(entry)})
     summary = {"run_duration_ms": record.duration_ms, "lane_count": len(ends), "models": models}
     return Answer({**_heading("trace", record), **summary})
 

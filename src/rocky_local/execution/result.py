@@ -77,13 +77,10 @@ class RunResult:
 
     def _execution(self) -> dict[str, Any]:
         """How the tables were worked on; models count nothing here."""
-        adaptive = {
-            "adaptive_concurrency": True,
-            "final_concurrency": self.concurrency,
-            "rate_limits_detected": 0,
-        }
         counts = {"tables_processed": self.attempted, "tables_failed": self.failed_copies}
-        return {"concurrency": self.concurrency, **counts, **(adaptive if self.adaptive else {})}
+        throttle = {"final_concurrency": self.concurrency, "rate_limits_detected": 0}
+        adaptive = {"adaptive_concurrency": True, **throttle} if self.adaptive else {}
+        return {"concurrency": self.concurrency, **counts, **adaptive}
 
     def _metrics(self) -> dict[str, Any] | None:
         """The counters of a replication; None for everything else."""
