@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rocky_local import clock, tracing
 from rocky_local.errors import EngineError
+
+if TYPE_CHECKING:
+    import subprocess
 
 _LOG = tracing.Log("rocky_core::hooks")
 DEFAULT_TIMEOUT_MS = 30_000
@@ -59,7 +63,7 @@ def _call(command: str, seconds: float, payload: bytes) -> str | None:
         stdin.seek(0)
         process = subprocess.Popen(command, shell=True, stdin=stdin, stdout=subprocess.DEVNULL, stderr=stderr)
         try:
-            code = process.wait(seconds)
+            code = _wait(process, seconds)
         except subprocess.TimeoutExpired:
             _end(process.pid)
             process.wait()
@@ -77,3 +81,16 @@ def _end(pid: int) -> None:
             _end(int(child))
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> int:
+    """Wait for the end of a process; where the system can tell of it, without the pauses of `Popen.wait`."""
+    try:
+        handle = os.pidfd_open(process.pid)
+    except (AttributeError, OSError):
+        return process.wait(seconds)
+    try:
+        select.select([handle], [], [], seconds)
+    finally:
+        os.close(handle)
+    return process.wait(0)
