@@ -92,6 +92,19 @@ class RunSection(RunOptions, DescribedModel):
             )
         return value
 
+    @model_validator(mode="after")
+    def _resume_can_be(self) -> Self:
+        """What a resumed run leaves out is what these ask for."""
+        if self.resume and self.retry_scope == "all":
+            raise Mistake(
+                "resume", "goes on with what is missing, and `retry_scope: all` asks for everything: drop one"
+            )
+        if self.resume and self.plan:
+            raise Mistake(
+                "resume", "cannot go with `plan`: a plan that is applied copies all of it. Drop one of them"
+            )
+        return self
+
     @field_validator("governance_override")
     @classmethod
     def _revokes_nothing_unasked(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
