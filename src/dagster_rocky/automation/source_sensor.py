@@ -126,7 +126,7 @@ def build_rocky_source_sensor(
         allowed = _allowed(context.instance, mark, max_runs_in_flight) if request_runs else None
         taken = groups if allowed is None else list(_with_room(groups, allowed))
         if waiting := sum(map(len, groups)) - sum(map(len, taken)):
-            tick.notes.append(f"{waiting} more wait: {max_runs_in_flight} runs are in flight")
+            tick.notes.append(f"{waiting} more wait: max_runs_in_flight is {max_runs_in_flight}")
         taken_now = [moved for group in taken for moved in group]
         for moved in taken_now:
             cursor.synced.setdefault(moved.pipeline, {})[moved.source] = moved.synced_at

@@ -257,7 +257,7 @@ def test_runs_in_flight_hold_back_more(world: World) -> None:
     world.discovers(north="2", south="2")
     held = world.tick(max_runs_in_flight=1)
     assert selected(held) == []
-    assert "2 more wait: 1 runs are in flight" in str(held.skip_reason)
+    assert "2 more wait: max_runs_in_flight is 1" in str(held.skip_reason)
     assert selected(world.tick(max_runs_in_flight=3)) == [tables_of("north"), tables_of("south")]
 
 
