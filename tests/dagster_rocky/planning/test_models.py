@@ -199,6 +199,11 @@ def test_every_request_of_a_plan_is_finished_with_a_key_of_its_own():
     assert all(key is not None and key.startswith("nightly-4b0c-") for key in found)
     assert len(set(found)) == len(found) - 1  # `a` alone is the same request wherever it is asked.
     assert keys("a b") == keys("a b")
+    again = Requests(options=options, key_parts={"run_id": "4b0c"}, parallel=3, attempt=1)
+    (retried,) = plan_units([Unit(models[0])], models, again)
+    assert retried.request.idempotency_key not in keys("a"), (
+        "the first try's engine may have left its key claimed"
+    )
 
 
 def test_a_run_of_no_partitions_is_refused():
