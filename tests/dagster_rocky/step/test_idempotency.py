@@ -93,6 +93,42 @@ def test_a_key_that_a_killed_run_left_is_explained_and_one_launch_goes_without(
     assert {m["rocky/launch_options"]["idempotency_key"] for m in ran.metadata.values()} == {"off"}
 
 
+KILLED_ONCE = f"""#!{sys.executable} -SE
+import os, pathlib, subprocess, sys
+marker, engine = pathlib.Path(sys.argv[0]).with_name("killed"), {str(ENGINE)!r}
+if "run" in sys.argv and not marker.exists():
+    marker.touch()
+    child = subprocess.Popen([engine, *sys.argv[1:]], stderr=subprocess.PIPE, text=True)
+    for line in child.stderr:
+        sys.stderr.write(line)
+        if "b_heavy" in line:
+            child.kill()
+            os.kill(os.getpid(), 9)
+os.execv(engine, [engine, *sys.argv[1:]])
+"""
+
+
+def test_models_that_were_killed_keep_their_key_and_their_rerun_says_so(load: Callable[..., Loaded]) -> None:
+    loaded = load("slow", run={"idempotency_key": "{root_run_id}"})
+    (loaded.folder / "engine").write_text(KILLED_ONCE)
+    killed = run_of(loaded, "*", "work-1")
+    again = run_of(loaded, "*", "work-1")
+    assert not killed.success and not again.success
+    assert "left its key claimed" in again.failures[0] and "idempotency_key: off" in again.failures[0]
+    assert "left its key claimed" not in killed.failures[0]
+
+
+def test_a_retry_of_the_step_does_not_meet_the_key_of_the_engine_that_was_killed(
+    load: Callable[..., Loaded],
+) -> None:
+    loaded = load("slow", run={"idempotency_key": "{root_run_id}"}, retry={"max_retries": 1})
+    (loaded.folder / "engine").write_text(KILLED_ONCE.replace('"b_heavy" in line', '"a_quick" in line'))
+    ran = run_of(loaded, 'key:"*/a_quick"', "work-1")
+    assert (loaded.folder / "killed").exists()
+    assert ran.success, ran.failures
+    assert [key.rsplit("/", 1)[-1] for key, _ in ran.materialized] == ["a_quick"]
+
+
 def test_what_the_placeholders_stand_for() -> None:
     keys = [dg.AssetKey("b"), dg.AssetKey("a")]
     own = SimpleNamespace(run_id="run-2", run=SimpleNamespace(root_run_id=None, tags={}))
