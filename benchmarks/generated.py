@@ -1,7 +1,7 @@
 """Projects of any size, and what a person would write in bare Dagster for the same assets, checks and multi-assets.
 
-Tables: thirty sources for each tenant, ten tables in each, three components in their names, two configured checks on a
-third of the tables. Models: chains that end in fans, a fifth partitioned by day, five columns each with their lineage.
+Tables: thirty sources for each tenant, ten tables in each, three components in their names, two configured checks on
+four of the ten. Models: chains that end in fans, a fifth partitioned by day, five columns each with their lineage.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -15,6 +15,8 @@ from dagster_rocky.graph.partitioning import dynamic_name
 from dagster_rocky.vocabulary import EngineAsset
 
 Execute = Callable[[dg.AssetExecutionContext], Iterator[Any]]
+_CHECK_OUT = dg.Out(None, is_required=False)
+"""One for all checks: Dagster works out the type of an output each time that one is made."""
 ExecuteChecks = Callable[[dg.AssetCheckExecutionContext, str], Iterator[Any]]
 
 
@@ -97,7 +99,7 @@ def _assets_definition(
         ins={inputs[key]: dg.In(dg.Nothing) for key in inputs},
         out={
             **{outputs[key]: _asset_out(spec) for key, spec in specs.items()},
-            **{outputs[key]: dg.Out(None, is_required=False) for key in checks},
+            **{outputs[key]: _CHECK_OUT for key in checks},
         },
         tags=dict(op.tags or {}),
         pool=op.pool,
@@ -175,7 +177,7 @@ def build_check_ops(
             name=names[-1],
             description=f"Runs rocky quality pipeline `{pipeline}`.",
             ins={name: dg.In(dg.Nothing) for name in inputs.values()},
-            out={name: dg.Out(None, is_required=False) for name in outputs.values()},
+            out=dict.fromkeys(outputs.values(), _CHECK_OUT),
             tags=dict(settings.tags or {}),
             pool=settings.pool,
             retry_policy=retry_policy,
