@@ -33,7 +33,8 @@ def compared(ran: Ran) -> dict[str, str]:
 def test_a_shadow_run_is_compared_and_a_check_alone_compares_again(load, mode):
     loaded = load("tenants", mode=mode, checks={"compare": True})
     real = loaded.run(LAGOON)
-    assert real.success and COMPARE not in real.checks and compares(loaded) == []
+    assert real.success, real.failures
+    assert COMPARE not in real.checks and compares(loaded) == []
 
     ran = loaded.run(LAGOON, launch={"shadow": "_try"})
     assert ran.success and ran.checks[COMPARE], ran.failures
