@@ -6,6 +6,7 @@ import subprocess
 import tomllib
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -106,8 +107,8 @@ def assets_of(document: dict) -> list[EngineAsset]:
     for built in document.get("materializations", []):
         asset = table_asset(built["asset_key"][-1])
         key = tuple(built["asset_key"])
-        fields = {**asset.__dict__, "engine_key": key, "asset_key": type(asset.asset_key)(key)}
-        made.append(EngineAsset(**{**fields, "target": built["metadata"]["target_table_full_name"]}))
+        target = built["metadata"]["target_table_full_name"]
+        made.append(replace(asset, engine_key=key, asset_key=type(asset.asset_key)(key), target=target))
     return made
 
 

@@ -1,6 +1,7 @@
 """Live events: hooks and Pipes messages while the engine runs, and what the end adds to them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import dagster as dg
 import pytest
@@ -183,7 +184,7 @@ def test_unknown_enums_and_fields_are_kept(make_engine: Make, mode: str) -> None
 
 def test_unchanged_keeps_its_data_version(make_engine: Make, mode: str) -> None:
     model = table_asset("m")
-    model = type(model)(**{**model.__dict__, "kind": "model", "name": "m"})
+    model = replace(model, kind="model", name="m")
     instance = dg.DagsterInstance.ephemeral()
     built = run_step(make_engine('say(result(["m"]))'), mode, [model], instance=instance)
     skipped = run_step(
