@@ -294,7 +294,7 @@ def cancel(folder: Path) -> None:
         times = []
         for _ in range(3):
             up.unlink(missing_ok=True)
-            with resource.invoke(RunRequest(), mode="buffered") as invocation:
+            with resource.invoke(RunRequest(options=resource.options()), mode="buffered") as invocation:
                 while not up.exists():
                     time.sleep(0.01)
                 begin = time.monotonic()
