@@ -59,6 +59,7 @@ docs: seed  ## Write the pictures and the references in docs/ from the project a
 	@$(BIN)/python docs/write_yaml_reference.py
 	@$(BIN)/python docs/write_python_reference.py
 	@$(BIN)/python docs/write_rocky_local.py
+	@$(BIN)/python docs/write_troubleshooting.py
 
 site: setup  ## Build the documentation as a web site in site/
 	@$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[docs]'

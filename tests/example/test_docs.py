@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.xdist_group("example")
 
 
-@pytest.mark.parametrize("name", ["write_yaml_reference", "write_python_reference"])
+@pytest.mark.parametrize("name", ["write_yaml_reference", "write_python_reference", "write_troubleshooting"])
 def test_a_reference_is_up_to_date(load_script: Callable[[str], ModuleType], name: str):
     script = load_script(f"docs/{name}.py")
     assert script.REFERENCE.read_text() == script.reference(), "run `make docs`"
