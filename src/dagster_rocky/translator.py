@@ -38,6 +38,7 @@ class RockyAssetProps:
         freshness_seconds: How old its data may be, when the project says.
         model: Of a model: what the project says of it.
         defined_in: Of what is no model: file and line that define its pipeline, relative to the project's folder.
+        columns: Of a seed or a load: those that the first line of its file names.
 
     Example:
         ```python
@@ -57,6 +58,7 @@ class RockyAssetProps:
     freshness_seconds: int | None = None
     model: Model | None = None
     defined_in: tuple[str, int] | None = None
+    columns: tuple[Column, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,9 @@ class DagsterRockyTranslator:
                 metadata["dagster/code_references"] = _reference(
                     str(self.project_dir / file), line, "pipeline"
                 )
+            if "column_schema" in self.metadata and props.columns:
+                columns = [_table_column(column, None, None) for column in props.columns]
+                metadata["dagster/column_schema"] = dg.TableSchema(columns=columns)
             return metadata
         metadata["rocky/model"] = model.name
         metadata["rocky/strategy"] = model.strategy

@@ -279,6 +279,7 @@ class Products:
                 target=target,
                 warehouse=pipeline.warehouse,
                 defined_in=self._place_of(pipeline),
+                columns=tuple(pipeline.columns_by_target.get(target, ())),
             )
             yield self._single(
                 props, owned=self.ownership.owns_pipeline(pipeline.name), reads=tuple(pipeline.reads)
@@ -293,6 +294,7 @@ class Products:
             engine_key=tuple(seed.target.split(".")),
             target=seed.target,
             warehouse=pipeline.warehouse if pipeline else "",
+            columns=tuple(seed.columns),
         )
         return self._single(props, owned=self.ownership.owns_pipeline(seed.pipeline))
 

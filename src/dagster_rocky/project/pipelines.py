@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dagster_rocky.project import configured_checks, rocky_toml
-from dagster_rocky.project.snapshot import Pipeline, Source
+from dagster_rocky.project import configured_checks, headers, rocky_toml
+from dagster_rocky.project.snapshot import Column, Pipeline, Source
 
 if TYPE_CHECKING:
     from dagster_rocky.results import DiscoveredSource, DiscoverResult, FailedSource
@@ -96,20 +96,40 @@ def load_or_snapshot(pipeline: Pipeline, body: Mapping[str, Any], project_dir: P
     """
     target, source = body.get("target", {}), body.get("source", {})
     place = [str(target[part]) for part in ("catalog", "schema") if target.get(part)]
+    files = _files(body, project_dir) if pipeline.type == "load" else []
     if pipeline.type == "snapshot" or target.get("table"):
         targets = [".".join([*place, str(target.get("table") or pipeline.name)])]
+        written = dict.fromkeys(targets, files)
     else:
-        folder = project_dir / str(body.get("source_dir", "."))
-        files = sorted(
-            path for path in folder.glob("*") if path.suffix.lower() in _LOADABLE and path.is_file()
-        )
-        targets = list(dict.fromkeys(".".join([*place, path.stem]) for path in files))
+        written = {}
+        for path in files:
+            written.setdefault(".".join([*place, path.stem]), []).append(path)
+        targets = list(written)
     reads = (
         [".".join(str(source.get(part, "")) for part in ("catalog", "schema", "table"))]
         if source.get("table")
         else []
     )
-    return pipeline.model_copy(update={"targets": targets, "reads": reads})
+    columns = {name: _columns(paths, body.get("options", {})) for name, paths in written.items()}
+    known = {name: found for name, found in columns.items() if found}
+    return pipeline.model_copy(update={"targets": targets, "reads": reads, "columns_by_target": known})
+
+
+def _files(body: Mapping[str, Any], project_dir: Path) -> list[Path]:
+    """What the engine loads, in its order."""
+    folder = project_dir / str(body.get("source_dir", "."))
+    return sorted(path for path in folder.glob("*") if path.suffix.lower() in _LOADABLE and path.is_file())
+
+
+def _columns(files: Sequence[Path], options: Mapping[str, Any]) -> list[Column]:
+    """Those of the first file: what comes after it has to fit into the same table."""
+    if (
+        not files
+        or files[0].suffix.lower() not in headers.SEPARATED
+        or not options.get("csv_has_header", True)
+    ):
+        return []
+    return headers.columns_of(files[0], options.get("csv_delimiter"))
 
 
 def _source(

@@ -17,11 +17,11 @@ from dagster_rocky.engine import config_file
 from dagster_rocky.engine.commands import EngineCommands
 from dagster_rocky.engine.model_folders import compiled_folders, model_folders
 from dagster_rocky.partitions import default_first_partition
-from dagster_rocky.project import pipelines, rocky_toml
+from dagster_rocky.project import headers, pipelines, rocky_toml, seeds
 from dagster_rocky.project.configured_checks import budget_check
 from dagster_rocky.project.files import ModelFile, model_files
 from dagster_rocky.project.models import read_models
-from dagster_rocky.project.snapshot import Pipeline, ProjectSnapshot, Seed, fingerprint
+from dagster_rocky.project.snapshot import Pipeline, ProjectSnapshot, fingerprint
 
 if TYPE_CHECKING:
     from dagster_rocky.results import DagResult, ListedPipeline, ModelDetail
@@ -66,8 +66,13 @@ def refresh(resource: EngineCommands, previous: ProjectSnapshot | None = None) -
     dag = _dag(resource, files)
     details = _compile(resource, compiled_folders(config, resource.models_dir, project_dir))
     types = _column_types(resource, found.value, files)
+    for pipeline in found.value:
+        pipeline.columns_by_target = {
+            target: headers.with_types(columns, types.get(target, {}))
+            for target, columns in pipeline.columns_by_target.items()
+        }
     models = read_models(dag.value, details.value, files, config, found.value, types=types)
-    watched = [Path(resource.config_path).name, *folders, "seeds"]
+    watched = [Path(resource.config_path).name, *folders, seeds.SEEDS]
     watched += [resource.contracts_dir] if resource.contracts_dir else []
     answers: list[_Answer[Any]] = [found, dag, details]
     problems = [problem for answer in answers for problem in answer.problems]
@@ -84,11 +89,7 @@ def refresh(resource: EngineCommands, previous: ProjectSnapshot | None = None) -
         ),
         pipelines=found.value,
         models=models,
-        seeds=[
-            Seed(name=node.label, target=node.target.name, pipeline=_seeding_pipeline(found.value))
-            for node in dag.value.nodes
-            if node.kind == "seed" and node.target
-        ],
+        seeds=seeds.read_seeds(dag.value, project_dir, _seeding_pipeline(found.value), types),
         problems=problems,
         notices=notices,
         budget=budget_check(config),
