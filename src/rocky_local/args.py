@@ -1,6 +1,7 @@
 """The grammar of the command line, with the errors of the real engine's parser."""
 
 import os
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
@@ -187,18 +188,15 @@ def parse(argv: list[str]) -> Arguments:
 
 def _find_command(argv: list[str]) -> tuple[str, int]:
     """The subcommand and its place; only global options may come before it."""
-    skip = False
-    for place, token in enumerate(argv):
-        name = _SHORTS.get(token, token).split("=")[0]
-        if skip or not token.startswith("-"):
-            if not skip:
-                return token, place
-            skip = False
-        elif name in _GLOBAL:
-            skip = "=" not in token
-        else:
-            raise UsageError(f"unexpected argument '{token}' found", "rocky [OPTIONS] <COMMAND>")
-    raise UsageError("'rocky' requires a subcommand but one was not provided", "rocky [OPTIONS] <COMMAND>")
+    usage, place = "rocky [OPTIONS] <COMMAND>", 0
+    while place < len(argv) and argv[place].startswith("-"):
+        name, equals, _ = argv[place].partition("=")
+        if _SHORTS.get(name, name) not in _GLOBAL:
+            raise UsageError(f"unexpected argument '{argv[place]}' found", usage)
+        place += 1 if equals else 2
+    if place >= len(argv):
+        raise UsageError("'rocky' requires a subcommand but one was not provided", usage)
+    return argv[place], place
 
 
 def _take(result: Arguments, name: str, value: str | None, rest: list[str]) -> None:
@@ -234,8 +232,7 @@ def _check_together(result: Arguments) -> None:
 
 def _unexpected(command: str, token: str, grammar: Grammar) -> UsageError:
     problem = f"unexpected argument '{token}' found"
-    own = [*grammar.options.split(), *grammar.switches.split()]
-    near = max(own, key=lambda flag: _jaro(token, flag), default="")
+    near = max(f"{grammar.options} {grammar.switches}".split(), key=partial(_jaro, token), default="")
     if _jaro(token, near) <= 0.7:
         return UsageError(problem, _usage(command))
     tip = ("", f"  tip: a similar argument exists: '{near}'")

@@ -9,9 +9,9 @@ from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
 from rocky_local.execution.checks import assertion_name, assertions_on
 from rocky_local.execution.discovery import SOURCE_TYPE, Source, discover_sources, overlap_name
-from rocky_local.output import Answer, head
+from rocky_local.output import Answer, filled, head
 from rocky_local.project.config import load_config
-from rocky_local.project.pipeline import Pipeline
+from rocky_local.project.pipeline import Checks
 
 _LOG = tracing.Log("rocky_cli::commands::discover")
 
@@ -28,7 +28,7 @@ def answer_discover(args: Arguments) -> Answer:
             "discover --with-schemas: source.catalog not configured — cannot key cache entries, skipping"
         )
     result: dict[str, Any] = {**head("discover"), "sources": [_source(source) for source in sources]}
-    if configured := _checks(pipeline, sources):
+    if configured := _checks(pipeline.checks, sources):
         result["checks"] = configured
     ids = [source.id for source in sources]
     if pipeline.source.discovery.report_new_sources and (new := _new_sources(state_file, pipeline.name, ids)):
@@ -70,27 +70,22 @@ def _line(source: Source) -> str:
     return f"{source.id} | {shown} | {len(source.tables)} tables"
 
 
-def _checks(pipeline: Pipeline, sources: list[Source]) -> dict[str, Any]:
+def _checks(wanted: Checks, sources: list[Source]) -> dict[str, Any]:
     """Which checks a run would make, by bare table name."""
-    config = pipeline.checks.written
-    found: dict[str, Any] = {}
-    if "freshness" in config:
-        found["freshness"] = {"threshold_seconds": config["freshness"]["threshold_seconds"]}
-    rules = config.get("assertions", ())
-    everywhere = [(rule["name"], "custom") for rule in config.get("custom", ())]
-    everywhere += [
-        (f"null_rate:{column}", "null_rate") for column in config.get("null_rate", {}).get("columns", ())
-    ]
+    fresh = {"threshold_seconds": wanted.freshness.threshold_seconds} if wanted.freshness else None
+    everywhere = [(rule.name, "custom") for rule in wanted.custom]
+    if wanted.null_rate:
+        everywhere += [(f"null_rate:{column}", "null_rate") for column in wanted.null_rate.columns]
     discovered = Counter(table for source in sources for table in source.tables)
     named = {}
     # A table that is not there has only the assertions that name it.
-    for table in sorted(discovered.keys() | {rule["table"] for rule in rules if "table" in rule}):
-        checks = everywhere if table in discovered else []
-        checks = checks + [(assertion_name(rule), "assertion") for rule in assertions_on(config, table)]
-        listed: list[dict[str, Any]] = [{"name": name, "kind": kind} for name, kind in dict.fromkeys(checks)]
-        if "cross_source_overlap" in config and discovered[table] > 1:
+    for table in sorted(discovered.keys() | {rule.table for rule in wanted.assertions if rule.table}):
+        found = everywhere if table in discovered else []
+        found = found + [(assertion_name(rule), "assertion") for rule in assertions_on(wanted, table)]
+        listed: list[dict[str, Any]] = [{"name": name, "kind": kind} for name, kind in dict.fromkeys(found)]
+        if wanted.cross_source_overlap and discovered[table] > 1:
             kind = "cross_source_overlap"
             listed.append({"name": overlap_name(table), "kind": kind, "candidate": True})
         if listed:
             named[table] = listed
-    return {**found, "configured_checks": named} if found or named else {}
+    return filled(freshness=fresh) | {"configured_checks": named} if fresh or named else {}

@@ -14,6 +14,7 @@ from rocky_local.project.compiler import Compiled, compile_project
 from rocky_local.project.config import load_config
 from rocky_local.project.models import Model, load_project
 from rocky_local.project.sidecar import UnitTest
+from rocky_local.project.tables import Assertion
 from rocky_local.tracing import Log
 
 _SEED = Path("data", "seed.sql")
@@ -164,35 +165,33 @@ def _on_the_warehouse(args: Arguments) -> Answer:
     return Answer(result).unless(found["fail"] + found["error"], f"declarative test failures: {problems}")
 
 
-def _declared_test(adapter: DuckDBAdapter, model: Model, test: dict[str, Any]) -> _Entry:
-    status, detail, sql = "pass", "", ""
+def _declared_test(adapter: DuckDBAdapter, model: Model, test: Assertion) -> _Entry:
+    detail, sql = "", ""
     try:
         sql = checks.assertion_sql(test, model.target)
         found = checks.failing_rows(test, adapter.query(sql))
-        status = "pass" if checks.holds(test, found) else "fail"
-        detail = _detail(test, found, passed=status == "pass")
+        passed = checks.holds(test, found)
+        status, detail = "pass" if passed else "fail", _detail(test, found, passed=passed)
     except NoQuery as error:
         status, detail = "error", error.brief
     except DatabaseError as error:
         status, detail = "error", f"execution error: {error.brief}"
-        _COMMAND.warn(
-            f"declarative test execution error: {error.brief}", model=model.name, test_type=test["type"]
-        )
+        told = {"model": model.name, "test_type": test.type}
+        _COMMAND.warn(f"declarative test execution error: {error.brief}", **told)
     return {
         "model": model.name,
         "table": model.target,
-        "test_type": test["type"],
-        **filled(column=test.get("column")),
+        "test_type": test.type,
+        **filled(column=test.column),
         "status": status,
-        "severity": test.get("severity", "error"),
+        "severity": test.severity,
         **filled(detail=detail),
         "sql": sql,
     }
 
 
-def _detail(test: dict[str, Any], found: int, *, passed: bool) -> str:
-    kind = test["type"]
-    if kind == "row_count_range":
-        bounds = f"[{test.get('min', 0)}, {test.get('max', '∞')}]"
+def _detail(test: Assertion, found: int, *, passed: bool) -> str:
+    if test.type == "row_count_range":
+        bounds = f"[{test.min or 0}, {'∞' if test.max is None else test.max}]"
         return f"row count: {found}" if passed else f"row count {found} outside range {bounds}"
-    return "" if passed else f"{found} {'NULL' if kind == 'not_null' else 'failing'} row(s) found"
+    return "" if passed else f"{found} {'NULL' if test.type == 'not_null' else 'failing'} row(s) found"

@@ -11,30 +11,16 @@ from rocky_local import clock, tracing
 from rocky_local.adapter import literal
 from rocky_local.errors import DatabaseError, NoQuery
 from rocky_local.execution.entries import Anomaly, Finding
+from rocky_local.project.pipeline import Checks, CustomCheck, FreshnessCheck, NullRate, Overlap
+from rocky_local.project.tables import Assertion
 
 if TYPE_CHECKING:
     from rocky_local.adapter import Column, DuckDBAdapter
 
 
-Rule = dict[str, Any]
-
 _SAMPLED = 5
 _RUN = tracing.Log("rocky_cli::commands::run")
 _RUN_LOCAL = tracing.Log("rocky_cli::commands::run_local")
-
-
-def _severity(rule: Rule) -> str:
-    return str(rule.get("severity", "error"))
-
-
-def switched_on(check: Any) -> bool:
-    """Return whether a check that is a switch, or a table with one, is to be made.
-
-    Example:
-        >>> switched_on(True), switched_on({"severity": "warning"}), switched_on({"enabled": False}), switched_on(None)
-        (True, True, False, False)
-    """
-    return bool(check.get("enabled", True)) if isinstance(check, dict) else bool(check)
 
 
 def column_match(source: list[Column], before: list[Column]) -> Finding:
@@ -50,10 +36,10 @@ def row_count(source: int, target: int) -> Finding:
     return Finding("row_count", source == target, source_count=source, target_count=target)
 
 
-def freshness(latest: date, rule: Rule) -> Finding:
+def freshness(latest: date, rule: FreshnessCheck) -> Finding:
     """Say how old the latest row is; a time without a zone counts as UTC."""
-    lag, most = max(0, clock.since_ms(clock.from_date(latest)) // 1000), rule["threshold_seconds"]
-    return Finding("freshness", lag <= most, _severity(rule), lag_seconds=lag, threshold_seconds=most)
+    lag, most = max(0, clock.since_ms(clock.from_date(latest)) // 1000), rule.threshold_seconds
+    return Finding("freshness", lag <= most, rule.severity, lag_seconds=lag, threshold_seconds=most)
 
 
 def anomaly(table: str, counts: list[int], threshold_pct: float) -> Anomaly | None:
@@ -72,155 +58,147 @@ def anomaly(table: str, counts: list[int], threshold_pct: float) -> Anomaly | No
     return Anomaly(table, current, baseline, deviation, reason)
 
 
-def custom(adapter: DuckDBAdapter, rule: Rule, table: str) -> Finding:
+def custom(adapter: DuckDBAdapter, rule: CustomCheck, table: str) -> Finding:
     """Evaluate one custom query; `{table}` stands for the table. One that cannot be run has failed."""
-    query, threshold = rule["sql"].replace("{table}", table), rule.get("threshold", 0)
-    value, passed = 0, False
+    query, value, passed = rule.sql.replace("{table}", table), 0, False
     try:
         number = float(adapter.query(query)[0][0] or 0)
-        value, passed = int(number), number <= threshold
+        value, passed = int(number), number <= rule.threshold
     except (DatabaseError, TypeError, ValueError, OverflowError, IndexError) as error:
         reason = error.brief if isinstance(error, DatabaseError) else f"the query gives no number: {error}"
-        _RUN_LOCAL.warn("custom check query failed", error=reason, check=rule["name"])
-    found = Finding(rule["name"], passed, _severity(rule), query=query, result_value=value)
-    return found.changed(threshold=threshold)
+        _RUN_LOCAL.warn("custom check query failed", error=reason, check=rule.name)
+    found = Finding(rule.name, passed, rule.severity, query=query, result_value=value)
+    return found.changed(threshold=rule.threshold)
 
 
-def null_rates(adapter: DuckDBAdapter, rule: Rule, table: str) -> list[Finding]:
+def null_rates(adapter: DuckDBAdapter, rule: NullRate, table: str) -> list[Finding]:
     """Evaluate the null rates of a table; a table that lacks one of the columns gives none."""
-    if not rule.get("columns"):
-        return []
-    percent, threshold = rule.get("sample_percent", 100), rule.get("threshold", 0.0)
     query = " UNION ALL ".join(
         f"SELECT '{column}' AS col, SUM(CASE WHEN {column} IS NULL THEN 1 ELSE 0 END) AS nulls, COUNT(*) AS sampled "
-        f"FROM (SELECT {column} FROM {table} USING SAMPLE {percent} PERCENT (bernoulli)) t"
-        for column in rule["columns"]
+        f"FROM (SELECT {column} FROM {table} USING SAMPLE {rule.sample_percent} PERCENT (bernoulli)) t"
+        for column in rule.columns
     )
     try:
-        rows = adapter.query(query)
+        rows = adapter.query(query) if query else []
     except DatabaseError as error:
         _RUN.warn("null_rate query failed — skipping", table=table, error=error.brief)
         return []
     found = []
     for column, nulls, sampled in rows:
         rate = float(nulls) / sampled if sampled else 0.0
-        one = Finding(f"null_rate:{column}", rate <= threshold, _severity(rule), column=column)
-        found.append(one.changed(null_rate=rate, threshold=threshold))
+        one = Finding(f"null_rate:{column}", rate <= rule.threshold, rule.severity, column=column)
+        found.append(one.changed(null_rate=rate, threshold=rule.threshold))
     return found
 
 
-def overlap(adapter: DuckDBAdapter, rule: Rule, name: str, tables: list[str]) -> Finding:
+def overlap(adapter: DuckDBAdapter, rule: Overlap, name: str, tables: list[str]) -> Finding:
     """Look for keys that more than one of some sibling tables holds, which are given by their full names."""
-    keys = ", ".join(rule["keys"])
+    keys = ", ".join(rule.keys)
     each = [f"SELECT DISTINCT {keys} FROM {table}" for table in tables]
     query = f"SELECT {keys} FROM ({' UNION ALL '.join(each)}) GROUP BY ALL HAVING COUNT(*) > 1 ORDER BY ALL"
     found = adapter.query(query)
     sample = [", ".join(map(str, row)) for row in found[:_SAMPLED]]
-    one = Finding(name, len(found) <= rule.get("max_overlap_rows", 0), _severity(rule))
+    one = Finding(name, len(found) <= rule.max_overlap_rows, rule.severity)
     return one.changed(overlap_count=len(found), contributing_tables=tables, sample=sample)
 
 
-def assertions_on(config: dict[str, Any], table: str) -> list[Rule]:
-    """Return the assertions of a `[checks]` table that are about a table, which they know by its bare name."""
-    return [rule for rule in config.get("assertions", ()) if rule.get("table") in (None, table)]
+def assertions_on(checks: Checks, table: str) -> list[Assertion]:
+    """Return the assertions that are about a table, which they know by its bare name."""
+    return [rule for rule in checks.assertions if rule.table in ("", table)]
 
 
-def assertion_name(rule: Rule) -> str:
+def assertion_name(rule: Assertion) -> str:
     """Return an assertion's own name, or the one made from its type and column.
 
     Example:
-        >>> assertion_name({"type": "row_count_range"})
+        >>> assertion_name(Assertion(type="row_count_range"))
         'row_count_range:-'
     """
-    return str(rule.get("name") or f"{rule['type']}:{rule.get('column', '-')}")
+    return rule.name or f"{rule.type}:{rule.column or '-'}"
 
 
-def assertion_sql(rule: Rule, table: str) -> str:
+def assertion_sql(rule: Assertion, table: str) -> str:
     """Return the query of an assertion: it counts wrong rows, or lists what is wrong.
 
     Example:
-        >>> assertion_sql({"type": "not_null", "column": "a"}, "s.t")
+        >>> assertion_sql(Assertion(type="not_null", column="a"), "s.t")
         'SELECT COUNT(*) FROM s.t WHERE a IS NULL'
     """
-    kind, column = rule["type"], rule.get("column", "")
-    if kind in _OF_A_COLUMN and not column:
-        raise NoQuery(f"test '{kind}' requires a column but none was provided")
-    if kind in _REPEATED:
-        keys = _REPEATED[kind](rule)
+    column = rule.column
+    if rule.type in _OF_A_COLUMN and not column:
+        raise NoQuery(f"test '{rule.type}' requires a column but none was provided")
+    if rule.type in _REPEATED:
+        keys = _REPEATED[rule.type](rule)
         return f"SELECT {keys}, COUNT(*) FROM {table} GROUP BY {keys} HAVING COUNT(*) > 1"
-    if kind == "accepted_values":
+    if rule.type == "accepted_values":
         return f"SELECT DISTINCT {column} FROM {table} WHERE {wrong_rows(rule)}"
-    if kind == "relationships":
-        joined = f"{table} t LEFT JOIN {rule['to_table']} r ON t.{column} = r.{rule['to_column']}"
-        return (
-            f"SELECT t.{column} FROM {joined} WHERE r.{rule['to_column']} IS NULL AND t.{column} IS NOT NULL"
-        )
-    if kind == "aggregate":
-        compared = f"{rule['op'].upper()}({column}) {_SIGNS.get(rule['cmp'], rule['cmp'])} {rule['value']}"
+    if rule.type == "relationships":
+        joined = f"{table} t LEFT JOIN {rule.to_table} r ON t.{column} = r.{rule.to_column}"
+        return f"SELECT t.{column} FROM {joined} WHERE r.{rule.to_column} IS NULL AND t.{column} IS NOT NULL"
+    if rule.type == "aggregate":
+        compared = f"{rule.op.upper()}({column}) {_SIGNS.get(rule.cmp, rule.cmp)} {rule.value}"
         return f"SELECT CASE WHEN {compared} THEN 0 ELSE 1 END FROM {table}"
-    condition = "" if kind == "row_count_range" else f" WHERE {wrong_rows(rule)}"
+    condition = "" if rule.type == "row_count_range" else f" WHERE {wrong_rows(rule)}"
     return f"SELECT COUNT(*) FROM {table}{condition}"
 
 
-def wrong_rows(rule: Rule) -> str:
+def wrong_rows(rule: Assertion) -> str:
     """Return the condition by which an assertion on single rows finds those that break it.
 
     Example:
-        >>> wrong_rows({"type": "in_range", "column": "a", "min": 0, "max": 9})
+        >>> wrong_rows(Assertion(type="in_range", column="a", min=0, max=9))
         '(a < 0 OR a > 9)'
     """
-    return _WRONG[rule["type"]](rule, rule.get("column", ""))
+    return _WRONG[rule.type](rule)
 
 
-def _out_of_range(rule: Rule, column: str) -> str:
-    bounds = [f"{column} {sign} {rule[name]}" for name, sign in (("min", "<"), ("max", ">")) if name in rule]
-    return f"({' OR '.join(bounds) or 'FALSE'})"
+def _out_of_range(rule: Assertion) -> str:
+    bounds = [(sign, bound) for sign, bound in (("<", rule.min), (">", rule.max)) if bound is not None]
+    return f"({' OR '.join(f'{rule.column} {sign} {bound}' for sign, bound in bounds) or 'FALSE'})"
 
 
-def _unmatched(rule: Rule, column: str) -> str:
-    if refused := re.search("['\"`;]", rule["pattern"]):
-        raise NoQuery(f"regex pattern must not contain {refused[0]}: {rule['pattern']}")
-    return f"NOT (regexp_matches({column}, {literal(rule['pattern'])}))"
+def _unmatched(rule: Assertion) -> str:
+    if refused := re.search("['\"`;]", rule.pattern):
+        raise NoQuery(f"regex pattern must not contain {refused[0]}: {rule.pattern}")
+    return f"NOT (regexp_matches({rule.column}, {literal(rule.pattern)}))"
 
 
 _OF_A_COLUMN = (
     *("not_null", "unique", "accepted_values", "relationships", "in_range", "regex_match"),
     *("aggregate", "not_in_future", "older_than_n_days"),
 )
-_REPEATED: dict[str, Callable[[Rule], str]] = {
-    "unique": lambda rule: str(rule["column"]),
-    "composite": lambda rule: ", ".join(rule["columns"]),
-    "unique_expr": lambda rule: str(rule["key_expr"]),
+_REPEATED: dict[str, Callable[[Assertion], str]] = {
+    "unique": lambda rule: rule.column,
+    "composite": lambda rule: ", ".join(rule.columns),
+    "unique_expr": lambda rule: rule.key_expr,
 }
 _LISTING = ("accepted_values", "relationships", *_REPEATED)
 _SIGNS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">=", "eq": "=", "ne": "<>", "==": "=", "!=": "<>"}
-_WRONG: dict[str, Callable[[Rule, str], str]] = {
-    "not_null": lambda _, column: f"{column} IS NULL",
-    "accepted_values": lambda rule, column: (
-        f"{column} NOT IN ({', '.join(map(literal, rule.get('values', ())))})"
-    ),
+_WRONG: dict[str, Callable[[Assertion], str]] = {
+    "not_null": lambda rule: f"{rule.column} IS NULL",
+    "accepted_values": lambda rule: f"{rule.column} NOT IN ({', '.join(map(literal, rule.values))})",
     "in_range": _out_of_range,
-    "expression": lambda rule, _: f"NOT ({rule['expression']})",
+    "expression": lambda rule: f"NOT ({rule.expression})",
     "regex_match": _unmatched,
-    "not_in_future": lambda _, column: f"{column} > CURRENT_TIMESTAMP",
-    "older_than_n_days": lambda rule, column: f"{column} > CURRENT_TIMESTAMP - INTERVAL {rule['days']} DAY",
+    "not_in_future": lambda rule: f"{rule.column} > CURRENT_TIMESTAMP",
+    "older_than_n_days": lambda rule: f"{rule.column} > CURRENT_TIMESTAMP - INTERVAL {rule.days} DAY",
 }
 
 
-def failing_rows(rule: Rule, rows: list[tuple[Any, ...]]) -> int:
+def failing_rows(rule: Assertion, rows: list[tuple[Any, ...]]) -> int:
     """Return what an assertion's query found: a count, or as many rows as it gave."""
-    return len(rows) if rule["type"] in _LISTING else int(rows[0][0])
+    return len(rows) if rule.type in _LISTING else int(rows[0][0])
 
 
-def holds(rule: Rule, found: int) -> bool:
+def holds(rule: Assertion, found: int) -> bool:
     """Return whether what was found is in order; a row count has bounds, everything else must be zero."""
-    if rule["type"] == "row_count_range":
-        return bool(rule.get("min", 0) <= found <= rule.get("max", found))
+    if rule.type == "row_count_range":
+        return bool((rule.min or 0) <= found <= (found if rule.max is None else rule.max))
     return found == 0
 
 
-def assertion(adapter: DuckDBAdapter, rule: Rule, table: str) -> Finding:
+def assertion(adapter: DuckDBAdapter, rule: Assertion, table: str) -> Finding:
     """Evaluate one assertion on a table."""
     found = failing_rows(rule, adapter.query(assertion_sql(rule, table)))
-    name, passed, column = assertion_name(rule), holds(rule, found), rule.get("column")
-    return Finding(name, passed, _severity(rule), kind=rule["type"], column=column, failing_rows=found)
+    one = Finding(assertion_name(rule), holds(rule, found), rule.severity, kind=rule.type)
+    return one.changed(column=rule.column or None, failing_rows=found)

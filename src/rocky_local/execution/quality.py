@@ -1,7 +1,7 @@
 """Quality pipelines: checks on tables that are there already, and rows put aside (contract, 6)."""
 
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rocky_local import tracing
 from rocky_local.adapter import DuckDBAdapter
@@ -9,6 +9,7 @@ from rocky_local.errors import Unsupported
 from rocky_local.execution import checks
 from rocky_local.execution.context import RunContext, Work
 from rocky_local.execution.entries import CheckedTable, Finding, Quarantine
+from rocky_local.project.pipeline import Checks
 
 # The assertions that say of a single row whether it is wrong.
 _ROW_LEVEL = ("not_null", "accepted_values", "in_range", "expression")
@@ -50,15 +51,14 @@ class QualityWork(Work):
             names = [place.table] if place.table else adapter.base_tables(place.schema).get(place.schema, [])
             self._tables += [_Table(place.catalog, place.schema, name) for name in names]
         for table in self._tables:
-            found = _check(adapter, wanted.written, table)
+            found = _check(adapter, wanted, table)
             self._found += found
             if found:
                 result.check_results.append(CheckedTable(list(table), found))
             for entry in found:
                 context.messages.check(list(table), entry)
-        if wanted.quarantine and wanted.quarantine.enabled:
-            mode = wanted.quarantine.mode
-            aside = [_put_aside(adapter, wanted.written, mode, table) for table in self._tables]
+        if wanted.quarantine.enabled:
+            aside = [_put_aside(adapter, wanted, table) for table in self._tables]
             result.quarantine += [entry for entry in aside if entry]
         if self._failed("error") and wanted.fail_on_error:
             result.forced_status = "Failure"
@@ -82,40 +82,36 @@ class QualityWork(Work):
         return sum(not entry.passed and entry.severity == severity for entry in self._found)
 
 
-def _check(adapter: DuckDBAdapter, config: dict[str, Any], table: _Table) -> list[Finding]:
+def _check(adapter: DuckDBAdapter, wanted: Checks, table: _Table) -> list[Finding]:
     found = []
-    counted = config.get("row_count")
-    if checks.switched_on(counted):
-        count, severity = adapter.count(table.name), "error"
-        if isinstance(counted, dict):
-            severity = counted.get("severity", severity)
+    if wanted.row_count.enabled:
+        count, severity = adapter.count(table.name), wanted.row_count.severity
         # The table is compared with itself, so only an empty one fails.
         found.append(checks.row_count(count, count).changed(passed=count > 0, severity=severity))
-    found += [checks.custom(adapter, rule, table.name) for rule in config.get("custom", ())]
-    return found + [
-        checks.assertion(adapter, rule, table.name) for rule in checks.assertions_on(config, table.table)
-    ]
+    found += [checks.custom(adapter, rule, table.name) for rule in wanted.custom]
+    rules = checks.assertions_on(wanted, table.table)
+    return found + [checks.assertion(adapter, rule, table.name) for rule in rules]
 
 
-def _put_aside(adapter: DuckDBAdapter, config: dict[str, Any], mode: str, table: _Table) -> Quarantine | None:
+def _put_aside(adapter: DuckDBAdapter, wanted: Checks, table: _Table) -> Quarantine | None:
     """Split a table into its right and its wrong rows; None when no assertion judges single rows."""
+    mode, wrong, reasons = wanted.quarantine.mode, [], []
     if mode not in ("split", "drop"):
         raise Unsupported(f"the quarantine mode '{mode}'")
-    wrong, reasons = [], []
-    for rule in checks.assertions_on(config, table.table):
-        if rule["type"] in _ROW_LEVEL and rule.get("severity", "error") == "error":
+    for rule in checks.assertions_on(wanted, table.table):
+        if rule.type in _ROW_LEVEL and rule.severity == "error":
             condition = checks.wrong_rows(rule)
             column = re.sub(r"\W", "_", f"_error_{checks.assertion_name(rule)}")
             wrong.append(f"COALESCE({condition}, FALSE)")
-            reasons.append(f"CASE WHEN {condition} THEN '{rule['type']}' END AS {column}")
+            reasons.append(f"CASE WHEN {condition} THEN '{rule.type}' END AS {column}")
     if not wrong:
         return None
-    judged = " OR ".join(wrong)
-    parts = {"valid": f"SELECT * FROM {table.name} WHERE NOT ({judged})"}
+    judged, valid, aside = " OR ".join(wrong), f"{table.name}__valid", f"{table.name}__quarantine"
+    parts = {valid: f"SELECT * FROM {table.name} WHERE NOT ({judged})"}
     if mode == "split":
-        parts["quarantine"] = f"SELECT *, {', '.join(reasons)} FROM {table.name} WHERE {judged}"
+        parts[aside] = f"SELECT *, {', '.join(reasons)} FROM {table.name} WHERE {judged}"
     for part, query in parts.items():
-        adapter.execute(f"CREATE OR REPLACE TABLE {table.name}__{part} AS {query}")
-    kept = adapter.count(f"{table.name}__valid")
-    valid, aside = f"{table.name}__valid", f"{table.name}__quarantine" if mode == "split" else None
-    return Quarantine(list(table), mode, valid, aside, kept, adapter.count(table.name) - kept)
+        adapter.execute(f"CREATE OR REPLACE TABLE {part} AS {query}")
+    kept = adapter.count(valid)
+    lost = adapter.count(table.name) - kept
+    return Quarantine(list(table), mode, valid, aside if mode == "split" else None, kept, lost)

@@ -1,7 +1,6 @@
 """The checks of a replication run, kind by kind over all copied tables (contract, 6)."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from rocky_local import clock
 from rocky_local.errors import DatabaseError
@@ -9,7 +8,7 @@ from rocky_local.execution import checks
 from rocky_local.execution.context import LOG, RunContext
 from rocky_local.execution.discovery import Copied, overlap_name
 from rocky_local.execution.entries import CheckedTable, Finding
-from rocky_local.project.pipeline import Pipeline
+from rocky_local.project.pipeline import Checks, FreshnessCheck, Overlap, Pipeline
 
 _BASELINE_RUNS = 10
 Found = tuple[Copied, Finding]
@@ -17,11 +16,10 @@ Found = tuple[Copied, Finding]
 
 def run_checks(context: RunContext, pipeline: Pipeline, copied: list[Copied]) -> None:
     """Check every copied table and report each finding as it is made; one that fails never fails the run."""
-    config, adapter, hooks = pipeline.checks.written, context.adapter, context.hooks
-    started = clock.now_ns()
-    hooks.call("before_checks", {"table_count": len(copied) if config else 0})
-    counted, fresh = checks.switched_on(config.get("row_count")), config.get("freshness")
-    if copied and config:
+    wanted, adapter, hooks = pipeline.checks, context.adapter, context.hooks
+    started, counted, fresh = clock.now_ns(), wanted.row_count.enabled, wanted.freshness
+    hooks.call("before_checks", {"table_count": len(copied) if wanted.written else 0})
+    if copied and wanted.written:
         LOG.info(
             "running batched checks concurrently",
             row_count_tables=len(copied) if counted else 0,
@@ -34,19 +32,19 @@ def run_checks(context: RunContext, pipeline: Pipeline, copied: list[Copied]) ->
             found[id(item)].append(finding)
             context.messages.check(item.copy.asset_key, finding)
 
-    if checks.switched_on(config.get("column_match")):
+    if wanted.column_match.enabled:
         report((item, checks.column_match(item.source_columns, item.columns_before)) for item in copied)
     if counted:
-        report(_row_counts(context, copied, config.get("anomaly_threshold_pct")))
+        report(_row_counts(context, copied, wanted.anomaly_threshold_pct))
     if fresh:
         report(_freshness(context, copied, fresh))
-    report(_assertions(context, copied, config))
-    for rule in config.get("custom", []):
+    report(_assertions(context, copied, wanted))
+    for rule in wanted.custom:
         report((item, checks.custom(adapter, rule, item.copy.target)) for item in copied)
-    if rule := config.get("null_rate"):
-        report((item, one) for item in copied for one in checks.null_rates(adapter, rule, item.copy.target))
-    if rule := config.get("cross_source_overlap"):
-        report(_overlaps(context, copied, rule))
+    if rates := wanted.null_rate:
+        report((item, one) for item in copied for one in checks.null_rates(adapter, rates, item.copy.target))
+    if wanted.cross_source_overlap:
+        report(_overlaps(context, copied, wanted.cross_source_overlap))
     context.result.check_results += [
         CheckedTable(item.copy.asset_key, found[id(item)]) for item in copied if found[id(item)]
     ]
@@ -75,7 +73,7 @@ def _row_counts(context: RunContext, copied: list[Copied], threshold: float | No
             context.result.anomalies.append(anomaly)
 
 
-def _freshness(context: RunContext, copied: list[Copied], rule: checks.Rule) -> Iterator[Found]:
+def _freshness(context: RunContext, copied: list[Copied], rule: FreshnessCheck) -> Iterator[Found]:
     """Say how old the latest row of each table is; a table without timestamps gives no finding."""
     for item in copied:
         query = f"SELECT MAX({item.copy.timestamp_column}) FROM {item.copy.target}"
@@ -88,16 +86,16 @@ def _freshness(context: RunContext, copied: list[Copied], rule: checks.Rule) -> 
             yield item, checks.freshness(latest, rule)
 
 
-def _assertions(context: RunContext, copied: list[Copied], config: dict[str, Any]) -> Iterator[Found]:
+def _assertions(context: RunContext, copied: list[Copied], wanted: Checks) -> Iterator[Found]:
     for item in copied:
-        for rule in checks.assertions_on(config, item.copy.target_table):
+        for rule in checks.assertions_on(wanted, item.copy.target_table):
             try:
                 yield item, checks.assertion(context.adapter, rule, item.copy.target)
             except DatabaseError as error:
                 _warn("assertion query failed — skipping", item, error, check=checks.assertion_name(rule))
 
 
-def _overlaps(context: RunContext, copied: list[Copied], rule: checks.Rule) -> Iterator[Found]:
+def _overlaps(context: RunContext, copied: list[Copied], rule: Overlap) -> Iterator[Found]:
     """Compare tables of one name; the finding belongs to the first of them by its target."""
     siblings: dict[str, list[Copied]] = {}
     for item in sorted(copied, key=lambda item: item.copy.target):

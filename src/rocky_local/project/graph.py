@@ -116,7 +116,7 @@ def _add_models(graph: Graph, pipeline: str, folder: str) -> None:
         for upstream in model.depends_on:
             graph.connect(f"transformation:{upstream}", node)
         for index, test in enumerate(model.tests):
-            label = f"{model.name}::{test.get('type', 'test')}_{test.get('column', index)}"
+            label = f"{model.name}::{test.type}_{test.column or index}"
             graph.add(f"test:{label}", label, pipeline)
             graph.connect(node, f"test:{label}", "check")
 

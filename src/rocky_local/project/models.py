@@ -13,7 +13,7 @@ from rocky_local.errors import CompileError, NotAQuery
 from rocky_local.project import toml
 from rocky_local.project.query_cache import QueryCache
 from rocky_local.project.sidecar import Contract, Sidecar, Strategy, UnitTest, read_table
-from rocky_local.project.tables import EMPTY, Assertion, T
+from rocky_local.project.tables import EMPTY, Assertion, T, checked
 
 _VAR = re.compile(r"@var\(\s*([A-Za-z_][A-Za-z0-9_]*)\s*(?:,\s*([^)]*?)\s*)?\)")
 _ARGUMENT = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -35,7 +35,7 @@ class Model(NamedTuple):
     retention: str | None = None
     freshness: dict[str, Any] | None = None
     classification: dict[str, str] = EMPTY
-    tests: tuple[dict[str, Any], ...] = ()
+    tests: tuple[Assertion, ...] = ()
     unit_tests: tuple[UnitTest, ...] = ()
     skip: dict[str, bool] = EMPTY
     contract: Contract | None = None
@@ -217,7 +217,7 @@ class _Folder:
             retention=own.retention,
             freshness=freshness.written if freshness else None,
             classification=own.classification,
-            tests=(*(test.written for test in own.tests), *self.named_tests(name, own)),
+            tests=(*own.tests, *self.named_tests(name, own)),
             unit_tests=own.test,
             skip=own.skip,
             contract=self.read(path.with_name(f"{path.stem}.contract.toml"), Contract),
@@ -236,7 +236,7 @@ class _Folder:
             problem = f"failed to {error.phase} .rocky file '{name}': {error}"
             raise CompileError(problem, place=place) from error
 
-    def named_tests(self, model: str, own: Sidecar) -> Iterator[dict[str, Any]]:
+    def named_tests(self, model: str, own: Sidecar) -> Iterator[Assertion]:
         """Give the tests that a sidecar uses by name."""
         for use in own.use_test:
             if use.name not in self.tests:
@@ -244,7 +244,7 @@ class _Folder:
                 reason = f"model '{model}' references unknown named test '{use.name}' {expected}"
                 raise _unloadable(reason, reason)
             own_words = {name: value for name, value in use.written.items() if name in ("column", "severity")}
-            yield self.tests[use.name].written | own_words
+            yield checked(Assertion, self.tests[use.name].written | own_words)
 
 
 def _unloadable(reason: str, *causes: str) -> CompileError:

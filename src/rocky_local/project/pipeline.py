@@ -7,6 +7,7 @@ from rocky_local.project.tables import Assertion, Closed, Names, Severity, Table
 
 PipelineType = Literal["replication", "transformation", "quality", "snapshot", "load"]
 CopyKind = Literal["incremental", "full_refresh", "merge", "view"]
+_SWITCHES = ("row_count", "column_match")
 
 
 class SchemaPattern(Closed):
@@ -119,28 +120,43 @@ class Execution(Closed):
         return "concurrency" not in self.written
 
 
-class _FreshnessCheck(Closed):
+class FreshnessCheck(Closed):
+    """How old the latest row may be."""
+
     threshold_seconds: int
     severity: Severity = "error"
 
 
-class _NullRate(Closed):
+class NullRate(Closed):
+    """Which share of some columns may be null."""
+
     columns: Names = ()
     threshold: float = 0.0
     sample_percent: float = 100
     severity: Severity = "error"
 
 
-class _CustomCheck(Closed):
+class CustomCheck(Closed):
+    """A query of the project's own, and the number that it may give at most."""
+
     name: str
     sql: str
     threshold: float = 0
     severity: Severity = "error"
 
 
-class _Overlap(Closed):
+class Overlap(Closed):
+    """Which keys tables of one name may not share."""
+
     keys: Names
     max_overlap_rows: int = 0
+    severity: Severity = "error"
+
+
+class Switch(Table):
+    """A check that is switched on, by `true` or by a table."""
+
+    enabled: bool = True
     severity: Severity = "error"
 
 
@@ -149,18 +165,26 @@ class _Quarantine(Closed):
     mode: str = "split"
 
 
-class _Checks(Closed):
+class Checks(Closed):
+    """What is checked of each table."""
+
     enabled: bool = False
-    row_count: Any = None
-    column_match: Any = None
-    freshness: _FreshnessCheck | None = None
-    null_rate: _NullRate | None = None
-    custom: tuple[_CustomCheck, ...] = ()
+    row_count: Switch = Switch(enabled=False)
+    column_match: Switch = Switch(enabled=False)
+    freshness: FreshnessCheck | None = None
+    null_rate: NullRate | None = None
+    custom: tuple[CustomCheck, ...] = ()
     assertions: tuple[Assertion, ...] = ()
-    cross_source_overlap: _Overlap | None = None
+    cross_source_overlap: Overlap | None = None
     anomaly_threshold_pct: float | None = None
     fail_on_error: bool = True
-    quarantine: _Quarantine | None = None
+    quarantine: _Quarantine = _Quarantine()
+
+    @classmethod
+    def prepared(cls, table: dict[str, Any]) -> dict[str, Any]:
+        """Let a switch that is no table be one."""
+        lone = {name: on for name, on in table.items() if name in _SWITCHES and isinstance(on, bool)}
+        return super().prepared(table | {name: {"enabled": on} for name, on in lone.items()})
 
 
 class _Options(Closed):
@@ -199,7 +223,7 @@ class Pipeline(Table):
     target: _Target = _Target()
     table_overrides: tuple[TableOverride, ...] = ()
     execution: Execution = Execution()
-    checks: _Checks = _Checks()
+    checks: Checks = Checks()
     options: _Options = _Options()
     tables: tuple[_TableRef, ...] = ()
     metadata_columns: tuple[_MetadataColumn, ...] = ()

@@ -93,6 +93,8 @@ class Assertion(Table):
     pattern: str = ""
     to_table: str = ""
     to_column: str = ""
+    min: Any = None
+    max: Any = None
     values: tuple[Any, ...] = ()
     op: Literal["sum", "count", "avg", "min", "max"] = "count"
     cmp: Literal["lt", "lte", "gt", "gte", "eq", "ne", "<", "<=", ">", ">=", "=", "==", "!=", "<>"] = "eq"
@@ -109,7 +111,7 @@ class Assertion(Table):
         for name in _NEEDS[self.type]:
             if name not in self.written:
                 raise ValueError(f"missing field `{name}`")
-        bounds = [self.written.get(name, 0) for name in ("min", "max")]
+        bounds = [bound for bound in (self.min, self.max) if bound is not None]
         if self.type == "row_count_range" and not all(isinstance(bound, int) for bound in bounds):
             raise ValueError(f"invalid type: min and max are {bounds}, expected u64")
 

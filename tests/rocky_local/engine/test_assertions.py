@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rocky_local.adapter import DuckDBAdapter
 from rocky_local.errors import DatabaseError, NoQuery
 from rocky_local.execution import checks
+from rocky_local.project.pipeline import Overlap
 from rocky_local.project.tables import Assertion, checked
 from rocky_local.project.toml import TomlError
 
@@ -79,7 +80,7 @@ def test_declared_tests_of_a_model_say_the_same(marts: Project) -> None:
 @pytest.mark.parametrize("text", ["a;b", "it's", "`x`", 'q"q'])
 def test_a_pattern_that_could_end_its_quotes_makes_no_query(text: str) -> None:
     with pytest.raises(NoQuery, match="pattern"):
-        checks.assertion_sql({"type": "regex_match", "column": "a", "pattern": text}, "t")
+        checks.assertion_sql(Assertion(type="regex_match", column="a", pattern=text), "t")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +114,7 @@ def test_a_named_test_takes_what_its_use_gives(marts: Project) -> None:
 def test_an_empty_table_is_judged_too(rule: dict[str, object], empty: bool) -> None:
     with DuckDBAdapter(":memory:") as adapter:
         adapter.execute(f"CREATE TABLE t AS SELECT 1 AS a WHERE {not empty}")
-        found = checks.assertion(adapter, rule, "t")
+        found = checks.assertion(adapter, checked(Assertion, rule), "t")
     # The sum of nothing is no number, and no number is not greater than anything.
     assert found.passed == (not empty or rule["type"] != "aggregate")
 
@@ -129,9 +130,9 @@ def test_keys_of_several_tables_are_those_that_overlap(first: list[str], others:
         for number, keys in enumerate(tables):
             adapter.execute(f"CREATE TABLE t{number} AS SELECT unnest({keys}::VARCHAR[]) AS key")
         names = [f"t{number}" for number in range(len(tables))]
-        found = checks.overlap(adapter, {"keys": ["key"], "max_overlap_rows": 1}, "o", names)
+        found = checks.overlap(adapter, Overlap(keys=("key",), max_overlap_rows=1), "o", names)
         with pytest.raises(DatabaseError):
-            checks.overlap(adapter, {"keys": ["no_such_key"]}, "o", names)
+            checks.overlap(adapter, Overlap(keys=("no_such_key",)), "o", names)
     shared = sorted(key for key in "abcd" if sum(key in keys for keys in tables) > 1)
     assert (found.overlap_count, found.sample) == (len(shared), shared[:5])
     assert found.passed == (len(shared) <= 1)
