@@ -10,16 +10,20 @@ from rocky_local.errors import EngineError, os_reason
 
 
 class Answer(NamedTuple):
-    """What a command gives: the object for stdout, or a text for people, the exit code, a last line for stderr."""
+    """What a command gives: the object for stdout, or a text for people, the exit code, a last line for stderr.
+
+    `failure` says why the code is not 0, also where the engine itself says nothing of it.
+    """
 
     result: dict[str, Any]
     text: str | None = None
     code: int = 0
     closing: str | None = None
+    failure: str | None = None
 
     def unless(self, failed: object, problem: str) -> Answer:
         """Return the same answer, or that of a command that failed."""
-        return self._replace(code=1, closing=f"Error: {problem}") if failed else self
+        return self._replace(code=1, closing=f"Error: {problem}", failure=problem) if failed else self
 
     def give(self, *, as_json: bool) -> int:
         """Print the answer and return its exit code."""

@@ -72,7 +72,7 @@ def say_ignored(config: Config) -> None:
 
 def refuse_remote_state(config: Config) -> None:
     """Refuse a state that is not on this machine."""
-    backend = (config.raw.get("state") or {}).get("backend", "local")
+    backend = config.settings.state.get("backend", "local")
     if backend != "local":
         raise Unsupported(f"the state backend '{backend}' ({config.where('state', 'backend')})")
 

@@ -41,7 +41,7 @@ def _pairs(config: Config, adapter: DuckDBAdapter, args: Arguments, shadow: Shad
     if pipeline.type == "transformation":
         models = load_project(args.get("models") or config.models_dir(pipeline)).models
         built = [model for model in models if model.kind != "ephemeral"]
-        return [(model.target, shadow.of(model).target) for model in built]
+        return [(model.target, shadow.redirect(model.place).name) for model in built]
     config.select_replication(pipeline.name)
     sources, choice = discover_sources(adapter, pipeline), parse_filter(args.get("filter"))
     real, other = (plan_copies(pipeline, sources, choice, each).copies for each in (None, shadow))

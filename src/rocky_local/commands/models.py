@@ -57,7 +57,7 @@ def _detail(compiled: Compiled, model: Model, cost: dict[str, Any]) -> dict[str,
     return {
         "name": model.name,
         "strategy": model.strategy,
-        "target": model.place,
+        "target": model.place._asdict(),
         **filled(
             freshness=model.freshness,
             contract_source="auto" if model.contract is not None else None,
@@ -138,7 +138,7 @@ def _of_model(compiled: Compiled, model: Model) -> dict[str, Any]:
         "nodes": [
             {
                 "model": name,
-                **({"target_schema": known[name].schema} if name in known else {"source_id": name}),
+                **({"target_schema": known[name].place.schema} if name in known else {"source_id": name}),
             }
             for name in names
         ],

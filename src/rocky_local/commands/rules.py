@@ -16,8 +16,8 @@ _DAYS = {"d": 1, "y": 365}
 def answer_compliance(args: Arguments) -> Answer:
     """Give the classified columns; `--fail-on exception` fails when one of them is not masked."""
     config = load_config(args.config)
-    environments = _environments(config.raw.get("mask", {}), args.get("env"))
-    allowed = config.raw.get("classifications", {}).get("allow_unmasked", [])
+    environments = _environments(config.settings.mask, args.get("env"))
+    allowed = config.settings.classifications.get("allow_unmasked", ())
     columns: list[dict[str, Any]] = []
     exceptions: list[dict[str, str]] = []
     states: list[bool] = []

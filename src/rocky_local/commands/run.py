@@ -86,7 +86,7 @@ def _copy_statements(adapter: DuckDBAdapter, pipeline: Pipeline, text: str | Non
     plan = plan_copies(pipeline, discover_sources(adapter, pipeline), parse_filter(text))
     by_source: dict[str, list[Statement]] = {}
     for copy in plan.copies:
-        target, strategy = f"{copy.schema}.{copy.target_table}", COPY_STRATEGIES[copy.strategy]
+        target, strategy = ".".join(copy.place[1:]), COPY_STRATEGIES[copy.strategy]
         sql = strategy.sql(copy, target, adapter.columns(copy.source_name), None)
         entry = {"purpose": strategy.purpose, "target": target, "sql": sql}
         by_source.setdefault(copy.source.id, []).append(entry)

@@ -50,7 +50,7 @@ def _examine(config: Config, about: dict[str, Any]) -> Iterator[_Message]:
     """Go through everything that is configured; what is there goes into `about`."""
     pipelines = [config.pipelines[name] for name in sorted(config.pipelines)]
     yield _message("ok", "V001", "Config syntax valid (v2 format)", file=config.path)
-    if config.raw.get("state", {}).get("backend", "local") == "local":
+    if config.settings.state.get("backend", "local") == "local":
         text = f"[state] backend='local' is the default — {_OMIT}"
         yield _message("lint", "L004", text, field="state.backend")
     for name, adapter in sorted(config.adapters.items()):
@@ -149,10 +149,10 @@ def _about_models(folder: str, about: dict[str, Any]) -> Iterator[_Message]:
         if Path(model.file).stem == name:
             text = f"model '{name}' declares name='{name}' which matches its filename — {_OMIT}"
             yield _message("lint", "L001", text, file=model.file, field="name")
-        if model.table == name:
+        if model.place.table == name:
             text = f"model '{name}' declares target.table='{name}' which matches name — {_OMIT}"
             yield _message("lint", "L002", text, file=model.file, field="target.table")
-        shared.setdefault((model.catalog, model.schema), []).append(name)
+        shared.setdefault(model.place[:2], []).append(name)
     for (catalog, schema), names in sorted(shared.items()):
         if len(names) >= _SHARED_TARGETS:
             same = f"target.catalog='{catalog}' and target.schema='{schema}'"

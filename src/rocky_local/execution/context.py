@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from rocky_local import clock, tracing
+from rocky_local import tracing
 from rocky_local.args import Arguments
 from rocky_local.execution.copies import Drift
-from rocky_local.execution.entries import AssetKey, Breach, Materialization, Metadata
+from rocky_local.execution.entries import Breach, Materialization
 from rocky_local.execution.hooks import Hooks
 from rocky_local.execution.options import Shadow
 from rocky_local.execution.result import RunResult
@@ -58,7 +58,7 @@ class RunContext:
             self.result.concurrency = pipeline.execution.concurrency
             LOG.info("resolved pipeline", pipeline=pipeline.name, pipeline_type=pipeline.type)
             if pipeline.type == "replication":
-                self.hooks = Hooks(config.raw, run_id, pipeline.name)
+                self.hooks = Hooks(config.settings.hook, run_id, pipeline.name)
 
     def open(self, adapter: str, *, with_state: bool = True) -> None:
         """Open the DuckDB file of an adapter and then the state file."""
@@ -74,17 +74,8 @@ class RunContext:
             if held is not None:
                 held.close()
 
-    def add_materialization(
-        self,
-        key: AssetKey,
-        started_ns: int,
-        duration_ms: int,
-        metadata: Metadata,
-        partition: dict[str, str] | None = None,
-    ) -> None:
+    def add_materialization(self, entry: Materialization) -> None:
         """Put a finished table, model or partition into the result and tell Dagster."""
-        begun = clock.rfc3339(started_ns)
-        entry = Materialization(key, None, duration_ms, begun, metadata, partition)
         with self.result.lock:
             self.result.materializations.append(entry)
         if self.pipeline is not None:
@@ -106,11 +97,12 @@ class Work(ABC):
 
     def answer(self, context: RunContext) -> Answer:
         """Return how the run ended."""
-        result, budget = context.result, context.config.budget
-        closing = f"Error: {self.failure(context)}" if result.status == "Failure" else None
+        result, budget = context.result, context.config.settings.budget
+        failure = self.failure(context) if result.exit_code else None
+        closing = f"Error: {failure}" if result.status == "Failure" else None
         told = result.as_json() | ({"status": "Success"} if self.prints_success else {})
-        answer = Answer(told, self.text(context), result.exit_code, closing)
-        strict = budget and budget.on_breach == "error" and not answer.code
+        answer = Answer(told, self.text(context), result.exit_code, closing, failure)
+        strict = budget.on_breach == "error" and not answer.code
         breaches = ", ".join(
             f"{each.limit_type}: actual {each.actual:.0f} > limit {each.limit:.0f}"
             for each in result.budget_breaches
@@ -120,8 +112,7 @@ class Work(ABC):
     @staticmethod
     def note_budget(context: RunContext) -> None:
         """Note what of the budget is exceeded; on DuckDB nothing costs anything but time."""
-        limit = context.config.budget.max_duration_ms if context.config.budget else None
-        actual = context.result.duration_ms
+        limit, actual = context.config.settings.budget.max_duration_ms, context.result.duration_ms
         if limit is not None and actual > limit:
             context.result.budget_breaches.append(Breach("max_duration_ms", float(limit), float(actual)))
             nothing = {"target": "", "error": "", "attempt": 0, "max_attempts": 0}
@@ -129,7 +120,8 @@ class Work(ABC):
 
     def failure(self, context: RunContext) -> str:
         """Return the sentence for a run that failed altogether."""
-        return models_failed(context.result.tables_failed, context.run_id)
+        count, run_id = context.result.tables_failed, context.run_id
+        return f"{count} model(s) failed (run_id: {run_id}, see the `errors` array in the JSON output)"
 
     def text(self, context: RunContext) -> str:
         """Return the outcome for people."""
@@ -138,13 +130,3 @@ class Work(ABC):
         told = f"{len(built)} model(s) executed in {result.duration_ms}ms"
         lines = [f"  {each.target_table_full_name} ({each.strategy})" for each in built]
         return "\n".join([f"transformation pipeline complete: {told}", *lines])
-
-
-def models_failed(count: int, run_id: str) -> str:
-    """Return the sentence for models that could not be built."""
-    return f"{count} model(s) failed (run_id: {run_id}, see the `errors` array in the JSON output)"
-
-
-def copies_failed(count: int, run_id: str) -> str:
-    """Return the sentence for tables that could not be copied."""
-    return f"{count} table(s) failed during parallel execution (run_id: {run_id}, use --resume {run_id} to retry)"

@@ -1,6 +1,6 @@
 """`rocky run --dag`: every step of the project, layer by layer; each step is a run of its own (contract, 5.7)."""
 
-import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,7 +8,6 @@ from rocky_local import clock, output, tracing
 from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
 from rocky_local.execution import runner
-from rocky_local.execution.context import copies_failed, models_failed
 from rocky_local.execution.loading import load_seeds, resolve
 from rocky_local.output import Answer
 from rocky_local.project.config import Config, load_config
@@ -86,9 +85,8 @@ class _Steps(NamedTuple):
             _DAG.info("DAG: source marker (no-op)", label=node.label)
             return None
         model = node.name if node.kind == "transformation" else None
-        run_id = clock.run_id(clock.now_ns())
         models = self.args.get("models") if model else None
-        args = self.args.changed(run_id=run_id, pipeline=node.pipeline, model=model, models=models)
+        args = self.args.changed(pipeline=node.pipeline, model=model, models=models, run_id=None)
         args = args.changed(filter=None, all=None, resume=None, resume_latest=None)
         try:
             if node.kind == "seed":
@@ -98,7 +96,7 @@ class _Steps(NamedTuple):
             return error.chain()
         if not self.shutdown.is_set():
             self._tell(node, answer)
-        return _failure(answer, run_id)
+        return answer.failure if answer.code else None
 
     def _seed(self, node: Node) -> str | None:
         adapter_name = resolve(self.config, None, "seed").adapter
@@ -119,42 +117,18 @@ class _Steps(NamedTuple):
             tracing.plain(answer.text or "")
 
 
-def _failure(answer: Answer, run_id: str) -> str | None:
-    """Why a step failed; even a partial success is a failure here."""
-    result = answer.result
-    if answer.code == 0:
-        return None
-    if answer.closing:
-        return answer.closing.removeprefix("Error: ")
-    if result.get("tables_copied"):
-        return copies_failed(result["tables_failed"], run_id)
-    if result["command"] == "load":
-        return f"{result['files_failed']} file(s) failed to load"
-    return models_failed(result["tables_failed"], run_id)
-
-
 def _run_stoppable(steps: _Steps) -> list[Entry]:
     """Run in a thread, so that a signal is answered at once while a statement still runs."""
-    entries: list[Entry] = []
-    problems: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            entries.extend(steps.run())
-        except BaseException as error:
-            problems.append(error)
 
     def tell() -> None:
         tracing.Log("rocky").warn("received shutdown signal, aborting DAG run")
         tracing.silence()
 
-    worker = threading.Thread(target=work, name="dag")
     watch(steps.shutdown, tell)
-    worker.start()
-    while worker.is_alive():
-        worker.join(ANSWERING_SECONDS)
+    with ThreadPoolExecutor(1, "dag") as pool:
+        running = pool.submit(steps.run)
+        while not running.done():
+            wait([running], ANSWERING_SECONDS)
     if steps.shutdown.is_set():
         raise EngineError("interrupted by shutdown signal")
-    if problems:
-        raise problems[0]
-    return entries
+    return running.result()

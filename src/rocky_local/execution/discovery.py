@@ -10,6 +10,7 @@ from rocky_local import tracing
 from rocky_local.errors import EngineError, IdentifierError
 from rocky_local.execution.options import Shadow
 from rocky_local.project.pipeline import Pipeline, TableOverride
+from rocky_local.project.tables import Place
 
 if TYPE_CHECKING:
     from rocky_local.adapter import Column, DuckDBAdapter
@@ -60,9 +61,7 @@ class TableCopy(NamedTuple):
 
     source: Source
     table: str
-    catalog: str
-    schema: str
-    target_table: str
+    place: Place
     strategy: str
     timestamp_column: str
     merge_keys: tuple[str, ...]
@@ -76,16 +75,16 @@ class TableCopy(NamedTuple):
     @property
     def target(self) -> str:
         """The full name of the copy."""
-        return f"{self.catalog}.{self.schema}.{self.target_table}"
+        return self.place.name
 
     @property
     def asset_key(self) -> list[str]:
         """The key under which results report it."""
-        return self.source.asset_key(self.target_table)
+        return self.source.asset_key(self.place.table)
 
     def check_names(self) -> None:
         """Refuse names that the engine would have to quote."""
-        for name in (self.source.id, self.table, self.catalog, self.schema, self.target_table):
+        for name in (self.source.id, self.table, *self.place):
             if not is_identifier(name):
                 raise IdentifierError(name)
 
@@ -145,7 +144,8 @@ def plan_copies(
     plan = CopyPlan([], [], [], wanted, [])
     matched: set[TableOverride] = set()
     for source in wanted:
-        schema = pipeline.pattern.fill(pipeline.target.schema_template, source.components)
+        names = (pipeline.target.catalog_template, pipeline.target.schema_template)
+        catalog, schema = (pipeline.pattern.fill(name, source.components) for name in names)
         plan.schemas.append(shadow.schema if shadow and shadow.schema else schema)
         for table in source.tables:
             if choice and choice[0] == "table" and table != choice[1]:
@@ -156,8 +156,9 @@ def plan_copies(
             if _first(rules, "enabled", True) is False:
                 plan.excluded.append((source, table))
             else:
-                target = shadow.redirect(schema, table) if shadow else (schema, table)
-                plan.copies.append(_copy(pipeline, source, table, target, rules))
+                place = Place(catalog, schema, table)
+                place = shadow.redirect(place) if shadow else place
+                plan.copies.append(_copy(pipeline, source, table, place, rules))
     plan.unmatched.extend(rule for rule in pipeline.table_overrides if rule not in matched)
     _reject_collisions(plan.copies)
     return plan
@@ -189,23 +190,17 @@ def _first(rules: list[TableOverride], name: str, default: Any) -> Any:
 
 
 def _copy(
-    pipeline: Pipeline, source: Source, table: str, target: tuple[str, str], rules: list[TableOverride]
+    pipeline: Pipeline, source: Source, table: str, place: Place, rules: list[TableOverride]
 ) -> TableCopy:
-    def fill(template: str) -> str:
-        return pipeline.pattern.fill(template, source.components)
+    def chosen(field: str) -> Any:
+        return _first(rules, field, getattr(pipeline, field))
 
-    added = [f"CAST({fill(each.value)} AS {each.type}) AS {each.name}" for each in pipeline.metadata_columns]
-    return TableCopy(
-        source=source,
-        table=table,
-        catalog=fill(pipeline.target.catalog_template),
-        schema=target[0],
-        target_table=target[1],
-        strategy=_first(rules, "strategy", pipeline.strategy),
-        timestamp_column=_first(rules, "timestamp_column", pipeline.timestamp_column),
-        merge_keys=_first(rules, "merge_keys", pipeline.merge_keys),
-        metadata_columns=tuple(added),
+    added = (
+        f"CAST({pipeline.pattern.fill(column.value, source.components)} AS {column.type}) AS {column.name}"
+        for column in pipeline.metadata_columns
     )
+    how = chosen("strategy"), chosen("timestamp_column"), chosen("merge_keys")
+    return TableCopy(source, table, place, *how, tuple(added))
 
 
 def _reject_collisions(copies: list[TableCopy]) -> None:

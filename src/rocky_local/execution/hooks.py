@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from rocky_local import clock, tracing
 from rocky_local.errors import EngineError
+from rocky_local.project.config import Hook
+from rocky_local.project.tables import EMPTY
 
 if TYPE_CHECKING:
     import subprocess
 
 _LOG = tracing.Log("rocky_core::hooks")
-DEFAULT_TIMEOUT_MS = 30_000
 _SHOWN_BYTES = 2_000
 
 
@@ -25,30 +26,29 @@ class Hooks:
     """The hooks that one run of a pipeline calls, as they are written in the configuration.
 
     Example:
-        >>> Hooks({"hook": {"on_pipeline_start": {"command": "true"}}}).call("pipeline_start")
+        >>> Hooks({"on_pipeline_start": (Hook(command="true"),)}).call("pipeline_start")
     """
 
-    def __init__(self, raw: dict[str, Any] | None = None, run_id: str = "", pipeline: str = "") -> None:
-        self.table: dict[str, Any] = (raw or {}).get("hook") or (raw or {}).get("hooks") or {}
+    def __init__(
+        self, table: dict[str, tuple[Hook, ...]] = EMPTY, run_id: str = "", pipeline: str = ""
+    ) -> None:
+        self.table = table
         self._origin = {"run_id": run_id, "pipeline": pipeline}
 
     def call(self, event: str, metadata: dict[str, Any] | None = None, **facts: Any) -> None:
         """Tell every hook of an event, one after another; one that fails warns, or does what its `on_failure` says."""
-        hooks = self.table.get(f"on_{event}", [])
         now = clock.rfc3339(clock.now_ns())
         told = {"event": event, **self._origin, "timestamp": now, **facts, "metadata": metadata or {}}
         text = json.dumps(told, indent=2, ensure_ascii=False).encode(errors="replace")
-        for hook in [hooks] if isinstance(hooks, dict) else hooks:
-            command, policy = hook.get("command", ""), hook.get("on_failure", "warn")
-            problem = _call(command, hook.get("timeout_ms", DEFAULT_TIMEOUT_MS) / 1000, text)
+        for hook in self.table.get(f"on_{event}", ()):
+            named = {"event": f"on_{event}", "command": hook.command}
+            problem = _call(hook.command, hook.timeout_ms / 1000, text)
             if problem is None:
-                _LOG.info("hook completed successfully", event=f"on_{event}", command=command)
-            elif policy == "abort":
-                raise EngineError(f"hook '{command}' of on_{event} failed and ends the run", problem)
-            elif policy != "ignore":
-                _LOG.warn(
-                    "hook failed — the run goes on", event=f"on_{event}", command=command, error=problem
-                )
+                _LOG.info("hook completed successfully", **named)
+            elif hook.on_failure == "abort":
+                raise EngineError(f"hook '{hook.command}' of on_{event} failed and ends the run", problem)
+            elif hook.on_failure != "ignore":
+                _LOG.warn("hook failed — the run goes on", **named, error=problem)
 
 
 def _call(command: str, seconds: float, payload: bytes) -> str | None:

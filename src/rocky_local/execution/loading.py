@@ -32,7 +32,8 @@ class LoadWork(Work):
 
     def answer(self, context: RunContext) -> Answer:
         """Return how the run ended."""
-        return Answer(self._result, human(self._result), context.result.exit_code)
+        lost = f"{self._result['files_failed']} file(s) failed to load"
+        return Answer(self._result, human(self._result), context.result.exit_code, failure=lost)
 
 
 def resolve(config: Config, pipeline: str | None, purpose: str) -> Pipeline:
@@ -121,12 +122,12 @@ def _load_seed(adapter: DuckDBAdapter, seed: Seed) -> Entry:
     name = seed.name
 
     def work() -> Entry:
-        adapter.execute(f"CREATE SCHEMA IF NOT EXISTS {seed.catalog}.{seed.schema}")
-        adapter.execute(f"CREATE OR REPLACE TABLE {seed.target} AS {adapter.file_query(seed.path)}")
-        return {"rows": adapter.count(seed.target), "columns": len(adapter.columns(seed.target))}
+        adapter.execute(f"CREATE SCHEMA IF NOT EXISTS {seed.place.catalog}.{seed.place.schema}")
+        adapter.execute(f"CREATE OR REPLACE TABLE {seed.place.name} AS {adapter.file_query(seed.path)}")
+        return {"rows": adapter.count(seed.place.name), "columns": len(adapter.columns(seed.place.name))}
 
-    _SEED_LOG.info("loading seed", seed=name, file=str(seed.path), target=seed.target)
-    entry = _timed({"name": seed.name, "target": seed.target, "rows": 0, "columns": 0}, work)
+    _SEED_LOG.info("loading seed", seed=name, file=str(seed.path), target=seed.place.name)
+    entry = _timed({"name": seed.name, "target": seed.place.name, "rows": 0, "columns": 0}, work)
     if "error" in entry:
         entry["error"] = f"DDL execution failed for {seed.name}: {entry['error']}"
         _SEED_LOG.error("seed failed", seed=name, error=entry["error"])

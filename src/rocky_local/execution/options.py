@@ -1,16 +1,12 @@
 """What the flags of a run mean beyond their text: where a shadow run writes, which key it holds, what they may be."""
 
-from __future__ import annotations
-
 import json
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
-
-if TYPE_CHECKING:
-    from rocky_local.project.models import Model
+from rocky_local.project.tables import Place
 
 
 class Shadow(NamedTuple):
@@ -19,14 +15,11 @@ class Shadow(NamedTuple):
     suffix: str = "_rocky_shadow"
     schema: str | None = None
 
-    def redirect(self, schema: str, table: str) -> tuple[str, str]:
-        """Return the schema and table that stand in for the real ones."""
-        return (self.schema, table) if self.schema else (schema, table + self.suffix)
-
-    def of(self, model: Model) -> Model:
-        """Return a model that builds its shadow table instead."""
-        schema, table = self.redirect(model.schema, model.table)
-        return model._replace(schema=schema, table=table)
+    def redirect(self, place: Place) -> Place:
+        """Return the table that stands in for the real one."""
+        if self.schema:
+            return place._replace(schema=self.schema)
+        return place._replace(table=place.table + self.suffix)
 
 
 def shadow_from(args: Arguments) -> Shadow | None:

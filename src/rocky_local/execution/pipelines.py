@@ -4,14 +4,13 @@ from pathlib import Path
 
 from rocky_local import tracing
 from rocky_local.errors import Unsupported
-from rocky_local.execution.context import RunContext, Work, copies_failed
+from rocky_local.execution.context import RunContext, Work
 from rocky_local.execution.loading import LoadWork
 from rocky_local.execution.options import key_from
 from rocky_local.execution.quality import QualityWork
 from rocky_local.execution.replication import report_failures, run_replication
 from rocky_local.execution.snapshots import SnapshotWork
 from rocky_local.execution.transformation import Scope, execute_models
-from rocky_local.project.config import Config
 from rocky_local.project.pipeline import Pipeline
 from rocky_local.signals import release
 
@@ -37,7 +36,7 @@ class Replication(Work):
         if args.has("models") or args.has("all"):
             # Models die at once (contract, 10).
             release()
-            execute_models(context, Scope(args.models, contained=contains(config)))
+            execute_models(context, Scope(args.models, contained=config.settings.resilience.contain_failures))
         context.hooks.call("state_synced")
         report_failures(context, failed)
         if result.status == "Success":
@@ -54,8 +53,10 @@ class Replication(Work):
 
     def failure(self, context: RunContext) -> str:
         """Return the sentence for a run that failed altogether."""
-        failed = context.result.failed_copies
-        return copies_failed(failed, context.run_id) if failed else super().failure(context)
+        if not (failed := context.result.failed_copies):
+            return super().failure(context)
+        told = f"run_id: {context.run_id}, use --resume {context.run_id} to retry"
+        return f"{failed} table(s) failed during parallel execution ({told})"
 
     def text(self, context: RunContext) -> str:
         """Return the outcome for people."""
@@ -75,7 +76,8 @@ class Transformation(Work):
         context.open(self.pipeline.adapter, with_state=there)
         with tracing.span("run_transformation"):
             if there:
-                execute_models(context, Scope(directory, contained=contains(context.config)))
+                contained = context.config.settings.resilience.contain_failures
+                execute_models(context, Scope(directory, contained=contained))
             else:
                 _RUN_LOCAL.warn("models directory not found — nothing to execute", models_dir=directory)
             self.note_budget(context)
@@ -111,8 +113,3 @@ _WORKS: dict[str, type[Work]] = {
 def work_of(pipeline: Pipeline | None) -> Work:
     """Return the work of a pipeline; none stands for a single model."""
     return _WORKS[pipeline.type](pipeline) if pipeline else SingleModel()
-
-
-def contains(config: Config) -> bool:
-    """Return whether a failed model leaves its siblings alone (contract, 5.5)."""
-    return bool(config.raw.get("resilience", {}).get("contain_failures", False))

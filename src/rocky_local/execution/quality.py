@@ -1,7 +1,6 @@
 """Quality pipelines: checks on tables that are there already, and rows put aside (contract, 6)."""
 
 import re
-from typing import NamedTuple
 
 from rocky_local import tracing
 from rocky_local.adapter import DuckDBAdapter
@@ -10,20 +9,11 @@ from rocky_local.execution import checks
 from rocky_local.execution.context import RunContext, Work
 from rocky_local.execution.entries import CheckedTable, Finding, Quarantine
 from rocky_local.project.pipeline import Checks
+from rocky_local.project.tables import Place
 
 # The assertions that say of a single row whether it is wrong.
 _ROW_LEVEL = ("not_null", "accepted_values", "in_range", "expression")
 _LOG = tracing.Log("rocky_cli::commands::run_local")
-
-
-class _Table(NamedTuple):
-    catalog: str
-    schema: str
-    table: str
-
-    @property
-    def name(self) -> str:
-        return ".".join(self)
 
 
 class QualityWork(Work):
@@ -36,7 +26,7 @@ class QualityWork(Work):
         context.messages.log("rocky run starting (quality pipeline)")
         context.open(self.pipeline.adapter)
         context.result.with_cost = False
-        self._tables: list[_Table] = []
+        self._tables: list[Place] = []
         self._found: list[Finding] = []
         with tracing.span("run_quality"):
             if self.pipeline.checks.enabled:
@@ -49,7 +39,7 @@ class QualityWork(Work):
         for place in self.pipeline.tables:
             # An entry without a table means all tables of its schema.
             names = [place.table] if place.table else adapter.base_tables(place.schema).get(place.schema, [])
-            self._tables += [_Table(place.catalog, place.schema, name) for name in names]
+            self._tables += [Place(place.catalog, place.schema, name) for name in names]
         for table in self._tables:
             found = _check(adapter, wanted, table)
             self._found += found
@@ -82,7 +72,7 @@ class QualityWork(Work):
         return sum(not entry.passed and entry.severity == severity for entry in self._found)
 
 
-def _check(adapter: DuckDBAdapter, wanted: Checks, table: _Table) -> list[Finding]:
+def _check(adapter: DuckDBAdapter, wanted: Checks, table: Place) -> list[Finding]:
     found = []
     if wanted.row_count.enabled:
         count, severity = adapter.count(table.name), wanted.row_count.severity
@@ -93,7 +83,7 @@ def _check(adapter: DuckDBAdapter, wanted: Checks, table: _Table) -> list[Findin
     return found + [checks.assertion(adapter, rule, table.name) for rule in rules]
 
 
-def _put_aside(adapter: DuckDBAdapter, wanted: Checks, table: _Table) -> Quarantine | None:
+def _put_aside(adapter: DuckDBAdapter, wanted: Checks, table: Place) -> Quarantine | None:
     """Split a table into its right and its wrong rows; None when no assertion judges single rows."""
     mode, wrong, reasons = wanted.quarantine.mode, [], []
     if mode not in ("split", "drop"):

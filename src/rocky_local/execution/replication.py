@@ -16,7 +16,13 @@ from rocky_local.execution.discovery import (
     parse_filter,
     plan_copies,
 )
-from rocky_local.execution.entries import DriftAction, ExcludedTable, Metadata, OverrideWarning
+from rocky_local.execution.entries import (
+    DriftAction,
+    ExcludedTable,
+    Materialization,
+    Metadata,
+    OverrideWarning,
+)
 from rocky_local.execution.replication_checks import run_checks
 from rocky_local.project.pipeline import Pipeline, TableOverride
 from rocky_local.signals import ANSWERING_SECONDS
@@ -184,7 +190,7 @@ def _retry(context: RunContext, pipeline: Pipeline, failed: Failures, copied: li
             try:
                 copied += filter(None, [copy_table(context, copy)])
             except EngineError as error:
-                LOG.warn("retry also failed", table=copy.target_table, error=error.chain())
+                LOG.warn("retry also failed", table=copy.place.table, error=error.chain())
                 still.append((copy, error))
         failed = still
     return failed
@@ -195,7 +201,7 @@ def copy_table(context: RunContext, copy: TableCopy) -> Copied | None:
     copy.check_names()
     started = clock.now_ns()
     adapter, state = context.adapter, context.state
-    with tracing.span("process_table", table=copy.target_table):
+    with tracing.span("process_table", table=copy.place.table):
         source, before = adapter.columns(copy.source_name), adapter.columns(copy.target)
         watermark, unsettled = state.watermark(copy.target)
         known = bool(before) and watermark is not None
@@ -235,7 +241,8 @@ def copy_table(context: RunContext, copy: TableCopy) -> Copied | None:
             return None
         context.result.tables_copied += 1
     duration = clock.since_ms(started)
-    context.add_materialization(copy.asset_key, started, duration, metadata)
+    begun = clock.rfc3339(started)
+    context.add_materialization(Materialization(copy.asset_key, None, duration, begun, metadata))
     return Copied(copy, source, before, duration)
 
 

@@ -88,7 +88,7 @@ def _freshness(context: RunContext, copied: list[Copied], rule: FreshnessCheck) 
 
 def _assertions(context: RunContext, copied: list[Copied], wanted: Checks) -> Iterator[Found]:
     for item in copied:
-        for rule in checks.assertions_on(wanted, item.copy.target_table):
+        for rule in checks.assertions_on(wanted, item.copy.place.table):
             try:
                 yield item, checks.assertion(context.adapter, rule, item.copy.target)
             except DatabaseError as error:

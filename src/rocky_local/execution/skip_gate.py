@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from typing import Any
 
 from rocky_local.errors import DatabaseError
 from rocky_local.execution.context import LOG, RunContext
@@ -25,10 +24,10 @@ class SkipGate:
     """
 
     def __init__(self, context: RunContext, compiled: Compiled) -> None:
-        settings: dict[str, Any] = context.config.raw.get("run", {})
-        wanted = context.args.has("skip-unchanged") or settings.get("skip_unchanged", False)
+        settings = context.config.settings.run
+        wanted = context.args.has("skip-unchanged") or settings.skip_unchanged
         self._active = wanted and not context.args.has("force-rebuild")
-        self._counts_rows = settings.get("skip_rowcount_fallback", False)
+        self._counts_rows = settings.skip_rowcount_fallback
         self._context = context
         self._compiled = compiled
         self._rebuilt: set[str] = set()
@@ -50,7 +49,7 @@ class SkipGate:
         """Note that a model was built just now."""
         self._rebuilt.add(model.name)
         logic, inputs = (self._logic(model), self._inputs(model)) if self._active else ("", "")
-        self._context.state.set_fact("build", model.table, [logic, inputs])
+        self._context.state.set_fact("build", model.place.table, [logic, inputs])
         if self._active and not model.depends_on:
             sources = hashlib.sha256(f"{model.sources}\n{inputs}".encode())
             self._context.input_hashes[model.target] = sources.hexdigest()

@@ -6,7 +6,7 @@ from rocky_local import clock, tracing
 from rocky_local.errors import BootstrapError, CompileError, DatabaseError, EngineError
 from rocky_local.execution.builds import BuildStrategy, partition_statements, strategy_of
 from rocky_local.execution.context import LOG, RunContext
-from rocky_local.execution.entries import Contained, Metadata, PartitionSummary
+from rocky_local.execution.entries import Contained, Materialization, Metadata, PartitionSummary
 from rocky_local.execution.partitions import Partition, plan_partitions
 from rocky_local.execution.skip_gate import SkipGate
 from rocky_local.hashing import sql_hash
@@ -77,7 +77,7 @@ def _selected(context: RunContext, compiled: Compiled, scope: Scope) -> list[Mod
         LOG.warn(message, failed_models=len(broken), reported=len(reported))
     wanted = [m for m in compiled.order if scope.only in (None, m.name) and m.name not in broken]
     shadow = context.shadow
-    return [shadow.of(model) for model in wanted] if shadow else wanted
+    return [model._replace(place=shadow.redirect(model.place)) for model in wanted] if shadow else wanted
 
 
 def _shadowable(context: RunContext, models: list[Model]) -> bool:
@@ -95,7 +95,7 @@ def _shadowable(context: RunContext, models: list[Model]) -> bool:
 def _build_all(context: RunContext, compiled: Compiled, models: list[Model], scope: Scope) -> int | None:
     """Build models one after another and return how many were; None when a failure ended the run."""
     if context.pipeline is None or context.pipeline.target.governance.auto_create_schemas:
-        for schema in dict.fromkeys(model.schema for model in models):
+        for schema in dict.fromkeys(model.place.schema for model in models):
             context.adapter.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
     gate = SkipGate(context, compiled)
     built = 0
@@ -172,8 +172,8 @@ def _report(
 ) -> None:
     duration, columns = clock.since_ms(started), context.column_counts[model.name]
     metadata = Metadata(model.kind, None, model.target, sql_hash(statements), columns, 0)
-    told = partition.as_json() if partition else None
-    context.add_materialization(model.asset_key, started, duration, metadata, told)
+    told, begun = partition.as_json() if partition else None, clock.rfc3339(started)
+    context.add_materialization(Materialization([*model.place], None, duration, begun, metadata, told))
 
 
 def _build_partitions(context: RunContext, strategy: BuildStrategy, model: Model, sql: str) -> None:

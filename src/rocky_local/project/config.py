@@ -68,22 +68,26 @@ class Budget(Closed):
     on_breach: Literal["warn", "error"] = "warn"
 
 
-class _Hook(Table):
+class Hook(Table):
+    """A command of the project for an event of a run."""
+
     command: str
-    timeout_ms: int | None = None
+    timeout_ms: int = 30_000
     on_failure: Literal["abort", "warn", "ignore"] = "warn"
 
 
-class _RockyToml(Closed):
+class RockyToml(Closed):
+    """All tables that are looked into."""
+
     adapter: dict[str, Adapter] = EMPTY
     pipeline: dict[str, Pipeline] = EMPTY
-    state: dict[str, Any] | None = None
-    mask: dict[str, Any] | None = None
-    classifications: dict[str, Names] | None = None
-    hook: dict[str, tuple[_Hook, ...]] = EMPTY
-    budget: Budget | None = None
-    run: _Run | None = None
-    resilience: _Resilience | None = None
+    state: dict[str, Any] = EMPTY
+    mask: dict[str, Any] = EMPTY
+    classifications: dict[str, Names] = EMPTY
+    hook: dict[str, tuple[Hook, ...]] = EMPTY
+    budget: Budget = Budget()
+    run: _Run = _Run()
+    resilience: _Resilience = _Resilience()
     freshness: _Freshness | None = None
 
     @classmethod
@@ -118,11 +122,11 @@ class Config(NamedTuple):
     """A whole `rocky.toml`."""
 
     path: str
+    text: str
+    raw: dict[str, Any]
+    settings: RockyToml
     adapters: dict[str, Adapter]
     pipelines: dict[str, Pipeline]
-    raw: dict[str, Any]
-    budget: Budget | None = None
-    text: str = ""
 
     def models_dir(self, pipeline: Pipeline | None = None) -> str:
         """Return the models folder as log lines show it: `./models/`, beside the config file."""
@@ -138,9 +142,9 @@ class Config(NamedTuple):
 
     def masked_tags(self) -> set[str]:
         """Return the classification tags with a mask in some environment, and those that may go without."""
-        masks = self.raw.get("mask", {})
+        masks = self.settings.mask
         named = (tag for value in masks.values() if isinstance(value, dict) for tag in value)
-        return {*masks, *named, *self.raw.get("classifications", {}).get("allow_unmasked", ())}
+        return {*masks, *named, *self.settings.classifications.get("allow_unmasked", ())}
 
     def select(self, name: str | None) -> Pipeline:
         """Return the named pipeline, or the only one."""
@@ -196,13 +200,13 @@ def load_config(path: str) -> Config:
     try:
         text = _substituted(toml.read(Path(path)), path)
         raw = _in_one_spelling(toml.parse(text))
-        file = checked(_RockyToml, raw)
+        file = checked(RockyToml, raw)
     except OSError:
         raise ConfigError(path, f"No rocky.toml found at '{path}'") from None
     except toml.TomlError as error:
         position = (error.line, error.column) if error.line else None
         raise ConfigError(path, f"failed to parse TOML: {error}", str(error), syntax=position) from error
-    return Config(path, file.adapter, file.pipeline, raw, file.budget, text)
+    return Config(path, text, raw, file, file.adapter, file.pipeline)
 
 
 def _in_one_spelling(raw: dict[str, Any]) -> dict[str, Any]:

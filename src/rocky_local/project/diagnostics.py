@@ -82,7 +82,7 @@ def diagnose_together(
             readers.setdefault(table, []).append(name)
     found = []
     for model in models:
-        names = (model.target, f"{model.schema}.{model.table}")
+        names = (model.target, ".".join(model.place[1:]))
         consumers = [reader for name in names for reader in readers.get(name, ())]
         if lineage[model.name].has_star and consumers:
             found.append(_finding(model, "P002", ", ".join(sorted(consumers))))

@@ -79,7 +79,7 @@ def build_graph(config: Config, *, models_dir: str | None = None, seeds_dir: str
     """Build the graph of a project, from other folders than its own if they are given. No SQL is looked at."""
     graph, missing = Graph(), []
     for seed in read_seeds(seeds_dir or str(Path(config.path).with_name("seeds"))):
-        graph.add(f"seed:{seed.name}", seed.name, target=seed.place)
+        graph.add(f"seed:{seed.name}", seed.name, target=seed.place._asdict())
     pipelines = [config.pipelines[name] for name in sorted(config.pipelines)]
     for pipeline in pipelines:
         name, folder = pipeline.name, models_dir or config.models_dir(pipeline)
@@ -122,7 +122,7 @@ def _add_models(graph: Graph, pipeline: str, folder: str) -> None:
 
 
 def _shape(model: Model) -> dict[str, Any]:
-    told = filled(target=model.place, strategy=model.strategy, freshness=model.freshness)
+    told = filled(target=model.place._asdict(), strategy=model.strategy, freshness=model.freshness)
     if model.kind == "time_interval":
         grain, first = str(model.strategy["granularity"]), model.strategy["first_partition"]
         told["partition_shape"] = filled(granularity=_GRAINS.get(grain, grain), first_partition=first)

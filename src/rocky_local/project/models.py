@@ -13,7 +13,7 @@ from rocky_local.errors import CompileError, NotAQuery
 from rocky_local.project import toml
 from rocky_local.project.query_cache import QueryCache
 from rocky_local.project.sidecar import Contract, Sidecar, Strategy, UnitTest, read_table
-from rocky_local.project.tables import EMPTY, Assertion, T, checked
+from rocky_local.project.tables import EMPTY, Assertion, Place, T, checked
 
 _VAR = re.compile(r"@var\(\s*([A-Za-z_][A-Za-z0-9_]*)\s*(?:,\s*([^)]*?)\s*)?\)")
 _ARGUMENT = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -25,9 +25,7 @@ class Model(NamedTuple):
     name: str
     file: str
     sql: str
-    catalog: str
-    schema: str
-    table: str
+    place: Place
     strategy: dict[str, Any]
     depends_on: tuple[str, ...] = ()
     sources: tuple[dict[str, str], ...] = ()
@@ -46,19 +44,9 @@ class Model(NamedTuple):
         return str(self.strategy["type"])
 
     @property
-    def place(self) -> dict[str, str]:
-        """The table it builds, part by part."""
-        return {"catalog": self.catalog, "schema": self.schema, "table": self.table}
-
-    @property
     def target(self) -> str:
         """The table it builds: `catalog.schema.table`."""
-        return f"{self.catalog}.{self.schema}.{self.table}"
-
-    @property
-    def asset_key(self) -> list[str]:
-        """The key under which results report it."""
-        return [self.catalog, self.schema, self.table]
+        return self.place.name
 
     def missing_variables(self, variables: dict[str, str]) -> list[str]:
         """Return the run variables that the SQL needs and nobody gives."""
@@ -68,7 +56,7 @@ class Model(NamedTuple):
         """Return the SQL with `@var(name, default)` replaced; unknown ones stay as they are.
 
         Example:
-            >>> model = Model("m", "m.sql", "SELECT '@var(who, me)'", "c", "s", "m", {"type": "view"})
+            >>> model = Model("m", "m.sql", "SELECT '@var(who, me)'", Place("c", "s", "m"), {"type": "view"})
             >>> model.rendered({})
             "SELECT 'me'"
         """
@@ -200,16 +188,13 @@ class _Folder:
             raise _unloadable(f"model '{path.stem}' names unknown group '{own.group}'")
         group = self.groups[own.group] if own.group else Sidecar()
         defaults = next((self.defaults[above] for above in path.parents if above in self.defaults), Sidecar())
-        target = _target(name, own, group, defaults)
         strategy = own.strategy or group.strategy or defaults.strategy or Strategy()
         freshness = own.freshness or defaults.freshness
         return Model(
             name=name,
             file=self.name_of(path),
             sql=self.query(path),
-            catalog=target["catalog"],
-            schema=target["schema"],
-            table=target.get("table", name),
+            place=_place(name, own, group, defaults),
             strategy=strategy.shown(),
             depends_on=own.depends_on,
             sources=own.sources,
@@ -251,7 +236,7 @@ def _unloadable(reason: str, *causes: str) -> CompileError:
     return CompileError(f"failed to load models: {reason}", *causes)
 
 
-def _target(name: str, own: Sidecar, group: Sidecar, defaults: Sidecar) -> dict[str, str]:
+def _place(name: str, own: Sidecar, group: Sidecar, defaults: Sidecar) -> Place:
     target = {**defaults.target, **own.target}
     if group.schema_template is not None and "schema" not in own.target:
         missing = [key for key in _ARGUMENT.findall(group.schema_template) if key not in own.args]
@@ -263,4 +248,4 @@ def _target(name: str, own: Sidecar, group: Sidecar, defaults: Sidecar) -> dict[
     if lacking := {"catalog", "schema"} - target.keys():
         place = "set it in its sidecar or in _defaults.toml"
         raise _unloadable(f"model '{name}' has no target {min(lacking)}; {place}")
-    return target
+    return Place(target["catalog"], target["schema"], target.get("table", name))

@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 from rocky_local.errors import EngineError
 from rocky_local.project import toml
-from rocky_local.project.tables import EMPTY, Assertion, Names, Severity, T, Table, checked
+from rocky_local.project.tables import EMPTY, Assertion, Names, Place, Severity, T, Table, checked
 
 # fmt: off
 Kind = Literal[
@@ -134,19 +134,7 @@ class Seed(NamedTuple):
 
     name: str
     path: Path
-    catalog: str
-    schema: str
-    table: str
-
-    @property
-    def place(self) -> dict[str, str]:
-        """The table, part by part."""
-        return {"catalog": self.catalog, "schema": self.schema, "table": self.table}
-
-    @property
-    def target(self) -> str:
-        """The table: `catalog.schema.table`."""
-        return f"{self.catalog}.{self.schema}.{self.table}"
+    place: Place
 
 
 def read_seeds(directory: str) -> list[Seed]:
@@ -160,5 +148,5 @@ def read_seeds(directory: str) -> list[Seed]:
             raise EngineError(f"failed to parse seed sidecar '{sidecar}': {error}") from error
         name = own.name or path.stem
         target = {"catalog": "main", "schema": "seeds", "table": name, **own.target}
-        seeds.append(Seed(name, path, target["catalog"], target["schema"], target["table"]))
+        seeds.append(Seed(name, path, Place(target["catalog"], target["schema"], target["table"])))
     return seeds

@@ -6,6 +6,7 @@ from typing import (
     Any,
     Final,
     Literal,
+    NamedTuple,
     TypeVar,
     Union,
     dataclass_transform,
@@ -18,7 +19,7 @@ from rocky_local.project import toml
 
 Names = tuple[str, ...]
 Severity = Literal["error", "warning"]
-Place = tuple[str | int, ...]
+Position = tuple[str | int, ...]
 EMPTY: Final[Any] = MappingProxyType({})
 _EXPECTED = {
     str: "a string",
@@ -44,6 +45,19 @@ _NEEDS = {
     "not_in_future": [],
     "older_than_n_days": ["days"],
 }
+
+
+class Place(NamedTuple):
+    """Where a table is, part by part."""
+
+    catalog: str
+    schema: str
+    table: str
+
+    @property
+    def name(self) -> str:
+        """The whole name: `catalog.schema.table`."""
+        return ".".join(self)
 
 
 @dataclass_transform(kw_only_default=True)
@@ -143,7 +157,7 @@ def checked(kind: type[T], table: dict[str, Any], text: str | None = None) -> T:
 
 
 class _Misplaced(Exception):
-    def __init__(self, reason: str, place: Place) -> None:
+    def __init__(self, reason: str, place: Position) -> None:
         super().__init__(reason)
         self.reason, self.place = reason, place
 
@@ -154,7 +168,7 @@ def _fields(kind: type[Table]) -> dict[str, Any]:
     return _FIELDS[kind]
 
 
-def _table(kind: type[_Kind], table: dict[str, Any], place: Place) -> _Kind:
+def _table(kind: type[_Kind], table: dict[str, Any], place: Position) -> _Kind:
     try:
         table = kind.prepared(table)
         found = kind()
@@ -170,7 +184,7 @@ def _table(kind: type[_Kind], table: dict[str, Any], place: Place) -> _Kind:
     return found
 
 
-def _value(wanted: Any, value: Any, place: Place) -> Any:
+def _value(wanted: Any, value: Any, place: Position) -> Any:
     """Return a value as the kind that is wanted."""
     kind, inner = get_origin(wanted) or wanted, get_args(wanted)
     if kind is Any:
