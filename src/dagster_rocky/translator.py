@@ -112,17 +112,21 @@ class DagsterRockyTranslator:
         return [owner if _EMAIL.fullmatch(owner) or owner.startswith("team:") else f"team:{owner}"]
 
     def get_description(self, props: RockyAssetProps) -> str:
-        """A model's intent and SQL; of a table, where it is copied from."""
+        """A model's intent and SQL; of a table, where it is copied from.
+
+        The first line is what a card of the graph shows below the last part of the key, so it tells assets apart that
+        have that in common.
+        """
         if props.model is None:
             return _DESCRIPTIONS[props.kind].format(
                 name=props.name,
-                of=_in_words(props.components),
+                of=_in_words(props.components) or f" · {props.pipeline}",
                 pipeline=props.pipeline,
                 source=props.source.id if props.source else "",
             )
         language = "" if (props.model.path or "").endswith(".rocky") else "sql"
         sql = f"```{language}\n{props.model.sql.strip()}\n```" if props.model.sql else ""
-        return "\n\n".join(part for part in (props.model.intent, sql) if part)
+        return "\n\n".join(part for part in (_lead(props.model), sql) if part)
 
     def get_metadata(self, props: RockyAssetProps) -> dict[str, Any]:
         """The target table, and the extras that are asked for."""
@@ -211,6 +215,13 @@ def _in_words(components: Mapping[str, str | list[str]]) -> str:
     return "".join(
         f" · {value if isinstance(value, str) else '/'.join(value)}" for value in components.values()
     )
+
+
+def _lead(model: Model) -> str:
+    """The first line of a model: two that write tables of one name have names of their own."""
+    *_, schema, table = ["", *model.target.split(".")]
+    name = [] if model.name == table and model.intent else [model.name]
+    return " · ".join(filter(None, [*name, model.intent or schema]))
 
 
 def _tag(text: str) -> str:
