@@ -51,7 +51,7 @@ class _Lowering:
         self._derived: dict[str, exp.Expression] = {}
         self._grouped: dict[str, exp.Expression] | None = None
         self._where: list[exp.Expression] = []
-        self._having: list[exp.Expression] = []
+        self._having: list[tuple[exp.Expression, dict[str, exp.Expression]]] = []
         self._order: list[exp.Ordered] = []
         self._take: int | None = None
 
@@ -60,8 +60,10 @@ class _Lowering:
             case steps.From():
                 raise NotAQuery("only the first step of a pipeline is 'from'", "lower")
             case steps.Where(condition):
-                kept = self._where if self._grouped is None else self._having
-                kept.append(_inlined(condition, self._derived))
+                if self._grouped is None:
+                    self._where.append(_inlined(condition, self._derived))
+                else:
+                    self._having.append((condition, self._derived.copy()))
             case steps.Derive(columns):
                 self._derive(columns)
             case steps.Group():
@@ -86,7 +88,13 @@ class _Lowering:
         if self._where:
             self._query.set("where", exp.Where(this=_all(self._where)))
         if self._having:
-            self._query.set("having", exp.Having(this=_inlined(_all(self._having), hidden)))
+            grouped = {
+                name: made
+                for name, made in (self._grouped or {}).items()
+                if name in hidden or name in self._derived
+            }
+            kept = [_inlined(condition, grouped | derived) for condition, derived in self._having]
+            self._query.set("having", exp.Having(this=_all(kept)))
         if self._order:
             keys = [
                 _inlined(key, {name: _as_value(made) for name, made in hidden.items()}) for key in self._order

@@ -196,3 +196,21 @@ def test_one_query_means_what_the_steps_mean(program: Program, database: duckdb.
     found = database.execute(lowered)
     assert [column[0] for column in found.description or []] == list(program.scope)
     assert sorted(map(repr, found.fetchall())) == sorted(map(repr, expected)), lowered
+
+
+NAMED_LIKE_A_COLUMN = {
+    "group a { n: sum(2 - b), b: sum(b) } select { a, n } derive { m: n } where 0 < m":
+        "SELECT a, n, n AS m FROM (SELECT a, sum(2 - b) AS n FROM t GROUP BY a) WHERE 0 < n",
+    "group s { b: sum(b) } where b > 5 derive { b: b - 1 } where b < 8 select { s, b }":
+        "SELECT s, b - 1 AS b FROM (SELECT s, sum(b) AS b FROM t GROUP BY s) WHERE b > 5 AND b - 1 < 8",
+    "group s { b: sum(b) } select { s } where b > 5":
+        "SELECT s FROM (SELECT s, sum(b) AS b FROM t GROUP BY s) WHERE b > 5",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("steps", NAMED_LIKE_A_COLUMN)
+def test_an_aggregate_named_like_a_column_is_not_taken_for_it(
+    steps: str, database: duckdb.DuckDBPyConnection
+):
+    found = database.execute(to_sql(f"from t {steps}")).fetchall()
+    assert sorted(found) == sorted(database.execute(NAMED_LIKE_A_COLUMN[steps]).fetchall())
