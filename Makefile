@@ -108,12 +108,8 @@ format: setup  ## Format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup  ## Measure everything against its floor and limit (ten minutes; SIZES="1000 500m" for less)
-	$(BIN)/python benchmarks/scale.py $(SIZES)
-	$(BIN)/python benchmarks/execution.py
-	$(BIN)/python benchmarks/events.py
-	$(BIN)/python benchmarks/planning.py
-	$(BIN)/python benchmarks/rocky_local.py
+bench: setup  ## Measure everything and write docs/benchmarks.md (nine minutes; SIZES="1000 500m" for less, which writes nothing)
+	$(BIN)/python benchmarks/whole.py $(SIZES)
 
 lock: setup  ## Write the versions in use to constraints.txt
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt

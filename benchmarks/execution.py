@@ -1,9 +1,12 @@
 """What the execution engine costs, each number against its floor in the same run.
 
-Run it with `make bench`. It uses a SQLite event log in a temporary DAGSTER_HOME and stand-in engines, so that the
-engine's own work is known. It prints one table and exits with 1 when a limit is missed.
+    python benchmarks/execution.py [--write] [PART ...]
+
+It uses a SQLite event log in a temporary DAGSTER_HOME and stand-in engines, so that the engine's own work is known. It
+exits with 1 when a limit is missed.
 """
 
+import argparse
 import gc
 import json
 import os
@@ -14,7 +17,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +26,15 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import dagster as dg
 import psutil
+from report import Row, tell
 
 from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.engine.request import RunRequest
 from dagster_rocky.resource import RockyResource
 from support.stand_in import PREAMBLE, run_step, table_asset
 
-ROWS: list[tuple[str, str, str, bool]] = []
+ROUNDS = 25
 LINE = '{"timestamp":"2026-01-01T00:00:00Z","level":"INFO","fields":{"message":"copying data","table":"wh.s.t","n":%d}}'
-
-
-def record(what: str, measured: str, limit: str, good: bool) -> None:
-    """Adds a row to the table and shows it at once."""
-    ROWS.append((what, measured, limit, good))
-    print(f"{'ok  ' if good else 'MISS'} {what}: {measured} (limit {limit})", flush=True)
 
 
 def engine(folder: Path, body: str, *, timeout: float = 600, grace: float = 2) -> RockyResource:
@@ -70,7 +69,7 @@ def in_op(instance: dg.DagsterInstance, body: Callable[[dg.OpExecutionContext], 
     return out[0]
 
 
-def flood(folder: Path, instance: dg.DagsterInstance) -> None:
+def flood(folder: Path, instance: dg.DagsterInstance) -> Iterator[Row]:
     """200,000 lines as fast as a script can write them, against the same with stderr piped to cat."""
     count = 200_000
     body = (
@@ -103,16 +102,23 @@ def flood(folder: Path, instance: dg.DagsterInstance) -> None:
         if " n=" in line
     ]
     in_order = [int(line.rsplit("n=", 1)[1]) for line in lines] == list(range(count))
-    record("200,000 lines: engine time", f"{spent:.2f} s, floor {floor:.2f} s", "1.3 x", spent <= 1.3 * floor)
-    record(
-        "200,000 lines: in the event log, in order, after",
+    yield Row(
+        "200,000 stderr lines as fast as a script writes them: engine time",
+        f"{floor:.2f} s into `cat`",
+        f"{spent:.2f} s",
+        "1.3 ×",
+        spent <= 1.3 * floor,
+    )
+    yield Row(
+        "the same: all lines in the event log, in order, after the engine's end",
+        "",
         f"{wall - spent:.2f} s",
         "5 s",
         in_order and wall - spent < 5,
     )
 
 
-def trickle(folder: Path, instance: dg.DagsterInstance) -> None:
+def trickle(folder: Path, instance: dg.DagsterInstance) -> Iterator[Row]:
     """One line every 50 ms: each an event of its own, soon."""
     count = 60
     body = (
@@ -126,15 +132,16 @@ def trickle(folder: Path, instance: dg.DagsterInstance) -> None:
             assert "\n" not in entry.user_message, "lines were joined"
             delays.append(entry.timestamp - float(entry.user_message.rsplit("at=", 1)[1]))
     median = statistics.median(delays)
-    record(
-        "a line every 50 ms: to the event log (median)",
+    yield Row(
+        "a line every 50 ms: each an event of its own, in the event log after (median)",
+        "",
         f"{median * 1000:.0f} ms",
         "250 ms",
         len(delays) == count and median < 0.25,
     )
 
 
-def pipes_delay(folder: Path, instance: dg.DagsterInstance) -> None:
+def pipes_delay(folder: Path, instance: dg.DagsterInstance) -> Iterator[Row]:
     """From the Pipes message to the event in the event log, in a component's step."""
     names = [f"t{i}" for i in range(20)]
     body = (
@@ -152,15 +159,16 @@ def pipes_delay(folder: Path, instance: dg.DagsterInstance) -> None:
         for entry in instance.all_logs(run.result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
     ]
     median = statistics.median(delays)
-    record(
-        "a Pipes message to the event log (median)",
+    yield Row(
+        "from a Pipes message to the event in the event log (median)",
+        "",
         f"{median * 1000:.0f} ms",
         "200 ms",
         len(delays) == 20 and median < 0.2,
     )
 
 
-def overhead(folder: Path, instance: dg.DagsterInstance) -> None:
+def overhead(folder: Path, instance: dg.DagsterInstance) -> Iterator[Row]:
     """The three ways to run against the bare process: one table, 90 ms, medians in turn."""
     body = "log('copying data', table='wh.kept__x.a')\ntime.sleep(0.07)\nlog('done')\nsay(result(['a']))"
     resource = engine(folder, body)
@@ -177,7 +185,7 @@ def overhead(folder: Path, instance: dg.DagsterInstance) -> None:
             "run_pipes": lambda: resource.run_pipes(context),
         }
         times: dict[str, list[float]] = {name: [] for name in ways}
-        for _ in range(25):
+        for _ in range(ROUNDS):
             for name, way in ways.items():
                 begin = time.monotonic()
                 way()
@@ -188,10 +196,11 @@ def overhead(folder: Path, instance: dg.DagsterInstance) -> None:
     floor = statistics.median(times["bare"])
     for name, limit in {"run": 8, "run_streaming": 15, "run_pipes": 20}.items():
         more = (statistics.median(times[name]) - floor) * 1000
-        record(
-            f"{name} over the bare process of {floor * 1000:.0f} ms",
-            f"{more:.1f} ms",
-            f"{limit} ms",
+        yield Row(
+            f"`{name}` (median of {ROUNDS}, in turn)",
+            f"{floor * 1000:.0f} ms for the bare process",
+            f"{more:+.1f} ms",
+            f"+{limit} ms",
             more < limit,
         )
 
@@ -222,7 +231,7 @@ class PeakMemory:
         return self.peak - self.start
 
 
-def memory_lines(folder: Path, instance: dg.DagsterInstance) -> None:
+def memory_lines(folder: Path, instance: dg.DagsterInstance) -> Iterator[Row]:
     """A million stderr lines."""
     body = (
         f"w = sys.stderr.write\nfor i in range(1_000_000): w('''{LINE}\\n''' % i)\n"
@@ -236,10 +245,16 @@ def memory_lines(folder: Path, instance: dg.DagsterInstance) -> None:
         return memory.growth
 
     growth = in_op(instance, run)
-    record("1,000,000 lines: peak memory", f"{growth / 2**20:.0f} MiB more", "64 MiB", growth < 64 * 2**20)
+    yield Row(
+        "1,000,000 stderr lines: growth of peak memory",
+        "",
+        f"{growth / 2**20:.0f} MiB",
+        "64 MiB",
+        growth < 64 * 2**20,
+    )
 
 
-def memory_json(folder: Path) -> None:
+def memory_json(folder: Path) -> Iterator[Row]:
     """A stdout JSON of 200 MB, in processes of their own: parsed by us, and held by pydantic alone."""
     path = folder / "big.json"
     one = json.dumps(
@@ -271,23 +286,28 @@ def memory_json(folder: Path) -> None:
         f"r = RockyResource(binary_path={str(script)!r}, config_path={str(config)!r}).run()"
     )
     floor = measure.format(f"r = RunResult.model_validate_json(Path({str(path)!r}).read_bytes())")
-    grown = [
-        int(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
-        for code in (ours, floor)
-    ]
-    record(
-        "200 MB of JSON: peak memory",
-        f"{grown[0] / 1024:.0f} MiB, pydantic alone {grown[1] / 1024:.0f} MiB",
-        "2 x",
+    with ThreadPoolExecutor() as both:
+        grown = [
+            *both.map(lambda code: int(subprocess.check_output([sys.executable, "-c", code])), (ours, floor))
+        ]
+    yield Row(
+        "200 MB of JSON on stdout: peak memory",
+        f"{grown[1] / 1024:.0f} MiB for pydantic alone",
+        f"{grown[0] / 1024:.0f} MiB",
+        "2 ×",
         grown[0] <= 2 * grown[1],
     )
 
 
-def cancel(folder: Path) -> None:
+def cancel(folder: Path) -> Iterator[Row]:
     """From the request to no process left."""
     for name, ignore, limit in (
-        ("obeys", "", 1.0),
-        ("ignores", "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n", 3.0),
+        ("an engine that obeys SIGTERM", "", 1.0),
+        (
+            "an engine that ignores it, with 2 s of grace",
+            "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n",
+            3.0,
+        ),
     ):
         resource = engine(folder, f"{ignore}open('up', 'w').close()\n[time.sleep(1) for _ in range(60)]")
         up = Path(resource.config_path).parent / "up"
@@ -303,17 +323,17 @@ def cancel(folder: Path) -> None:
                 times.append(time.monotonic() - begin)
                 assert not psutil.pid_exists(invocation.pid)
         worst = max(times)
-        record(
-            f"cancel, an engine that {name} SIGTERM (grace 2 s)",
+        yield Row(
+            f"cancel: from the request to no process left, {name}",
+            "",
             f"{worst:.2f} s",
             f"{limit:g} s",
             worst < limit,
         )
 
 
-def main() -> int:
-    """All of it; 0 when every limit is kept."""
-    wanted = set(sys.argv[1:])
+def measure(wanted: set[str]) -> Iterator[Row]:
+    """The parts that are wanted, or all of them."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         home = folder / "home"
@@ -321,18 +341,23 @@ def main() -> int:
         (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
         os.environ["DAGSTER_HOME"] = str(home)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - the compute log of a step goes to a file, not to a terminal
         with dg.DagsterInstance.get() as instance:
             for part in (flood, trickle, pipes_delay, overhead, memory_lines):
                 if not wanted or part.__name__ in wanted:
-                    part(folder, instance)
+                    yield from part(folder, instance)
         for alone in (memory_json, cancel):
             if not wanted or alone.__name__ in wanted:
-                alone(folder)
-    print("\n| what | measured | limit |\n| --- | --- | --- |")
-    for what, measured, limit, good in ROWS:
-        print(f"| {what} | {measured} | {limit}{'' if good else ' (missed)'} |")
-    return 0 if all(good for *_, good in ROWS) else 1
+                yield from alone(folder)
+
+
+def main() -> int:
+    """All of it; 0 when every limit is kept."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*")
+    parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
+    chosen = parser.parse_args()
+    sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - the compute log of a step goes to a file, not to a terminal
+    return tell("execution", measure({*chosen.parts}), write=chosen.write)
 
 
 if __name__ == "__main__":

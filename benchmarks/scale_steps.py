@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import dagster as dg
 import duckdb
+from report import Row, say, tell
 
 from support.stand_in import table_asset, write_engine
 
@@ -52,29 +53,6 @@ depends_on = ["landing"]
 [pipeline.marts.target]
 adapter = "default"
 """
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table.
-
-    Attributes:
-        what: What was measured.
-        floor: What it stands against.
-        measured: What came out.
-        limit: What it must reach.
-        good: Whether it does; `None` where there is no limit.
-    """
-
-    what: str
-    floor: str
-    measured: str
-    limit: str = ""
-    good: bool | None = None
-
-    def __str__(self) -> str:
-        missed = " (missed)" if self.good is False else ""
-        return f"| {self.what} | {self.floor} | {self.measured} | {self.limit}{missed} |"
 
 
 def children() -> float:
@@ -275,8 +253,10 @@ def launches(rounds: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as temporary:
         for side in took:
             _dg_project(Path(temporary) / side, side)
-            _launch(Path(temporary) / side)  # compiles, and makes the state
-        for _ in range(rounds):
+        with ThreadPoolExecutor() as both:  # compiles, and makes the state
+            list(both.map(lambda side: _launch(Path(temporary) / side), took))
+        for number in range(rounds):
+            say(f"`dg launch`, pair {number + 1} of {rounds}")
             for side, seconds in took.items():
                 began = children()
                 seconds.append(_launch(Path(temporary) / side))
@@ -331,28 +311,11 @@ def _launch(folder: Path) -> float:
         return record.end_time - record.start_time
 
 
-def log_lines() -> Iterator[Row]:
-    """A flood of log lines, against `cat`."""
-    import execution
-
-    with tempfile.TemporaryDirectory() as temporary:
-        os.environ["DAGSTER_HOME"] = temporary
-        (Path(temporary) / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
-        with dg.DagsterInstance.get() as instance:
-            execution.flood(Path(temporary), instance)
-    for what, measured, limit, good in execution.ROWS:
-        yield Row(what, "", measured, limit, good)
-
-
 ALL: dict[str, Callable[[], Iterator[Row]]] = {
     "refresh": refreshes,
     "events": events,
-    "launch": lambda: launches(3),
-    "log": log_lines,
+    "launch": lambda: launches(2),
 }
 
 if __name__ == "__main__":
-    for chosen in sys.argv[1:] or ALL:
-        for row in ALL[chosen]():
-            sys.stdout.write(f"{row}\n")
-            sys.stdout.flush()
+    sys.exit(max(tell("scale", ALL[chosen]()) for chosen in sys.argv[1:] or ALL))
