@@ -232,9 +232,9 @@ class PeakMemory:
 
 
 def memory_lines(folder: Path, instance: dg.DagsterInstance) -> Iterator[Row]:
-    """A million stderr lines."""
+    """Half a million stderr lines."""
     body = (
-        f"w = sys.stderr.write\nfor i in range(1_000_000): w('''{LINE}\\n''' % i)\n"
+        f"w = sys.stderr.write\nfor i in range(500_000): w('''{LINE}\\n''' % i)\n"
         "sys.stderr.flush()\nsay(result([]))"
     )
     resource = engine(folder, body)
@@ -246,7 +246,7 @@ def memory_lines(folder: Path, instance: dg.DagsterInstance) -> Iterator[Row]:
 
     growth = in_op(instance, run)
     yield Row(
-        "1,000,000 stderr lines: growth of peak memory",
+        "500,000 stderr lines: growth of peak memory",
         "",
         f"{growth / 2**20:.0f} MiB",
         "64 MiB",
@@ -255,7 +255,7 @@ def memory_lines(folder: Path, instance: dg.DagsterInstance) -> Iterator[Row]:
 
 
 def memory_json(folder: Path) -> Iterator[Row]:
-    """A stdout JSON of 200 MB, in processes of their own: parsed by us, and held by pydantic alone."""
+    """A stdout JSON of 100 MB, in processes of their own: parsed by us, and held by pydantic alone."""
     path = folder / "big.json"
     one = json.dumps(
         {
@@ -267,7 +267,7 @@ def memory_json(folder: Path) -> Iterator[Row]:
     )
     with path.open("w") as f:
         f.write('{\n"version": "1", "command": "run", "status": "Success", "materializations": [\n')
-        for _ in range(200_000_000 // (len(one) + 2)):
+        for _ in range(100_000_000 // (len(one) + 2)):
             f.write(one + ",\n")
         f.write(one + "\n]}\n")
     (folder / "project" / "rocky.toml").parent.mkdir(exist_ok=True)
@@ -291,7 +291,7 @@ def memory_json(folder: Path) -> Iterator[Row]:
             *both.map(lambda code: int(subprocess.check_output([sys.executable, "-c", code])), (ours, floor))
         ]
     yield Row(
-        "200 MB of JSON on stdout: peak memory",
+        "100 MB of JSON on stdout: peak memory",
         f"{grown[1] / 1024:.0f} MiB for pydantic alone",
         f"{grown[0] / 1024:.0f} MiB",
         "2 ×",

@@ -60,8 +60,8 @@ class Loaded:
 
 
 def rounds_of(size: int) -> int:
-    """How many pairs: fewer where one takes a minute."""
-    return 5 if size <= 1_000 else 3 if size <= 10_000 else 1
+    """How many pairs: one where it takes a minute."""
+    return 3 if size <= 10_000 else 1
 
 
 def load(tables: int, models: int, rounds: int) -> Loaded:

@@ -33,7 +33,7 @@ from dagster_rocky.health.doctor import health_sensors, require_healthy
 from dagster_rocky.observability.remarks import remarks_of
 from dagster_rocky.observability.rules import RULES
 from dagster_rocky.previewing.job import build_preview_job
-from dagster_rocky.project.snapshot import Model, ProjectSnapshot
+from dagster_rocky.project.snapshot import KnownFiles, ProjectSnapshot
 from dagster_rocky.project.state import (
     RefreshFailed,
     describe_staleness,
@@ -99,7 +99,7 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
     _state_key: str | None = PrivateAttr(default=None)
     _graph: RockyGraph | None = PrivateAttr(default=None)
     _quality: Mapping[str, Sequence[EngineAsset]] = PrivateAttr(default_factory=dict)
-    _models: Mapping[str, Model] = PrivateAttr(default_factory=dict)
+    _models: Mapping[str, KnownFiles] = PrivateAttr(default_factory=dict)
     _state_note: str | None = PrivateAttr(default=None)
     _written: dg.ResolutionContext | None = PrivateAttr(default=None)
 
@@ -277,7 +277,7 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
             _LOG.warning("rocky: %s: %s", self.defs_state_config.key, text)
         for idle in ownership.idle_filters(snapshot):
             _LOG.warning("rocky: %s", place(self._written, idle.path, idle.said))
-        self._models = {model.name: model for model in snapshot.models}
+        self._models = {model.name: model.known_files for model in snapshot.models}
         self._graph = build_graph(
             snapshot,
             ownership,
@@ -314,9 +314,9 @@ class RockyComponent(dg.StateBackedComponent, RockyAttributes):
         )
         sensors = build_partition_sensors(graph, self.partitions.by, label=self.label)
         sensors += health_sensors(self)
-        sources = source_specs(snapshot, graph.source_keys, self.sources)
         jobs = [build_preview_job(self, assets)] if self.preview_job else []
-        built = dg.Definitions(assets=[*assets, *sources], asset_checks=checks, sensors=sensors, jobs=jobs)
+        every = [*assets, *source_specs(snapshot, graph.source_keys, self.sources)]
+        built = _dagster.definitions(assets=every, asset_checks=checks, sensors=sensors, jobs=jobs)
         return dg.Definitions.merge(built, build_automation(self, assets, snapshot))
 
     def running(self) -> Running:

@@ -20,6 +20,7 @@ _NOT_IN_TAGS = re.compile(r"[^A-Za-z0-9_.\-]+")
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_]+")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _SHORTEST_FRESHNESS = 60
+_NULLABLE, _NOT_NULL = (dg.TableColumnConstraints(nullable=nullable) for nullable in (True, False))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,14 +257,14 @@ def _column(column: Column, model: Model, origins: Mapping[str, str]) -> dg.Tabl
     return _table_column(column, origin, _tag(kind) if kind else None)
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=500)
 def _table_column(column: Column, origin: str | None, classification: str | None) -> dg.TableColumn:
-    """Columns that several models have alike are one object."""
+    """Columns that several models have alike are one object: those of models that read one, one after the other."""
     return dg.TableColumn(
         name=column.name,
         type=column.type or "unknown",
         description=column.description or origin,
-        constraints=dg.TableColumnConstraints(nullable=column.nullable is not False),
+        constraints=_NOT_NULL if column.nullable is False else _NULLABLE,
         tags={"classification": classification} if classification else None,
     )
 

@@ -8,6 +8,9 @@ import ast
 import os
 import re
 import signal
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 from uuid import uuid4
 
@@ -264,3 +267,39 @@ def test_dagster_does_not_list_the_outputs_that_are_left_out(silent: bool):
         lines = [entry.user_message for entry in instance.all_logs(result.run_id)]
     assert any("expected outputs {'" in line for line in lines) is not silent
     assert "it did not yield anything else" in lines
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"deps": [dg.AssetDep("above"), dg.AssetDep("beside")]},
+        {"metadata": {"more": 1}, "partitions_def": dg.DailyPartitionsDefinition("2026-01-01")},
+    ],
+    ids=["deps", "metadata and partitions"],
+)
+def test_a_changed_spec_is_the_one_that_dagster_makes(attributes):
+    spec = dg.AssetSpec(
+        ["x", "a"], group_name="g", kinds={"rocky"}, tags={"t": "v"}, owners=["team:data"], code_version="1"
+    )
+    changed = _dagster.changed_spec(spec, **attributes)
+    assert changed == spec.replace_attributes(**attributes)
+    assert changed.kinds == {"rocky"}
+    assert changed.merge_attributes(tags={"u": "v"}).tags == {**spec.tags, "u": "v"}
+    assert not spec.deps, "a spec that was changed is another one"
+
+
+def test_definitions_keep_nothing_of_who_makes_them():
+    """In a process of its own: what Dagster keeps is of the first ones that are made."""
+    code = """
+        import gc, weakref
+        from dagster_rocky import _dagster
+        class Project: pass
+        def make():
+            project = Project()
+            _dagster.definitions(assets=[])
+            return weakref.ref(project)
+        kept = make()
+        gc.collect()
+        assert kept() is None, "Dagster keeps the project"
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)

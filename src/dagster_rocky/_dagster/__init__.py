@@ -28,6 +28,7 @@ from dagster_rocky._dagster.ending import (
     interruption,
     interruptions_kept,
 )
+from dagster_rocky._dagster.making import changed_spec, definitions
 from dagster_rocky._dagster.omitted import silence_omitted_outputs
 
 DATA_VERSION_TAG = "dagster/data_version"
@@ -36,8 +37,10 @@ __all__ = [
     "DATA_VERSION_TAG",
     "CheckError",  # what Dagster raises for a value of a wrong kind; in none of its public modules
     "Interruptions",
+    "changed_spec",
     "check_target",
     "code_location",
+    "definitions",
     "download_latest_state",
     "failure",
     "fetch_materialized",

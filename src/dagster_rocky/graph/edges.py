@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from dagster_rocky import _dagster
 from dagster_rocky.accepting import accepted
 from dagster_rocky.graph.declared_checks import refuse_idle_overrides
 from dagster_rocky.graph.lineage import lineage_of
@@ -305,7 +306,7 @@ def _spec(
     if found := lineage(product, base):
         changes["metadata"] = {**base.metadata, **found}
     if changes:
-        base = base.replace_attributes(**changes)
+        base = _dagster.changed_spec(base, **changes)
     if translate is None:
         return base
     spec = translate(base, product.props)

@@ -26,12 +26,14 @@ def lineage_of(
     if not model.lineage or LINEAGE in spec.metadata:
         return {}
     keys = {table: key_of(table) for table in {source.table for source in model.lineage}}
-    found: dict[str, dict[dg.TableColumnDep, None]] = {}
+    found: dict[str, list[dg.TableColumnDep]] = {}
     for source in model.lineage:
         dep = dg.TableColumnDep(asset_key=keys[source.table], column_name=source.source_column)
-        found.setdefault(source.column, {})[dep] = None
+        deps = found.setdefault(source.column, [])
+        if not deps or dep not in deps:
+            deps.append(dep)
     lineage = accepted(
         f"the column lineage of {spec.key.to_user_string()}",
-        lambda: dg.TableColumnLineage({column: list(sources) for column, sources in found.items()}),
+        lambda: dg.TableColumnLineage(found),
     )
     return {LINEAGE: lineage} if lineage else {}

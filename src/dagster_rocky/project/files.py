@@ -10,7 +10,7 @@ from typing import Any
 
 from dagster_rocky.engine import config_file
 from dagster_rocky.engine.model_folders import TEST_DEFINITIONS, files_below, is_model
-from dagster_rocky.project.snapshot import Model
+from dagster_rocky.project.snapshot import KnownFiles, Model
 
 _LOG = logging.getLogger("dagster_rocky")
 
@@ -87,12 +87,14 @@ def read_table(path: Path, what: str) -> Mapping[str, Any]:
         return {}
 
 
-def current_code_version(project_dir: Path, model: Model, contracts_dir: str | None = None) -> str | None:
+def current_code_version(
+    project_dir: Path, model: Model | KnownFiles, contracts_dir: str | None = None
+) -> str | None:
     """The code version of the files that a run of the model reads now, to hold against the snapshot's.
 
     Args:
         project_dir: The folder of `rocky.toml`.
-        model: As the snapshot has it.
+        model: As the snapshot has it, or what is kept of it.
         contracts_dir: The component's folder of contracts.
 
     Returns:

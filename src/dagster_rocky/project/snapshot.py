@@ -2,9 +2,9 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -66,7 +66,7 @@ class Source(_Part):
         return (self.source_type, *values, table)
 
 
-# The many small parts are data classes: pydantic reads them in half the time of models, and they hold no dictionary.
+# What there are many of are data classes: pydantic reads them in half the time of models, and they hold no dictionary.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,12 +137,14 @@ class ColumnSource:
     source_column: str
 
 
-class Model(_Part):
+@dataclass(slots=True, kw_only=True)
+class Model:
     """One model; `target` is `catalog.schema.table`, `reads` the physical tables that it names.
 
     `promise` is what its contract says, in words.
     """
 
+    __pydantic_config__ = ConfigDict(extra="forbid")
     name: str
     pipeline: str | None = None
     target: str
@@ -150,27 +152,42 @@ class Model(_Part):
     granularity: Granularity | None = None
     first_partition: str | None = None
     lookback: int | None = None
-    depends_on: list[str] = []
-    reads: list[str] = []
+    depends_on: list[str] = field(default_factory=list)
+    reads: list[str] = field(default_factory=list)
     path: str | None = None
     sql: str | None = None
     intent: str | None = None
-    tags: dict[str, str] = {}
-    classification: dict[str, str] = {}
+    tags: dict[str, str] = field(default_factory=dict)
+    classification: dict[str, str] = field(default_factory=dict)
     retention: str | None = None
     freshness_seconds: int | None = None
     contract: str | None = None
     contract_applies: bool = False
     promise: str | None = None
-    tests: list[ConfiguredCheck] = []
-    columns: list[Column] = []
-    lineage: list[ColumnSource] = []
+    tests: list[ConfiguredCheck] = field(default_factory=list)
+    columns: list[Column] = field(default_factory=list)
+    lineage: list[ColumnSource] = field(default_factory=list)
     code_version: str | None = None
 
     @property
     def engine_key(self) -> EngineKey:
         """The engine's key of the model: where it is written."""
         return tuple(self.target.split("."))
+
+    @property
+    def known_files(self) -> "KnownFiles":
+        """What is kept of it when the graph is made, which is the smallest part of it."""
+        return KnownFiles(self.name, self.path, self.contract, self.contract_applies, self.code_version)
+
+
+class KnownFiles(NamedTuple):
+    """The files of a model, and the version of them that the state was made of."""
+
+    name: str
+    path: str | None
+    contract: str | None
+    contract_applies: bool
+    code_version: str | None
 
 
 class Seed(_Part):

@@ -7,11 +7,11 @@ import dagster as dg
 
 from dagster_rocky.graph.edges import Node
 from dagster_rocky.project.files import current_code_version
-from dagster_rocky.project.snapshot import Model
+from dagster_rocky.project.snapshot import KnownFiles
 
 
 def newer_code(
-    nodes: Sequence[Node], models: Mapping[str, Model], config_path: Path, contracts_dir: str | None
+    nodes: Sequence[Node], models: Mapping[str, KnownFiles], config_path: Path, contracts_dir: str | None
 ) -> Mapping[dg.AssetKey, str]:
     """Code versions of the files as they are, where they are not those of the state.
 
