@@ -16,7 +16,7 @@ Where each section of the engine's contract is kept:
  6    checks                                `execution`: `checks`, `replication_checks`, `quality`
  7    drift                                 `execution.copies`
  8    other commands                        `commands`, whose modules `args.COMMANDS` names; `project`: `compiler`,
-                                            `diagnostics`, `lineage`, `query_cache`, `hints`, `graph`
+                                            `diagnostics`, `lineage`, `query_cache`, `graph`
  9    stderr                                `tracing`
 10    signals                               `signals`
 11    concurrency                           `state`, `adapter` (the only module that knows DuckDB)

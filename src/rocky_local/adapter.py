@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,7 +32,7 @@ class Column(NamedTuple):
     type: str
 
 
-class DuckDBAdapter:
+class DuckDBAdapter(AbstractContextManager["DuckDBAdapter"]):
     """An open DuckDB file, made when missing. Each thread works on its own cursor of the one connection."""
 
     def __init__(self, path: str, name: str = "default") -> None:
@@ -43,9 +43,6 @@ class DuckDBAdapter:
             failed = f"adapters.{name}: failed to open DuckDB at '{path}'"
             raise EngineError(failed, cause.brief, *cause.causes) from error
         self._local = threading.local()
-
-    def __enter__(self) -> DuckDBAdapter:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

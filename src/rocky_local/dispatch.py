@@ -34,16 +34,8 @@ def dispatch(arguments: list[str]) -> int:
     except UsageError as error:
         tracing.plain(error.report())
         return 2
-    except EngineError as error:
+    except (EngineError, ModuleNotFoundError, OSError) as error:
         tracing.plain(_report(error, as_json=as_json))
-        return 1
-    except ModuleNotFoundError as error:
-        needed = f"rocky-local needs `{error.name}`, which is not installed"
-        tracing.plain(f"Error: {needed}: install this package with its extra `local`")
-        return 1
-    except OSError as error:
-        place = f"'{error.filename}': " if error.filename else ""
-        tracing.plain(f"Error: {place}{error.strerror or error} (os error {error.errno})")
         return 1
 
 
@@ -55,7 +47,13 @@ def _refuse_undecodable(arguments: list[str]) -> None:
             raise EngineError(f"'{shown}' is not UTF-8: rename it, so that results and logs can name it")
 
 
-def _report(error: EngineError, *, as_json: bool) -> str:
+def _report(error: EngineError | ModuleNotFoundError | OSError, *, as_json: bool) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        needed = f"rocky-local needs `{error.name}`, which is not installed"
+        return f"Error: {needed}: install this package with its extra `local`"
+    if isinstance(error, OSError):
+        place = f"'{error.filename}': " if error.filename else ""
+        return f"Error: {place}{error.strerror or error} (os error {error.errno})"
     if isinstance(error, ConfigError) and not as_json:
         from rocky_local.project import frames  # noqa: PLC0415
 

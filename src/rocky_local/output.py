@@ -27,10 +27,10 @@ class Answer(NamedTuple):
 
     def give(self, *, as_json: bool) -> int:
         """Print the answer and return its exit code."""
-        if as_json and self.result:
+        if self.result and (as_json or self.text is None):
             write(json.dumps(shown(self.result), indent=2, ensure_ascii=False) + "\n")
-        elif self.text != "":
-            write(f"{_listed(self.result) if self.text is None else self.text}\n")
+        elif self.text:
+            write(f"{self.text}\n")
         if self.closing:
             tracing.plain(self.closing)
         return self.code
@@ -93,16 +93,3 @@ def write(text: str) -> None:
         tracing.write_whole(1, text)
     except OSError as error:
         raise EngineError("failed to write the result to stdout", os_reason(error)) from error
-
-
-def _listed(result: dict[str, Any]) -> str:
-    """A line for each value, and one for each entry of a list."""
-    lines = []
-    for name, value in result.items():
-        if isinstance(value, list):
-            for entry in value:
-                cells = entry.values() if isinstance(entry, dict) else [entry]
-                lines.append(" | ".join(map(str, cells)))
-        elif name not in ("version", "command"):
-            lines.append(f"{name}: {value}")
-    return "\n".join(lines) or "nothing found"

@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +109,7 @@ def reading(path: Path) -> StateStore:
     return StateStore(path if there else None)
 
 
-class StateStore:
+class StateStore(AbstractContextManager["StateStore"]):
     """An open state file; with a lock it is open for writing. Use `open_for_writing` or `reading`.
 
     Besides watermarks, runs and row counts it holds facts: a JSON value for a key of some kind. The kinds are
@@ -118,7 +118,7 @@ class StateStore:
     """
 
     def __init__(self, path: Path | None, lock: int | None = None) -> None:
-        self._mutex = threading.Lock()
+        self._mutex = threading.RLock()
         self._lock = lock
         self._path = path
         if path is not None and path.exists():
@@ -127,7 +127,7 @@ class StateStore:
             path or ":memory:", timeout=_PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
-            with self._refusals():
+            with self._access():
                 version = self._prepare(writing=lock is not None or path is None)
             if version > SCHEMA_VERSION:
                 raise EngineError(
@@ -147,9 +147,6 @@ class StateStore:
             self._connection.executescript(_TABLES)
             self._write("INSERT OR IGNORE INTO meta VALUES ('schema_version', ?)", str(SCHEMA_VERSION))
         return int(self._all("SELECT value FROM meta WHERE key = 'schema_version'")[0][0])
-
-    def __enter__(self) -> StateStore:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -249,22 +246,18 @@ class StateStore:
 
     @contextmanager
     def _access(self) -> Iterator[None]:
-        with self._mutex, self._refusals():
-            yield
-
-    @contextmanager
-    def _refusals(self) -> Iterator[None]:
-        """Say what SQLite refuses, for instance on a full disk, in the engine's words."""
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            if self._connection.in_transaction:
-                with suppress(sqlite3.Error):
-                    self._connection.execute("ROLLBACK")
-            code = error.sqlite_errorcode & 0xFF
-            known = {sqlite3.SQLITE_BUSY: _busy_message(self._path)}
-            text = f"database error: I/O error: {error}" if code in _OF_THE_DISK else _INVALID
-            raise EngineError(known.get(code, text)) from error
+        """Let one thread in, and say what SQLite refuses, for instance on a full disk, in the engine's words."""
+        with self._mutex:
+            try:
+                yield
+            except sqlite3.DatabaseError as error:
+                if self._connection.in_transaction:
+                    with suppress(sqlite3.Error):
+                        self._connection.execute("ROLLBACK")
+                code = error.sqlite_errorcode & 0xFF
+                known = {sqlite3.SQLITE_BUSY: _busy_message(self._path)}
+                text = f"database error: I/O error: {error}" if code in _OF_THE_DISK else _INVALID
+                raise EngineError(known.get(code, text)) from error
 
     def _all(self, sql: str, *values: Any) -> list[Any]:
         with self._access():

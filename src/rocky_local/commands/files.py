@@ -18,8 +18,7 @@ def answer_load(args: Arguments) -> Answer:
         problem = f"{kind}, but this command only supports load pipelines"
         raise EngineError("failed to resolve pipeline for load", problem)
     with config.open(pipeline.adapter) as adapter, open_for_writing(args.state_file):
-        result = loading.load(adapter, pipeline, args.get("source-dir"), args.get("format"))
-    return Answer(result, loading.human(result), int(bool(result["files_failed"])))
+        return loading.load(adapter, pipeline, args.get("source-dir"), args.get("format"))
 
 
 def answer_seed(args: Arguments) -> Answer:
@@ -30,5 +29,4 @@ def answer_seed(args: Arguments) -> Answer:
     # A filter names source components, which seeds do not have: none of them fits.
     seeds = [] if args.has("filter") else read_seeds(directory)
     with config.open(pipeline.adapter) as adapter:
-        result = loading.load_seeds(adapter, directory, seeds)
-    return Answer(result).unless(result["tables_failed"], f"{result['tables_failed']} seed(s) failed")
+        return loading.load_seeds(adapter, directory, seeds)

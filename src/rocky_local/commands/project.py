@@ -78,9 +78,7 @@ def _models(folder: str) -> list[dict[str, Any]]:
 
 
 def _neighbours(project: Project, kind: str, name: str) -> dict[str, Any]:
-    model = project.by_name().get(name)
-    if model is None:
-        raise EngineError(f"model '{name}' not found")
+    model = project.find(name)
     related = model.depends_on if kind == "deps" else project.dependents()[name]
     return {_NEIGHBOURS[kind]: list(related), "model": name}
 

@@ -106,9 +106,9 @@ def _copy_statements(adapter: DuckDBAdapter, pipeline: Pipeline, text: str | Non
 
 
 def _model_statement(compiled: Compiled | None, name: str, variables: dict[str, str]) -> Statement:
-    model = compiled.project.by_name().get(name) if compiled else None
-    if model is None:
+    if compiled is None:
         raise EngineError(f"model '{name}' not found")
+    model = compiled.project.find(name)
     sql = statement_outside_of_a_run(model, model.rendered(variables))
     return {"purpose": model.kind, "target": model.target, "sql": sql}
 

@@ -37,11 +37,9 @@ def answer_test(args: Arguments) -> Answer:
 def _in_memory(args: Arguments) -> _Entry:
     only, variables = args.get("model"), args.variables()
     compiled = compile_project(args.models, contracts_dir=args.get("contracts"), variables=variables)
-    if only is not None and only not in compiled.project.by_name():
-        raise EngineError(f"model '{only}' not found")
+    models = [compiled.project.find(only)] if only else compiled.project.models
     counts, failures, results = _build_all(compiled, variables, only)
     compiled.log()
-    models = [model for model in compiled.project.models if only in (None, model.name)]
     units = [_unit_test(model, test, variables) for model in models for test in model.unit_tests]
     found = {**counts, "failures": failures, "model_results": results}
     if units:

@@ -104,7 +104,7 @@ class _Steps(NamedTuple):
         seeds = [seed for seed in read_seeds(directory) if seed.name == node.name]
         with self.config.open(adapter_name) as adapter:
             found = load_seeds(adapter, directory, seeds)
-        return next((entry["error"] for entry in found["tables"] if "error" in entry), None)
+        return next((table.error for table in found.result["tables"]), None)
 
     def _tell(self, node: Node, answer: Answer) -> None:
         """Write the lines for people that come between the log lines; those of a load go to stdout."""

@@ -1,23 +1,42 @@
 """Files that become tables: those of load pipelines, which the run history does not mention, and seeds."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from rocky_local import clock
 from rocky_local.adapter import READERS, DuckDBAdapter
 from rocky_local.errors import DatabaseError, EngineError, Unsupported
 from rocky_local.execution.context import RunContext, Work
-from rocky_local.output import Answer, head
+from rocky_local.output import Answer, Entry, head
 from rocky_local.project.config import Config
 from rocky_local.project.pipeline import Pipeline
 from rocky_local.project.sidecar import Seed
 from rocky_local.tracing import Log
 
-Entry = dict[str, Any]
 _LOG = Log("rocky_cli::commands::load")
 _SEED_LOG = Log("rocky_cli::commands::seed")
 _FORMATS = ("auto", "csv", "json", "parquet")
+
+
+class LoadedFile(Entry):
+    """A file that became rows of a table, or why it did not."""
+
+    file: str
+    target: str
+    rows_loaded: int = 0
+    bytes_read: int = 0
+    duration_ms: int = 0
+    error: str | None = None
+
+
+class LoadedSeed(Entry):
+    """A seed that became a table, or why it did not."""
+
+    name: str
+    target: str
+    rows: int = 0
+    columns: int = 0
+    duration_ms: int = 0
+    error: str | None = None
 
 
 class LoadWork(Work):
@@ -26,14 +45,13 @@ class LoadWork(Work):
     def run(self, context: RunContext) -> None:
         """Do the work."""
         context.adapter = context.config.open(self.pipeline.adapter)
-        self._result = load(context.adapter, self.pipeline)
-        lost = self._result["files_failed"] and not self._result["files_loaded"]
+        self._answer = load(context.adapter, self.pipeline)
+        lost = self._answer.code and not self._answer.result["files_loaded"]
         context.result.forced_status = "Failure" if lost else None
 
     def answer(self, context: RunContext) -> Answer:
         """Return how the run ended."""
-        lost = f"{self._result['files_failed']} file(s) failed to load"
-        return Answer(self._result, human(self._result), context.result.exit_code, failure=lost)
+        return self._answer._replace(code=context.result.exit_code)
 
 
 def resolve(config: Config, pipeline: str | None, purpose: str) -> Pipeline:
@@ -46,8 +64,8 @@ def resolve(config: Config, pipeline: str | None, purpose: str) -> Pipeline:
 
 def load(
     adapter: DuckDBAdapter, pipeline: Pipeline, source_dir: str | None = None, form: str | None = None
-) -> Entry:
-    """Load every file of a load pipeline, whether others fail or not, and return the result object of `load`."""
+) -> Answer:
+    """Load every file of a load pipeline, whether others fail or not; one that cannot be loaded fails the command."""
     started = clock.now_ns()
     directory = source_dir or pipeline.source_dir
     target, wanted = pipeline.target, form or pipeline.options.format
@@ -59,46 +77,33 @@ def load(
         for path in sorted(Path(directory).glob("*"))
         if path.is_file() and path.suffix.lower() in READERS
     ]
-    lost = sum("error" in entry for entry in files)
-    return {
+    lost = sum(file.error is not None for file in files)
+    rows, size = sum(file.rows_loaded for file in files), sum(file.bytes_read for file in files)
+    spent = clock.since_ms(started)
+    result = {
         **head("load"),
         "source_dir": directory,
         "format": wanted,
         "files_loaded": len(files) - lost,
         "files_failed": lost,
-        "total_rows": sum(entry["rows_loaded"] for entry in files),
-        "total_bytes": sum(entry["bytes_read"] for entry in files),
+        "total_rows": rows,
+        "total_bytes": size,
         "files": files,
-        "duration_ms": clock.since_ms(started),
+        "duration_ms": spent,
     }
+    lines = ["", f"Load complete: {len(files) - lost} loaded, {lost} failed ({spent} ms)"]
+    lines.append(f"  Total: {rows} rows, {size} bytes")
+    for file in files:
+        outcome = f"{file.rows_loaded} rows, {file.bytes_read} bytes, {file.duration_ms} ms"
+        mark, outcome = ("FAIL", file.error) if file.error else ("OK", outcome)
+        lines.append(f"  [{mark}] {file.file} -> {file.target} ({outcome})")
+    return Answer(result, "\n".join(lines), int(lost > 0), failure=f"{lost} file(s) failed to load")
 
 
-def human(result: Entry) -> str:
-    """Return the summary of a load for people."""
-    counts = f"{result['files_loaded']} loaded, {result['files_failed']} failed"
-    lines = ["", f"Load complete: {counts} ({result['duration_ms']} ms)"]
-    lines.append(f"  Total: {result['total_rows']} rows, {result['total_bytes']} bytes")
-    for entry in result["files"]:
-        outcome = f"{entry['rows_loaded']} rows, {entry['bytes_read']} bytes, {entry['duration_ms']} ms"
-        mark, outcome = ("FAIL", entry["error"]) if "error" in entry else ("OK", outcome)
-        lines.append(f"  [{mark}] {entry['file']} -> {entry['target']} ({outcome})")
-    return "\n".join(lines)
-
-
-def load_seeds(adapter: DuckDBAdapter, directory: str, seeds: list[Seed]) -> Entry:
-    """Load seeds one after the other, whether others fail or not, and return the result object of `seed`."""
-    started = clock.now_ns()
-    tables = [_load_seed(adapter, seed) for seed in seeds]
-    lost = sum("error" in entry for entry in tables)
-    counts = {"tables_loaded": len(tables) - lost, "tables_failed": lost}
-    spent = clock.since_ms(started)
-    return {**head("seed"), "seeds_dir": directory, **counts, "tables": tables, "duration_ms": spent}
-
-
-def _load_file(adapter: DuckDBAdapter, pipeline: Pipeline, path: Path, target: str) -> Entry:
-    file, query = str(path), adapter.file_query(path)
-
-    def work() -> Entry:
+def _load_file(adapter: DuckDBAdapter, pipeline: Pipeline, path: Path, target: str) -> LoadedFile:
+    file, started, query = LoadedFile(str(path), target), clock.now_ns(), adapter.file_query(path)
+    _LOG.info("loading file", file=file.file, target=target)
+    try:
         with adapter.transaction():
             if not adapter.columns(target):
                 if pipeline.options.create_table:
@@ -106,41 +111,39 @@ def _load_file(adapter: DuckDBAdapter, pipeline: Pipeline, path: Path, target: s
             elif pipeline.options.truncate_first:
                 adapter.execute(f"DELETE FROM {target}")
             rows = adapter.query(f"INSERT INTO {target} {query}")[0][0]
-        return {"rows_loaded": int(rows), "bytes_read": path.stat().st_size}
-
-    _LOG.info("loading file", file=file, target=target)
-    entry = _timed({"file": file, "target": target, "rows_loaded": 0, "bytes_read": 0}, work)
-    if "error" in entry:
-        _LOG.warn("file load failed", file=file, error=entry["error"])
-    else:
-        told = {"rows": entry["rows_loaded"], "bytes": entry["bytes_read"]}
-        _LOG.info("file loaded", file=file, **told, duration_ms=entry["duration_ms"])
-    return entry
-
-
-def _load_seed(adapter: DuckDBAdapter, seed: Seed) -> Entry:
-    name = seed.name
-
-    def work() -> Entry:
-        adapter.execute(f"CREATE SCHEMA IF NOT EXISTS {seed.place.catalog}.{seed.place.schema}")
-        adapter.execute(f"CREATE OR REPLACE TABLE {seed.place.name} AS {adapter.file_query(seed.path)}")
-        return {"rows": adapter.count(seed.place.name), "columns": len(adapter.columns(seed.place.name))}
-
-    _SEED_LOG.info("loading seed", seed=name, file=str(seed.path), target=seed.place.name)
-    entry = _timed({"name": seed.name, "target": seed.place.name, "rows": 0, "columns": 0}, work)
-    if "error" in entry:
-        entry["error"] = f"DDL execution failed for {seed.name}: {entry['error']}"
-        _SEED_LOG.error("seed failed", seed=name, error=entry["error"])
-    else:
-        _SEED_LOG.info("seed loaded", seed=name, rows=entry["rows"], duration_ms=entry["duration_ms"])
-    return entry
-
-
-def _timed(entry: Entry, work: Callable[[], Entry]) -> Entry:
-    """Return an entry with what some work gives or why it failed, and how long that took."""
-    started, problem = clock.now_ns(), {}
-    try:
-        entry |= work()
+        file.rows_loaded, file.bytes_read = int(rows), path.stat().st_size
     except DatabaseError as error:
-        problem = {"error": error.brief}
-    return {**entry, "duration_ms": clock.since_ms(started), **problem}
+        file.error = error.brief
+        _LOG.warn("file load failed", file=file.file, error=file.error)
+    file.duration_ms = clock.since_ms(started)
+    if file.error is None:
+        told = {"rows": file.rows_loaded, "bytes": file.bytes_read, "duration_ms": file.duration_ms}
+        _LOG.info("file loaded", file=file.file, **told)
+    return file
+
+
+def load_seeds(adapter: DuckDBAdapter, directory: str, seeds: list[Seed]) -> Answer:
+    """Load seeds one after the other, whether others fail or not; one that could not be loaded fails the command."""
+    started = clock.now_ns()
+    tables = [_load_seed(adapter, seed) for seed in seeds]
+    lost = sum(table.error is not None for table in tables)
+    counts = {"tables_loaded": len(tables) - lost, "tables_failed": lost}
+    told = {"seeds_dir": directory, **counts, "tables": tables, "duration_ms": clock.since_ms(started)}
+    return Answer({**head("seed"), **told}).unless(lost, f"{lost} seed(s) failed")
+
+
+def _load_seed(adapter: DuckDBAdapter, seed: Seed) -> LoadedSeed:
+    name, target = seed.name, seed.place.name
+    table, started = LoadedSeed(name, target), clock.now_ns()
+    _SEED_LOG.info("loading seed", seed=name, file=str(seed.path), target=target)
+    try:
+        adapter.execute(f"CREATE SCHEMA IF NOT EXISTS {seed.place.catalog}.{seed.place.schema}")
+        adapter.execute(f"CREATE OR REPLACE TABLE {target} AS {adapter.file_query(seed.path)}")
+        table.rows, table.columns = adapter.count(target), len(adapter.columns(target))
+    except DatabaseError as error:
+        table.error = f"DDL execution failed for {name}: {error.brief}"
+        _SEED_LOG.error("seed failed", seed=name, error=table.error)
+    table.duration_ms = clock.since_ms(started)
+    if table.error is None:
+        _SEED_LOG.info("seed loaded", seed=name, rows=table.rows, duration_ms=table.duration_ms)
+    return table

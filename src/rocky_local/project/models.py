@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rocky_local.errors import CompileError, NotAQuery
+from rocky_local.errors import CompileError, EngineError, NotAQuery
 from rocky_local.project import toml
 from rocky_local.project.query_cache import QueryCache
 from rocky_local.project.sidecar import Contract, Sidecar, Strategy, UnitTest, read_table
@@ -77,6 +77,13 @@ class Project(NamedTuple):
         """Return the models by their names."""
         return {model.name: model for model in self.models}
 
+    def find(self, name: str) -> Model:
+        """Return the model of a name; there has to be one."""
+        for model in self.models:
+            if model.name == name:
+                return model
+        raise EngineError(f"model '{name}' not found")
+
     def dependents(self) -> dict[str, list[str]]:
         """Return, for each model, the names of those that declare it as a dependency, sorted."""
         found: dict[str, list[str]] = {model.name: [] for model in self.models}
@@ -103,19 +110,18 @@ class Project(NamedTuple):
 
     def order(self, *, by_name: bool = False) -> list[Model]:
         """Return the models as a run builds them: those that are ready first became so, or by name, as lists do."""
-        models, dependents = self.by_name(), self.dependents()
-        waiting = {name: len(set(model.depends_on)) for name, model in models.items()}
-        queue = sorted(name for name, count in waiting.items() if not count)
+        models = self.by_name()
+        sorter = TopologicalSorter({name: model.depends_on for name, model in models.items()})
+        sorter.prepare()
+        queue: list[str] = []
         ordered = []
-        while queue:
-            name = queue.pop(0)
-            ordered.append(models[name])
-            for dependent in dependents[name]:
-                waiting[dependent] -= 1
-                if not waiting[dependent]:
-                    queue.append(dependent)
+        while sorter.is_active():
+            queue += sorted(sorter.get_ready())
             if by_name:
                 queue.sort()
+            name = queue.pop(0)
+            ordered.append(models[name])
+            sorter.done(name)
         return ordered
 
 
