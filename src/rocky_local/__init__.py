@@ -9,7 +9,7 @@ Where each section of the engine's contract is kept:
                                             `toml`, `frames`
  3    discover                              `commands.discover`, `execution.discovery`
  4    plan, apply                           `commands.run`
- 5    run                                   `execution`: `runner`, `context`, `pipelines`, `entries`, `result`, `hooks`;
+ 5    run                                   `execution`: `runner`, `context`, `pipelines`, `result`, `hooks`;
                                             copies: `replication`, `copies`; models: `transformation`, `builds`,
                                             `partitions`, `skip_gate`; the graph: `dag_run`; other kinds: `quality`,
                                             `loading`, `snapshots`

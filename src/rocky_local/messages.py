@@ -10,7 +10,7 @@ import zlib
 from typing import Any
 
 from rocky_local import tracing
-from rocky_local.execution.entries import AssetKey, DriftAction, Finding, Materialization
+from rocky_local.execution.result import AssetKey, DriftAction, Finding, Materialization
 from rocky_local.output import filled, shown
 
 _LOG = tracing.Log("rocky_cli::pipes")
@@ -59,13 +59,11 @@ class Messages:
         self._check(action.table, "drift", action, 3, severity="WARN")
         self.log(f"rocky drift on {action.table}: {action.action} ({action.reason})", "WARN", 3)
 
-    def complete(self, text: str) -> None:
-        """Send the last line of text."""
+    def complete(self, text: str, *, closes: bool = False) -> None:
+        """Send the last line of text, and the end of the channel where the engine does."""
         self.log(text, rank=4)
-
-    def closed(self) -> None:
-        """Send the end of the channel."""
-        self._send("closed", None, 4)
+        if closes:
+            self._send("closed", None, 4)
 
     def flush(self) -> None:
         """Send what waits for the end of the run."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from rocky_local.adapter import DuckDBAdapter
 from rocky_local.args import Arguments
-from rocky_local.execution.discovery import discover_sources, parse_filter, plan_copies
+from rocky_local.execution.discovery import plan_copies
 from rocky_local.execution.options import Shadow, shadow_from
 from rocky_local.output import Answer, head
 from rocky_local.project.config import Config, load_config
@@ -43,8 +43,7 @@ def _pairs(config: Config, adapter: DuckDBAdapter, args: Arguments, shadow: Shad
         built = [model for model in models if model.kind != "ephemeral"]
         return [(model.target, shadow.redirect(model.place).name) for model in built]
     config.select_replication(pipeline.name)
-    sources, choice = discover_sources(adapter, pipeline), parse_filter(args.get("filter"))
-    real, other = (plan_copies(pipeline, sources, choice, each).copies for each in (None, shadow))
+    real, other = (plan_copies(adapter, pipeline, args.get("filter"), each).copies for each in (None, shadow))
     return [(copy.target, twin.target) for copy, twin in zip(real, other, strict=True)]
 
 

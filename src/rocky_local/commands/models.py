@@ -125,7 +125,7 @@ def _incrementality_hint(model: Model, query: QueryLineage) -> dict[str, Any] | 
 def _human(compiled: Compiled, chosen: dict[str, Model], findings: list[Diagnostic]) -> str:
     failing = {finding.model for finding in findings if finding.severity == "Error"}
     lines = []
-    for name in (model.name for model in compiled.listed() if model.name in chosen):
+    for name in (model.name for model in compiled.project.order(by_name=True) if model.name in chosen):
         columns = len(compiled.lineage[name].columns)
         lines.append(f"  ✗ {name}" if name in failing else f"  ✓ {name} ({columns} columns)")
     for finding in findings:
@@ -139,7 +139,7 @@ def _human(compiled: Compiled, chosen: dict[str, Model], findings: list[Diagnost
 def answer_emit_sql(args: Arguments) -> Answer:
     """Give the statement that builds each model, in the order of a run, in any output form as plain SQL."""
     variables, emitted, left = args.variables(), [], []
-    for model in _chosen(args, compile_project(args.models, variables=variables).listed()):
+    for model in _chosen(args, compile_project(args.models, variables=variables).project.order(by_name=True)):
         try:
             sql = statement_outside_of_a_run(model, model.rendered(variables))
             note = _EXISTING_TARGET if strategy_of(model).bootstrap else ""

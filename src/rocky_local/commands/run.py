@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import uuid
 from typing import Any
 
 from rocky_local import clock
@@ -12,7 +11,7 @@ from rocky_local.errors import EngineError, os_reason
 from rocky_local.execution import runner
 from rocky_local.execution.builds import statement_outside_of_a_run
 from rocky_local.execution.copies import COPY_STRATEGIES
-from rocky_local.execution.discovery import discover_sources, parse_filter, plan_copies
+from rocky_local.execution.discovery import plan_copies
 from rocky_local.execution.options import refuse_unusable
 from rocky_local.messages import open_messages
 from rocky_local.output import Answer, head
@@ -65,7 +64,9 @@ def answer_plan(args: Arguments) -> Answer:
     }
     if compiled:
         layers = [[name for name in layer if model in (None, name)] for layer in compiled.layers]
-        plan["models"] = [each.name for each in compiled.listed() if model in (None, each.name)]
+        plan["models"] = [
+            each.name for each in compiled.project.order(by_name=True) if model in (None, each.name)
+        ]
         plan["execution_layers"] = [layer for layer in layers if layer]
     kept = {**plan, "options": options, "variables": args.variables()}
     try:
@@ -83,7 +84,7 @@ def _compile(args: Arguments) -> Compiled:
 
 
 def _copy_statements(adapter: DuckDBAdapter, pipeline: Pipeline, text: str | None) -> list[Statement]:
-    plan = plan_copies(pipeline, discover_sources(adapter, pipeline), parse_filter(text))
+    plan = plan_copies(adapter, pipeline, text)
     by_source: dict[str, list[Statement]] = {}
     for copy in plan.copies:
         target, strategy = ".".join(copy.place[1:]), COPY_STRATEGIES[copy.strategy]
@@ -115,6 +116,8 @@ def _model_statement(compiled: Compiled | None, name: str, variables: dict[str, 
 
 def answer_apply(args: Arguments) -> Answer:
     """Run a plan with the flags that it was made with."""
+    from uuid import uuid4  # noqa: PLC0415
+
     plan_id = args.positionals[0]
     plan = _read(plan_id)
     options: dict[str, Any] = plan["options"]
@@ -128,7 +131,7 @@ def answer_apply(args: Arguments) -> Answer:
         raise EngineError(f"rocky apply run plan '{plan_id}' failed", reason)
     repeated = {"var": [f"{name}={value}" for name, value in plan["variables"].items()]}
     planned = Arguments("run", {**options, **args.values}, repeated, [])
-    return runner.run(planned.changed(run_id=f"run-apply-{uuid.uuid4()}"))
+    return runner.run(planned.changed(run_id=f"run-apply-{uuid4()}"))
 
 
 def _read(plan_id: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rocky_local import clock, tracing
 from rocky_local.adapter import literal
 from rocky_local.errors import DatabaseError, NoQuery
-from rocky_local.execution.entries import Anomaly, Finding
+from rocky_local.execution.result import Anomaly, Finding
 from rocky_local.project.pipeline import Checks, CustomCheck, FreshnessCheck, NullRate, Overlap
 from rocky_local.project.tables import Assertion
 

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from rocky_local import tracing
 from rocky_local.args import Arguments
 from rocky_local.execution.copies import Drift
-from rocky_local.execution.entries import Breach, Materialization
 from rocky_local.execution.hooks import Hooks
 from rocky_local.execution.options import Shadow
-from rocky_local.execution.result import RunResult
+from rocky_local.execution.result import Breach, Materialization, RunResult
 from rocky_local.messages import Messages
 from rocky_local.output import Answer
 from rocky_local.project.config import Config

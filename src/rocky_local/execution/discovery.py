@@ -126,21 +126,12 @@ def discover_sources(adapter: DuckDBAdapter, pipeline: Pipeline, *, warn: bool =
     return sources
 
 
-def parse_filter(text: str | None) -> tuple[str, str] | None:
-    """Return a `--filter` as key and value: `id`, `table` or a component."""
-    if text is None:
-        return None
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise EngineError(f"invalid filter '{text}': expected key=value (e.g., client=acme)")
-    return key, value
-
-
 def plan_copies(
-    pipeline: Pipeline, sources: list[Source], choice: tuple[str, str] | None, shadow: Shadow | None = None
+    adapter: DuckDBAdapter, pipeline: Pipeline, text: str | None, shadow: Shadow | None = None
 ) -> CopyPlan:
-    """Decide which tables the filter lets in, and where each is copied to, or to which shadow."""
-    wanted = [source for source in sources if source.wanted(choice)]
+    """Decide which tables a `--filter` lets in, and where each is copied to, or to which shadow."""
+    choice = _parse_filter(text)
+    wanted = [source for source in discover_sources(adapter, pipeline) if source.wanted(choice)]
     plan = CopyPlan([], [], [], wanted, [])
     matched: set[TableOverride] = set()
     for source in wanted:
@@ -162,6 +153,16 @@ def plan_copies(
     plan.unmatched.extend(rule for rule in pipeline.table_overrides if rule not in matched)
     _reject_collisions(plan.copies)
     return plan
+
+
+def _parse_filter(text: str | None) -> tuple[str, str] | None:
+    """Return a `--filter` as key and value: `id`, `table` or a component."""
+    if text is None:
+        return None
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise EngineError(f"invalid filter '{text}': expected key=value (e.g., client=acme)")
+    return key, value
 
 
 def _is_pattern(table: str) -> bool:

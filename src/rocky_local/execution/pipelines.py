@@ -48,8 +48,7 @@ class Replication(Work):
         counts = f"{result.tables_copied} copied, {result.failed_copies} failed"
         for action in result.drift_actions:
             context.messages.drift(action)
-        context.messages.complete(f"rocky run complete: {counts} in {result.duration_ms}ms")
-        context.messages.closed()
+        context.messages.complete(f"rocky run complete: {counts} in {result.duration_ms}ms", closes=True)
 
     def failure(self, context: RunContext) -> str:
         """Return the sentence for a run that failed altogether."""

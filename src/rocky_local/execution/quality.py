@@ -7,7 +7,7 @@ from rocky_local.adapter import DuckDBAdapter
 from rocky_local.errors import Unsupported
 from rocky_local.execution import checks
 from rocky_local.execution.context import RunContext, Work
-from rocky_local.execution.entries import CheckedTable, Finding, Quarantine
+from rocky_local.execution.result import CheckedTable, Finding, Quarantine
 from rocky_local.project.pipeline import Checks
 from rocky_local.project.tables import Place
 

@@ -7,23 +7,15 @@ from rocky_local import clock, tracing
 from rocky_local.errors import DatabaseError, EngineError, IdentifierError
 from rocky_local.execution.context import LOG, RunContext
 from rocky_local.execution.copies import COPY_STRATEGIES, detect
-from rocky_local.execution.discovery import (
-    Copied,
-    CopyPlan,
-    TableCopy,
-    discover_sources,
-    is_identifier,
-    parse_filter,
-    plan_copies,
-)
-from rocky_local.execution.entries import (
+from rocky_local.execution.discovery import Copied, CopyPlan, TableCopy, is_identifier, plan_copies
+from rocky_local.execution.replication_checks import run_checks
+from rocky_local.execution.result import (
     DriftAction,
     ExcludedTable,
     Materialization,
     Metadata,
     OverrideWarning,
 )
-from rocky_local.execution.replication_checks import run_checks
 from rocky_local.project.pipeline import Pipeline, TableOverride
 from rocky_local.signals import ANSWERING_SECONDS
 
@@ -37,9 +29,7 @@ Failures = list[tuple[TableCopy, EngineError]]
 def run_replication(context: RunContext, pipeline: Pipeline) -> Failures:
     """Copy the tables of a pipeline and return those that could not be copied, for `report_failures`."""
     result, limit, hooks = context.result, pipeline.execution.concurrency, context.hooks
-    choice = parse_filter(context.args.get("filter"))
-    sources = discover_sources(context.adapter, pipeline)
-    plan = plan_copies(pipeline, sources, choice, context.shadow)
+    plan = plan_copies(context.adapter, pipeline, context.args.get("filter"), context.shadow)
     _report_plan(context, pipeline, plan)
     hooks.call("pipeline_start")
     # Also those that do not fit the pattern, or that the filter leaves out.

@@ -7,7 +7,7 @@ from rocky_local.errors import DatabaseError
 from rocky_local.execution import checks
 from rocky_local.execution.context import LOG, RunContext
 from rocky_local.execution.discovery import Copied, overlap_name
-from rocky_local.execution.entries import CheckedTable, Finding
+from rocky_local.execution.result import CheckedTable, Finding
 from rocky_local.project.pipeline import Checks, FreshnessCheck, Overlap, Pipeline
 
 _BASELINE_RUNS = 10

@@ -5,7 +5,7 @@ import re
 
 from rocky_local.errors import DatabaseError
 from rocky_local.execution.context import LOG, RunContext
-from rocky_local.execution.entries import Decision
+from rocky_local.execution.result import Decision
 from rocky_local.hashing import sql_hash
 from rocky_local.project.compiler import Compiled
 from rocky_local.project.models import Model

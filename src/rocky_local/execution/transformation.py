@@ -6,8 +6,8 @@ from rocky_local import clock, tracing
 from rocky_local.errors import BootstrapError, CompileError, DatabaseError, EngineError
 from rocky_local.execution.builds import BuildStrategy, partition_statements, strategy_of
 from rocky_local.execution.context import LOG, RunContext
-from rocky_local.execution.entries import Contained, Materialization, Metadata, PartitionSummary
 from rocky_local.execution.partitions import Partition, plan_partitions
+from rocky_local.execution.result import Contained, Materialization, Metadata, PartitionSummary
 from rocky_local.execution.skip_gate import SkipGate
 from rocky_local.hashing import sql_hash
 from rocky_local.project import compiler

@@ -23,4 +23,4 @@ def to_sql(source: str) -> str:
     """
     steps = parse(source)
     text = to_text(lower(steps))
-    return text.replace("\n", " ") if steps[1:] == [Replicate()] else text
+    return text.replace("\n", " ") if len(steps) == 2 and isinstance(steps[1], Replicate) else text

@@ -1,7 +1,7 @@
 """What a pipeline is made of: its steps, whose expressions are sqlglot's, and how they are read."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlglot import exp
 
@@ -12,45 +12,39 @@ from rocky_local.language.tokens import STEPS
 Named = tuple[tuple[str, exp.Expression], ...]
 
 
-@dataclass(frozen=True)
-class From:
+class From(NamedTuple):
     """Read a table; `table` holds the parts of its name."""
 
     table: tuple[str, ...]
     alias: str | None
 
 
-@dataclass(frozen=True)
-class Where:
+class Where(NamedTuple):
     """Keep the rows for which a condition holds."""
 
     condition: exp.Expression
 
 
-@dataclass(frozen=True)
-class Derive:
+class Derive(NamedTuple):
     """Add columns."""
 
     columns: Named
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(NamedTuple):
     """One row for each combination of keys, with aggregates."""
 
     keys: tuple[exp.Column, ...]
     aggregates: Named
 
 
-@dataclass(frozen=True)
-class Select:
+class Select(NamedTuple):
     """Replace the columns."""
 
     columns: tuple[exp.Expression, ...]
 
 
-@dataclass(frozen=True)
-class Join:
+class Join(NamedTuple):
     """Put the rows of another table beside those with equal keys."""
 
     table: str
@@ -59,27 +53,23 @@ class Join:
     kept: tuple[exp.Expression, ...]
 
 
-@dataclass(frozen=True)
-class Sort:
+class Sort(NamedTuple):
     """Put the rows in order."""
 
     keys: tuple[exp.Ordered, ...]
 
 
-@dataclass(frozen=True)
-class Take:
+class Take(NamedTuple):
     """Keep the first rows."""
 
-    count: int
+    rows: int
 
 
-@dataclass(frozen=True)
-class Distinct:
+class Distinct(NamedTuple):
     """Keep one of equal rows."""
 
 
-@dataclass(frozen=True)
-class Replicate:
+class Replicate(NamedTuple):
     """Take all columns as they are."""
 
 
@@ -95,7 +85,7 @@ def parse(source: str) -> list[Step]:
 
     Example:
         >>> parse("from raw.trips as t\ntake 5")
-        [From(table=('raw', 'trips'), alias='t'), Take(count=5)]
+        [From(table=('raw', 'trips'), alias='t'), Take(rows=5)]
     """
     parser = _Parser(source)
     steps = []

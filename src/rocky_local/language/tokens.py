@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rocky_local.errors import NotAQuery
 
@@ -27,8 +27,7 @@ _NAMES = (
 _SIGNS = dict(pair.split() for pair in _NAMES.split("  "))
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(NamedTuple):
     """One word, sign, number, text or date, as written; `start` is where it begins, in characters."""
 
     kind: str

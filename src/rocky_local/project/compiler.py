@@ -55,10 +55,6 @@ class Compiled(NamedTuple):
             if edge.transform != "expression"
         ]
 
-    def listed(self) -> list[Model]:
-        """Return the models in dependency order, taking by name among those that are ready."""
-        return self.project.order(by_name=True)
-
 
 def compile_project(
     directory: str,

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain
 from pathlib import Path
@@ -180,9 +180,15 @@ class _Folder:
         return f"{self.label}{path.relative_to(self.root)}"
 
     def read(self, path: Path, kind: type[T]) -> T | None:
-        """Return what a TOML file says, or None where there is none; the error of one that cannot be read names it."""
-        try:
+        """Return what a TOML file says, or None where there is none."""
+        with self.naming(path):
             return read_table(path, kind)
+
+    @contextmanager
+    def naming(self, path: Path) -> Iterator[None]:
+        """Let the error of a file that cannot be read name it."""
+        try:
+            yield
         except toml.TomlError as error:
             reason = f"failed to parse frontmatter in '{self.name_of(path)}': {error}"
             raise _unloadable(reason, reason, str(error)) from error
@@ -216,12 +222,10 @@ class _Folder:
 
     def query(self, path: Path) -> str:
         name = self.name_of(path)
-        try:
+        with self.naming(path):
             source = toml.read(path)
+        try:
             return self.queries.lower(source) if path.suffix == ".rocky" else source
-        except toml.TomlError as error:
-            reason = f"failed to parse frontmatter in '{name}': {error}"
-            raise _unloadable(reason, reason, str(error)) from error
         except NotAQuery as error:
             place = f"{name}:{error.line}:{error.column}" if error.line else ""
             problem = f"failed to {error.phase} .rocky file '{name}': {error}"

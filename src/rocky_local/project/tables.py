@@ -1,14 +1,12 @@
 """What the tables of a TOML file may hold, and what the engine says of one that holds something else."""
 
 import math
-from types import MappingProxyType, UnionType
+from types import MappingProxyType, NoneType
 from typing import (
     Any,
-    Final,
     Literal,
     NamedTuple,
     TypeVar,
-    Union,
     dataclass_transform,
     get_args,
     get_origin,
@@ -20,7 +18,7 @@ from rocky_local.project import toml
 Names = tuple[str, ...]
 Severity = Literal["error", "warning"]
 Position = tuple[str | int, ...]
-EMPTY: Final[Any] = MappingProxyType({})
+EMPTY: Any = MappingProxyType({})
 _EXPECTED = {
     str: "a string",
     Literal: "a string",
@@ -189,7 +187,7 @@ def _value(wanted: Any, value: Any, place: Position) -> Any:
     kind, inner = get_origin(wanted) or wanted, get_args(wanted)
     if kind is Any:
         return value
-    if kind in (Union, UnionType):
+    if NoneType in inner:
         return _value(inner[0], value, place)
     if kind is tuple and isinstance(value, list):
         return tuple(_value(inner[0], entry, (*place, number)) for number, entry in enumerate(value))
