@@ -66,7 +66,7 @@ def _chosen(args: Arguments, models: list[Model]) -> list[Model]:
 def _detail(compiled: Compiled, model: Model, cost: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": model.name,
-        "strategy": model.strategy,
+        "strategy": model.strategy.shown(),
         "target": model.place._asdict(),
         **filled(
             freshness=model.freshness,

@@ -22,7 +22,7 @@ def answer_compliance(args: Arguments) -> Answer:
     exceptions: list[dict[str, str]] = []
     states: list[bool] = []
     for model in load_project(args.get("models") or config.models_dir()).models:
-        for column, tag in sorted(model.classification.items()):
+        for column, tag in sorted(model.sidecar.classification.items()):
             where = {"model": model.name, "column": column}
             found = {name: masks.get(tag) for name, masks in environments.items()}
             reason = f"no masking strategy resolves for classification tag '{tag}'"
@@ -64,10 +64,11 @@ def answer_retention_status(args: Arguments) -> Answer:
 
 
 def _retention(model: Model) -> dict[str, Any]:
-    if model.retention is None:
+    retention = model.sidecar.retention
+    if retention is None:
         return {"model": model.name, "in_sync": True}
-    found = re.fullmatch(r"(\d+)([dy])", model.retention)
+    found = re.fullmatch(r"(\d+)([dy])", retention)
     if found is None:
         expected = "a number of days or years such as '90d' or '1y'"
-        raise EngineError(f"model '{model.name}': retention '{model.retention}' is not {expected}")
+        raise EngineError(f"model '{model.name}': retention '{retention}' is not {expected}")
     return {"model": model.name, "configured_days": int(found[1]) * _DAYS[found[2]], "in_sync": False}

@@ -40,7 +40,7 @@ def _in_memory(args: Arguments) -> _Entry:
     models = [compiled.project.find(only)] if only else compiled.project.models
     counts, failures, results = _build_all(compiled, variables, only)
     compiled.log()
-    units = [_unit_test(model, test, variables) for model in models for test in model.unit_tests]
+    units = [_unit_test(model, test, variables) for model in models for test in model.sidecar.test]
     found = {**counts, "failures": failures, "model_results": results}
     if units:
         passed = sum(entry["passed"] for entry in units)

@@ -56,7 +56,7 @@ def within(sql: str, bounds: Bounds) -> str:
 
 def partition_statements(model: Model, sql: str, bounds: Bounds = _NO_TIME) -> list[str]:
     """Return what replaces the rows of one partition, given by its half-open bounds, in one transaction."""
-    column, (start, end) = model.strategy["time_column"], bounds
+    column, (start, end) = model.strategy.time_column, bounds
     return [
         "BEGIN",
         f"DELETE FROM {model.target} WHERE {column} >= '{start}' AND {column} < '{end}'",
@@ -66,10 +66,10 @@ def partition_statements(model: Model, sql: str, bounds: Bounds = _NO_TIME) -> l
 
 
 def _merge(model: Model, sql: str) -> list[str]:
-    keys, updated = model.strategy.get("unique_key"), model.strategy.get("update_columns")
+    keys, updated = model.strategy.unique_key, model.strategy.update_columns
     if not keys:
         raise EngineError(f"merge model '{model.name}' needs `unique_key` in its [strategy]")
-    return [merge_sql(model.target, sql, tuple(keys), list(updated) if updated else None)]
+    return [merge_sql(model.target, sql, keys, [*updated] or None)]
 
 
 def _empty_table(model: Model, sql: str) -> str:

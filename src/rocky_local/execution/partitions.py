@@ -94,7 +94,7 @@ GRAINS = {
 
 def plan_partitions(model: Model, args: Arguments, computed: set[str]) -> list[Partition]:
     """Return the partitions that a run builds, oldest first; only `--missing` looks at the computed ones."""
-    grain = GRAINS[model.strategy["granularity"]]
+    grain = GRAINS[model.strategy.granularity]
     failed = f"failed to plan partitions for model '{model.name}'"
 
     def start_of(key: str) -> datetime:
@@ -106,11 +106,11 @@ def plan_partitions(model: Model, args: Arguments, computed: set[str]) -> list[P
 
     now = grain.floor(clock.utc(clock.now_ns()))
     asked, key, ends = args.number("lookback"), args.get("partition"), (args.get("from"), args.get("to"))
-    lookback = model.strategy["lookback"] if asked is None else asked
+    lookback = model.strategy.lookback if asked is None else asked
     if args.has("missing"):
-        if not model.strategy["first_partition"]:
+        if not model.strategy.first_partition:
             raise EngineError(failed, "--missing requires `first_partition` to be set in the model TOML")
-        every = grain.range(start_of(model.strategy["first_partition"]), now)
+        every = grain.range(start_of(model.strategy.first_partition), now)
         gaps = [number for number, partition in enumerate(every) if partition.key not in computed]
         again = {number - back for number in gaps for back in range(lookback + 1)}
         return [partition for number, partition in enumerate(every) if number in again]

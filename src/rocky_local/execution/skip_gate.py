@@ -51,7 +51,7 @@ class SkipGate:
         logic, inputs = (self._logic(model), self._inputs(model)) if self._active else ("", "")
         self._context.state.set_fact("build", model.place.table, [logic, inputs])
         if self._active and not model.depends_on:
-            sources = hashlib.sha256(f"{model.sources}\n{inputs}".encode())
+            sources = hashlib.sha256(f"{model.sidecar.sources}\n{inputs}".encode())
             self._context.input_hashes[model.target] = sources.hexdigest()
 
     def report(self) -> None:
@@ -66,8 +66,9 @@ class SkipGate:
         """Why a model is never left out, or None."""
         if model.kind == "time_interval":
             return "time_interval: built (not skip-eligible)"
-        steady = model.skip.get("deterministic", not _UNSTABLE.search(model.sql))
-        if model.skip.get("eligible", True) and steady:
+        told = model.sidecar.skip
+        steady = told.get("deterministic", not _UNSTABLE.search(model.sql))
+        if told.get("eligible", True) and steady:
             return None
         return "not skip-eligible (non-deterministic, opt-out, or special strategy)"
 

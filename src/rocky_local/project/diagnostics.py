@@ -86,7 +86,7 @@ def diagnose_together(
         consumers = [reader for name in names for reader in readers.get(name, ())]
         if lineage[model.name].has_star and consumers:
             found.append(_finding(model, "P002", ", ".join(sorted(consumers))))
-        for column, tag in sorted(model.classification.items()):
+        for column, tag in sorted(model.sidecar.classification.items()):
             if masked is not None and tag not in masked:
                 found.append(_finding(model, "W004", column, tag))
     return found
@@ -106,7 +106,7 @@ def _in_sql(model: Model, lineage: QueryLineage, variables: dict[str, str]) -> I
         yield "I002", known.count(False)
     if model.kind == "time_interval" and not ("@start_date" in model.sql and "@end_date" in model.sql):
         yield "E024", ""
-    column = model.strategy.get("time_column")
+    column = model.strategy.time_column
     if model.kind == "time_interval" and not lineage.has_star and column not in lineage.columns:
         yield "E020", column
     for name in dict.fromkeys(model.missing_variables(variables)):

@@ -122,10 +122,10 @@ def _add_models(graph: Graph, pipeline: str, folder: str) -> None:
 
 
 def _shape(model: Model) -> dict[str, Any]:
-    told = filled(target=model.place._asdict(), strategy=model.strategy, freshness=model.freshness)
+    told = filled(target=model.place._asdict(), strategy=model.strategy.shown(), freshness=model.freshness)
     if model.kind == "time_interval":
-        grain, first = str(model.strategy["granularity"]), model.strategy["first_partition"]
-        told["partition_shape"] = filled(granularity=_GRAINS.get(grain, grain), first_partition=first)
+        grain, first = _GRAINS[model.strategy.granularity], model.strategy.first_partition
+        told["partition_shape"] = filled(granularity=grain, first_partition=first)
     return told
 
 

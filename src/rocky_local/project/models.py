@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from rocky_local.errors import CompileError, EngineError, NotAQuery
 from rocky_local.project import toml
 from rocky_local.project.query_cache import QueryCache
-from rocky_local.project.sidecar import Contract, Sidecar, Strategy, UnitTest, read_table
+from rocky_local.project.sidecar import Contract, Sidecar, Strategy, read_table
 from rocky_local.project.tables import EMPTY, Assertion, Place, T, checked
 
 _VAR = re.compile(r"@var\(\s*([A-Za-z_][A-Za-z0-9_]*)\s*(?:,\s*([^)]*?)\s*)?\)")
@@ -26,22 +26,22 @@ class Model(NamedTuple):
     file: str
     sql: str
     place: Place
-    strategy: dict[str, Any]
-    depends_on: tuple[str, ...] = ()
-    sources: tuple[dict[str, str], ...] = ()
+    strategy: Strategy
+    sidecar: Sidecar = Sidecar()
     tags: dict[str, str] = EMPTY
-    retention: str | None = None
     freshness: dict[str, Any] | None = None
-    classification: dict[str, str] = EMPTY
     tests: tuple[Assertion, ...] = ()
-    unit_tests: tuple[UnitTest, ...] = ()
-    skip: dict[str, bool] = EMPTY
     contract: Contract | None = None
+
+    @property
+    def depends_on(self) -> tuple[str, ...]:
+        """The names of the models that it reads."""
+        return self.sidecar.depends_on
 
     @property
     def kind(self) -> str:
         """The strategy's type."""
-        return str(self.strategy["type"])
+        return self.strategy.type
 
     @property
     def target(self) -> str:
@@ -56,7 +56,7 @@ class Model(NamedTuple):
         """Return the SQL with `@var(name, default)` replaced; unknown ones stay as they are.
 
         Example:
-            >>> model = Model("m", "m.sql", "SELECT '@var(who, me)'", Place("c", "s", "m"), {"type": "view"})
+            >>> model = Model("m", "m.sql", "SELECT '@var(who, me)'", Place("c", "s", "m"), Strategy(type="view"))
             >>> model.rendered({})
             "SELECT 'me'"
         """
@@ -200,23 +200,17 @@ class _Folder:
             raise _unloadable(f"model '{path.stem}' names unknown group '{own.group}'")
         group = self.groups[own.group] if own.group else Sidecar()
         defaults = next((self.defaults[above] for above in path.parents if above in self.defaults), Sidecar())
-        strategy = own.strategy or group.strategy or defaults.strategy or Strategy()
         freshness = own.freshness or defaults.freshness
         return Model(
             name=name,
             file=self.name_of(path),
             sql=self.query(path),
             place=_place(name, own, group, defaults),
-            strategy=strategy.shown(),
-            depends_on=own.depends_on,
-            sources=own.sources,
+            strategy=own.strategy or group.strategy or defaults.strategy or Strategy(),
+            sidecar=own,
             tags={**group.tags, **own.tags},
-            retention=own.retention,
             freshness=freshness.written if freshness else None,
-            classification=own.classification,
             tests=(*own.tests, *self.named_tests(name, own)),
-            unit_tests=own.test,
-            skip=own.skip,
             contract=self.read(path.with_name(f"{path.stem}.contract.toml"), Contract),
         )
 
