@@ -23,6 +23,10 @@ from rocky_local.output import Entry, shown
 
 SCHEMA_VERSION = 22
 _INVALID = "database error: I/O error: invalid data"
+_BUSY = (
+    "is busy — another rocky process (likely a long-running `rocky run` or a concurrent LSP read) is holding the "
+    "database lock. Retry in a moment."
+)
 _RESUMABLE_RUNS = 20
 _PATIENCE_SECONDS, _PAUSE_SECONDS = 0.3, 0.02
 _OF_THE_DISK = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
@@ -78,7 +82,9 @@ def open_for_writing(path: Path, purpose: str = "") -> StateStore:
             path.parent.mkdir(parents=True, exist_ok=True)
         lock = _lock(f"{path}.lock")
     except BlockingIOError:
-        raise EngineError(failed, _locked_message(path)) from None
+        holder = "only one rocky writer can run at a time against the same state file"
+        reason = f"state store at {path} is locked by another process; {holder}"
+        raise EngineError(failed, reason) from None
     except OSError as error:
         raise EngineError(failed, f"I/O error: {os_reason(error)}", os_reason(error)) from error
     try:
@@ -128,7 +134,14 @@ class StateStore(AbstractContextManager["StateStore"]):
         )
         try:
             with self._access():
-                version = self._prepare(writing=lock is not None or path is None)
+                if lock is not None or path is None:
+                    for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = NORMAL"):
+                        self._connection.execute(f"PRAGMA {pragma}")
+                    self._connection.executescript(_TABLES)
+                    self._write(
+                        "INSERT OR IGNORE INTO meta VALUES ('schema_version', ?)", str(SCHEMA_VERSION)
+                    )
+                version = int(self._all("SELECT value FROM meta WHERE key = 'schema_version'")[0][0])
             if version > SCHEMA_VERSION:
                 raise EngineError(
                     f"state store at {path} has schema version {version}, this engine supports up to "
@@ -138,15 +151,6 @@ class StateStore(AbstractContextManager["StateStore"]):
             self._connection.close()
             raise
         self.schema_version = version if path else None
-
-    def _prepare(self, *, writing: bool) -> int:
-        if writing:
-            self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._connection.executescript(_TABLES)
-            self._write("INSERT OR IGNORE INTO meta VALUES ('schema_version', ?)", str(SCHEMA_VERSION))
-        return int(self._all("SELECT value FROM meta WHERE key = 'schema_version'")[0][0])
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -255,9 +259,9 @@ class StateStore(AbstractContextManager["StateStore"]):
                     with suppress(sqlite3.Error):
                         self._connection.execute("ROLLBACK")
                 code = error.sqlite_errorcode & 0xFF
-                known = {sqlite3.SQLITE_BUSY: _busy_message(self._path)}
                 text = f"database error: I/O error: {error}" if code in _OF_THE_DISK else _INVALID
-                raise EngineError(known.get(code, text)) from error
+                busy = f"state store at {self._path} {_BUSY}"
+                raise EngineError(busy if code == sqlite3.SQLITE_BUSY else text) from error
 
     def _all(self, sql: str, *values: Any) -> list[Any]:
         with self._access():
@@ -279,17 +283,3 @@ def _refuse_foreign(path: Path) -> None:
             f"{path} was written by the real `rocky` engine, whose format rocky-local cannot read; give it another "
             "file with --state-path (`state_path` in the YAML), or leave that out: it then keeps a file of its own"
         )
-
-
-def _locked_message(path: Path) -> str:
-    return (
-        f"state store at {path} is locked by another process; "
-        "only one rocky writer can run at a time against the same state file"
-    )
-
-
-def _busy_message(path: Path | None) -> str:
-    return (
-        f"state store at {path} is busy — another rocky process (likely a long-running `rocky run` or a "
-        "concurrent LSP read) is holding the database lock. Retry in a moment."
-    )

@@ -159,14 +159,11 @@ def _keep(line: str) -> None:
         return
     try:
         if _settings.trace_file is None:
-            _settings.trace_file = _open_trace(_settings.trace_name)
+            traces = side_files.made(side_files.ROCKY / "traces")
+            for old in sorted(traces.glob("*.jsonl"))[: -_KEPT_TRACES or None]:
+                old.unlink(missing_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+            _settings.trace_file = os.open(traces / _settings.trace_name, flags, 0o644)
         write_whole(_settings.trace_file, line)
     except OSError:
         _settings.trace_name = None  # A folder that cannot be written to costs the trace, not the run.
-
-
-def _open_trace(name: str) -> int:
-    traces = side_files.made(side_files.ROCKY / "traces")
-    for old in sorted(traces.glob("*.jsonl"))[: -_KEPT_TRACES or None]:
-        old.unlink(missing_ok=True)
-    return os.open(traces / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
