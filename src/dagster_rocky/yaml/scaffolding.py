@@ -144,6 +144,7 @@ class RockyComponentScaffolder(dg.Scaffolder[RockyScaffoldParams]):
         folder = request.target_path.parent if request.append else request.target_path
         config = _config_file(params.config_path, folder)
         is_new = not config.exists()
+        prefix = _key_prefix(request.target_path, folder, append=request.append)
         values = {
             "type_name": request.type_name,
             "class_name": request.type_name.rpartition(".")[2],
@@ -154,7 +155,7 @@ class RockyComponentScaffolder(dg.Scaffolder[RockyScaffoldParams]):
             "mode": params.mode,
             "filters": params.filter,
             "component": _component(params.filter) or starter.COMPONENT,
-            "key_prefix": _key_prefix(request.target_path, folder, append=request.append),
+            "key_prefix": prefix,
             "template": params.template,
             "is_new": is_new,
             "end": starter.END,
@@ -172,7 +173,8 @@ class RockyComponentScaffolder(dg.Scaffolder[RockyScaffoldParams]):
             if not request.append:
                 _write(folder / name, text)
             if is_new:
-                _write_project(config, params.template, str(values["binary_path"]), folder)
+                command = starter.launch(params.template, prefix)
+                _write_project(config, params.template, str(values["binary_path"]), folder, command)
             if request.append:
                 with request.target_path.open("a", encoding="utf-8") as file:
                     file.write("---\n" + text)
@@ -277,8 +279,8 @@ def _key_prefix(target: Path, folder: Path, *, append: bool) -> str | None:
     )
 
 
-def _write_project(config: Path, template: str, binary: str, folder: Path) -> None:
-    """Write the project and load its data; what is there already stays."""
+def _write_project(config: Path, template: str, binary: str, folder: Path, launch: str) -> None:
+    """Write the project, load its data and say how to go on; what is there already stays."""
     click.echo(f"There is no {config} yet: writing a project to start from.")
     values = starter.values(template, binary)
     source = templates_folder() / "rocky_project"
@@ -288,7 +290,7 @@ def _write_project(config: Path, template: str, binary: str, folder: Path) -> No
         if not place.exists():
             _write(place, _render(file.relative_to(source.parent).as_posix(), values))
     if _seed(config, binary, folder, str(values["seeding"])):
-        click.echo(f"The source tables are loaded. Now build everything: {starter.LAUNCH[template]}")
+        click.echo(f"The source tables are loaded. Now build everything: {launch}")
 
 
 def _seed(config: Path, binary: str, folder: Path, pipeline: str) -> bool:

@@ -10,13 +10,27 @@ FILTERS = ("town=porto", "town=braga", "town=all")
 END = "2025-07-01"
 """Where its data ends."""
 CATALOG = "rental"
-LAUNCH = {
-    "starter": "dg launch --assets '*' --partition-range 2025-06-01...2025-06-30",
-    "replication": "dg launch --assets '*'",
-    "models": "dg launch --assets '*' --partition-range 2025-06-01...2025-06-30",
-    "tenants": "dg launch --assets '*' --partition-range braga...porto",
+_PARTITIONS = {
+    "starter": " --partition-range 2025-06-01...2025-06-30",
+    "models": " --partition-range 2025-06-01...2025-06-30",
+    "tenants": " --partition-range braga...porto",
 }
-"""The command that builds everything, by template."""
+
+
+def launch(template: str, key_prefix: str | None) -> str:
+    """The command that builds everything of the project, and nothing else of the code location.
+
+    Args:
+        template: `starter`, `replication`, `models` or `tenants`.
+        key_prefix: What the keys of the component begin with, when it is not the first one.
+
+    Example:
+        ```python
+        launch("replication", None)  # 'dg launch --assets kind:rocky'
+        ```
+    """
+    selection = f"'key:\"{key_prefix}/*\"'" if key_prefix else "kind:rocky"
+    return f"dg launch --assets {selection}{_PARTITIONS.get(template, '')}"
 
 
 def values(template: str, binary: str) -> Mapping[str, object]:

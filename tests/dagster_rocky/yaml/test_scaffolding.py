@@ -387,7 +387,9 @@ def test_dg_scaffolds_checks_and_says_what_its_options_are(project: Path):
     assert "Error: --mode must be one of buffered, streaming, pipes, not 'stream'." in said
     assert not (project / "fresh" / "defs" / "shop").exists()
     said = dg_command(project, *command, "--binary-path", "rocky-local", "--mode", "buffered")
-    assert "dg launch --assets '*' --partition-range 2025-06-01...2025-06-30" in said
+    assert "dg launch --assets kind:rocky --partition-range 2025-06-01...2025-06-30" in said
+    again = dg_command(project, *command[:3], "again", "--template", "replication")
+    assert """dg launch --assets 'key:"again/*"'\n""" in again
     assert "arn" not in dg_command(project, "check", "defs")
 
 
