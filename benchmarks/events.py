@@ -34,7 +34,7 @@ checks = [{{"name": f"check_{{number}}", "passed": True, "severity": "error"}} f
 found = [{{"asset_key": ["duckdb", "x", name], "checks": checks}} for name in names]
 say(result(names, check_results=found))
 """
-SIZES = ["200x1", "1000x3:memory"]
+SIZES = ["1000x3:memory", "200x1"]
 
 
 @dataclass(frozen=True)

@@ -262,7 +262,7 @@ def _model_spec(folder: Path, model: Model) -> dg.AssetSpec:
     return dg.AssetSpec(
         dg.AssetKey(model.target.split(".")),
         group_name=model.pipeline,
-        description=f"```sql\n{model.sql}\n```",
+        description=f"{model.name} · {model.pipeline}\n\n```sql\n{model.sql}\n```",
         kinds={"rocky", "duckdb", "table"},
         metadata=metadata,
         deps=[dg.AssetDep(dg.AssetKey(above.target.split(".")))] if above else [],

@@ -71,12 +71,10 @@ def load(tables: int, models: int, rounds: int) -> Loaded:
         first, *others = [folder / side for side in SIDES]
         first.mkdir()
         generated.snapshot(first, tables, models).write(first / "state")
-        (first / "result.json").write_text(json.dumps(_result(), indent=2))
         for other in others:
             shutil.copytree(first, other)
         for side in SIDES:
-            (folder / side / "engine").write_text(ENGINE.format(folder=folder / side))
-            (folder / side / "engine").chmod(0o755)
+            write_engine(folder / side)
         found = Loaded(tables, models, (first / "state").stat().st_size)
         for number in range(rounds):
             say(f"{found.what}, pair {number + 1} of {rounds}")
@@ -104,6 +102,13 @@ def _pair(folder: Path, tables: int, models: int) -> dict[str, dict[str, float]]
             raise SystemExit(f"{side} with {tables} tables and {models} models failed:\n{wrong}")
         said[side] = json.loads(told)
     return said
+
+
+def write_engine(folder: Path) -> None:
+    """An engine that notes when it starts, and has copied the first table."""
+    (folder / "result.json").write_text(json.dumps(_result(), indent=2))
+    (folder / "engine").write_text(ENGINE.format(folder=folder))
+    (folder / "engine").chmod(0o755)
 
 
 def _result() -> dict[str, Any]:

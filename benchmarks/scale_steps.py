@@ -108,8 +108,8 @@ def events() -> Iterator[Row]:
     """Turning a result into events, against what Dagster takes to store them."""
     tables, checks = 10_000, ("row_count", "column_match")
     with tempfile.TemporaryDirectory() as temporary:
-        made = _made_events(Path(temporary), tables, checks)
-        stored = _stored_events(Path(temporary), 100, checks)
+        made = made_events(Path(temporary), tables, checks)
+        stored = stored_events(Path(temporary), 100, checks)
     count = tables * (1 + len(checks))
     yield Row(
         "10,000 materializations and 20,000 checks into events",
@@ -141,7 +141,7 @@ class Selecting:
         return getattr(self._context, name)
 
 
-def _made_events(folder: Path, tables: int, checks: tuple[str, ...]) -> float:
+def made_events(folder: Path, tables: int, checks: tuple[str, ...]) -> float:
     """Processor seconds from the engine's start to the last event, none of which is given to Dagster."""
     from dagster_rocky.engine.request import RunRequest
     from dagster_rocky.planning.plan import PlannedRun, Unit
@@ -172,7 +172,7 @@ def _made_events(folder: Path, tables: int, checks: tuple[str, ...]) -> float:
     return spent[0]
 
 
-def _stored_events(folder: Path, tables: int, checks: tuple[str, ...]) -> float:
+def stored_events(folder: Path, tables: int, checks: tuple[str, ...]) -> float:
     """Processor seconds that Dagster takes to store one such event in SQLite."""
     from dagster_rocky.engine.request import RunRequest
     from dagster_rocky.planning.plan import PlannedRun, Unit

@@ -1,11 +1,13 @@
 """What loading and planning cost, as ratios to a floor in the same process; `make bench` measures them at full size."""
 
 import gc
+import subprocess
 import sys
 import time
 import tracemalloc
 import warnings
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +23,16 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
-def generated():
+def benchmark_module():
+    """A module of the benchmarks, by name."""
     sys.path.insert(0, str(BENCHMARKS))
-    try:
-        import generated
+    yield import_module
+    sys.path.remove(str(BENCHMARKS))
 
-        yield generated
-    finally:
-        sys.path.remove(str(BENCHMARKS))
+
+@pytest.fixture(scope="module")
+def generated(benchmark_module):
+    return benchmark_module("generated")
 
 
 @pytest.fixture
@@ -114,3 +118,50 @@ def test_planning_costs_a_few_passes_over_the_tables(sides, tmp_path):
         lambda: plan_units(units, Universe(tables)), lambda: {table.engine_key: table for table in tables * 5}
     )
     assert ratio < 20
+
+
+def test_importing_costs_little_and_brings_nothing_heavy(benchmark_module):
+    code = benchmark_module("scale").IMPORTS
+    told = subprocess.check_output([sys.executable, "-c", code]).split()
+    dagster, package, component, heavy = map(float, told)
+    assert package < 0.2 * dagster
+    assert component < 1.5 * dagster
+    assert not heavy, "duckdb, sqlglot or jinja2 is imported"
+
+
+def test_making_events_costs_little_of_what_dagster_takes_to_store_them(benchmark_module, tmp_path):
+    steps, checks = benchmark_module("scale_steps"), ("row_count", "column_match")
+    stored = steps.stored_events(tmp_path, 3, checks)
+    made = steps.made_events(tmp_path, 200, checks) / 600
+    assert made < 0.05 * stored
+
+
+def test_log_lines_hold_the_engine_up_no_more_than_a_pipe_does(benchmark_module, tmp_path):
+    execution = benchmark_module("execution")
+    with dg.DagsterInstance.ephemeral() as instance:
+        found = [execution.flooded(tmp_path, instance, 20_000) for _ in range(2)]
+    assert all(in_order for *_, in_order in found)
+    assert min(spent for spent, *_ in found) < 3 * max(floor for _, floor, *_ in found)
+
+
+def test_launching_one_asset_costs_what_dagster_costs(generated, benchmark_module, tmp_path):
+    child, tables = benchmark_module("scale_child"), 150
+    generated.snapshot(tmp_path, tables, 0).write(tmp_path / "state")
+    benchmark_module("scale").write_engine(tmp_path)
+
+    def launched(load: Callable[[], dg.Definitions]) -> float:
+        """Processor seconds of this process until the engine starts."""
+        gc.collect()
+        began = time.process_time()
+        defs = load()
+        job = defs.resolve_implicit_global_asset_job_def()
+        first = min(defs.resolve_asset_graph().materializable_asset_keys, key=lambda key: key.path)
+        (tmp_path / "started").unlink(missing_ok=True)
+        assert job.execute_in_process(asset_selection=[first]).success
+        return child.started(tmp_path)[0] - began
+
+    spent: dict[str, list[float]] = {"bare": [], "component": []}
+    for _ in range(2):
+        spent["bare"].append(launched(lambda: child.load_bare(tmp_path, tables, 0, {})))
+        spent["component"].append(launched(lambda: child.load_component(tmp_path, {})))
+    assert min(spent["component"]) < 3 * min(spent["bare"])
