@@ -145,7 +145,7 @@ def test_log_lines_hold_the_engine_up_no_more_than_a_pipe_does(benchmark_module,
 
 
 def test_launching_one_asset_costs_what_dagster_costs(generated, benchmark_module, tmp_path):
-    child, tables = benchmark_module("scale_child"), 150
+    child, tables = benchmark_module("scale_child"), 100
     generated.snapshot(tmp_path, tables, 0).write(tmp_path / "state")
     benchmark_module("scale").write_engine(tmp_path)
 
