@@ -4,28 +4,18 @@
 """
 
 import ast
-import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+
+from support.scripts import load_script
 
 REPOSITORY = Path(__file__).parents[2]
 SOURCE = REPOSITORY / "src" / "dagster_rocky"
 MODULES = sorted(SOURCE.rglob("*.py"))
-
-
-def rooms_script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("draw_rooms", REPOSITORY / "docs" / "draw_rooms.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-ROOMS = rooms_script().ROOMS
+HOUSE = load_script("docs/draw_rooms.py")
+ROOMS = HOUSE.ROOMS
 ORDER = [room.name for room in ROOMS]
 
 
@@ -165,7 +155,7 @@ def test_a_forbidden_import_would_be_seen(tmp_path):
 
 
 def test_the_picture_is_the_list():
-    assert (REPOSITORY / "docs" / "rooms.svg").read_text(encoding="utf-8") == rooms_script().draw()
+    assert (REPOSITORY / "docs" / "rooms.svg").read_text(encoding="utf-8") == HOUSE.draw()
 
 
 def test_the_component_is_thin():

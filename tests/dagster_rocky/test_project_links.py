@@ -1,6 +1,5 @@
 """A built distribution tells where the project lives, wherever that is, and nothing about this machine."""
 
-import importlib.util
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,11 +8,9 @@ import pytest
 from hatchling.metadata.core import ProjectMetadata
 from hatchling.plugin.manager import PluginManager
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-_SPEC = importlib.util.spec_from_file_location("hatch_build", REPOSITORY / "hatch_build.py")
-assert _SPEC and _SPEC.loader
-hatch_build = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(hatch_build)
+from support.scripts import REPOSITORY, load_script
+
+hatch_build = load_script("hatch_build.py")
 
 GITHUB = "https://github.com/team/project"
 REMOTES = {

@@ -1,12 +1,9 @@
 """The catalogue of messages keeps its word: each is said by the code or the engine, and no error of ours is missing."""
 
 import errno
-import importlib.util
-import sys
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
-from types import ModuleType
 
 import dagster as dg
 import pytest
@@ -28,23 +25,9 @@ from dagster_rocky.yaml.options import ModelsOptions
 from dagster_rocky.yaml.paths import require_binary, require_config
 from support.raised import VARIES, all_raised, all_said
 from support.recorded import RECORDINGS
+from support.scripts import load_script
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-def load_catalogue() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "write_troubleshooting", REPOSITORY / "docs" / "write_troubleshooting.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-CATALOGUE = load_catalogue()
+CATALOGUE = load_script("docs/write_troubleshooting.py")
 ENTRIES = CATALOGUE.entries()
 OURS = [entry for entry in ENTRIES if entry.where]
 LEFT_OUT = CATALOGUE.left_out()

@@ -1,6 +1,5 @@
 """The example project in a folder of its own, with its data, so that no test touches the repository's."""
 
-import importlib.util
 import os
 import shutil
 import sys
@@ -11,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from support import forking, migrations
+from support.scripts import load_script
 
 migrations.read_once()
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -21,23 +21,7 @@ LEFT_BEHIND = shutil.ignore_patterns(
 
 
 @pytest.fixture(scope="session")
-def load_script() -> Callable[[str], ModuleType]:
-    """Loads a script of the repository, given its path in it, as a module."""
-
-    def load(path: str) -> ModuleType:
-        spec = importlib.util.spec_from_file_location(f"script_{Path(path).stem}", REPOSITORY / path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
-        return module
-
-    return load
-
-
-@pytest.fixture(scope="session")
-def seed_script(load_script: Callable[[str], ModuleType]) -> ModuleType:
+def seed_script() -> ModuleType:
     """The seeding script."""
     return load_script("example_project/seed.py")
 

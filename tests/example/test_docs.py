@@ -4,20 +4,19 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 import dagster_rocky
+from support.scripts import load_script
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.xdist_group("example")
 
 
 @pytest.mark.parametrize("name", ["write_yaml_reference", "write_python_reference", "write_troubleshooting"])
-def test_a_reference_is_up_to_date(load_script: Callable[[str], ModuleType], name: str):
+def test_a_reference_is_up_to_date(name: str):
     script = load_script(f"docs/{name}.py")
     assert script.REFERENCE.read_text() == script.reference(), "run `make docs`"
 
@@ -31,9 +30,7 @@ def test_every_public_name_is_in_the_reference():
     assert "### RunResult\n" in page
 
 
-def test_the_pictures_of_the_ui_are_small_and_used(
-    load_script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
-):
+def test_the_pictures_of_the_ui_are_small_and_used(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(REPOSITORY / "docs")
     script = load_script("docs/take_screenshots.py")
     pages = "".join(page.read_text() for page in (REPOSITORY / "docs").glob("*.md"))
@@ -44,9 +41,7 @@ def test_the_pictures_of_the_ui_are_small_and_used(
         assert f"screenshots/{picture.name}" in pages, picture.name
 
 
-def test_the_picture_is_up_to_date(
-    load_script: Callable[[str], ModuleType], example: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_the_picture_is_up_to_date(example: Path, monkeypatch: pytest.MonkeyPatch):
     script = load_script("docs/draw_graph.py")
     monkeypatch.setattr(script, "PROJECT", example)
     assert script.PICTURE.read_text() == script.draw(script.read_graph()), "run `make docs`"

@@ -1,16 +1,17 @@
 """Does the UI show the example as it is? `dg dev`, and a person's clicks in a real Chromium where there is one."""
 
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from support.scripts import load_script
+
 MILLISECONDS = 60_000
 
 
 @pytest.fixture
-def ui_tools(load_script: Callable[[str], ModuleType]) -> ModuleType:
+def ui_tools() -> ModuleType:
     """`docs/browser.py`, when everything that it needs is installed."""
     tools = load_script("docs/browser.py")
     if reason := tools.missing():

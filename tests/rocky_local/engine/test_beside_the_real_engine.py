@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import importlib.util
 from pathlib import Path
 from typing import get_args
 
@@ -12,6 +11,7 @@ import pytest
 from rocky_local.execution.builds import _STRATEGIES
 from rocky_local.project.sidecar import Kind
 from rocky_local.support import REFUSED
+from support.scripts import load_script
 
 from .conftest import REPLICATION, TRANSFORMATION, Project
 
@@ -80,11 +80,7 @@ def test_settings_without_effect_are_said_once(landing: Project) -> None:
 
 
 def test_the_table_of_what_is_supported_is_true_and_its_page_is_written() -> None:
-    spec = importlib.util.spec_from_file_location("write_rocky_local", ROOT / "docs/write_rocky_local.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_script("docs/write_rocky_local.py")
 
     assert module.PAGE.read_text(encoding="utf-8") == module.page()
     refused = {name.strip("`") for name in REFUSED["strategy.type"].split(", ")}
