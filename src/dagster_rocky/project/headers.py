@@ -24,7 +24,7 @@ def columns_of(path: Path, delimiter: str | None = None) -> list[Column]:
         delimiter: What separates the values; `None` takes the usual one that is in the header most often.
 
     Returns:
-        None for a file that cannot be read or has no header: whoever loads it says what is wrong with it.
+        No columns for a file that cannot be read or has no header: whoever loads it says what is wrong with it.
 
     Example:
         ```python
