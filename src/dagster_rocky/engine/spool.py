@@ -119,8 +119,10 @@ def _sweep(base: Path) -> None:
     """Removes the folders that nobody holds; what cannot be looked at or removed is left."""
     with contextlib.suppress(OSError), os.scandir(base) as entries:
         for entry in entries:
-            pid = entry.name.removeprefix(PREFIX).split("-", 1)[0]
-            if entry.name.startswith(PREFIX) and "-" in entry.name[len(PREFIX) :] and pid.isdigit():
+            if not entry.name.startswith(PREFIX):
+                continue
+            pid, dash, _ = entry.name.removeprefix(PREFIX).partition("-")
+            if dash and pid.isdigit():
                 with contextlib.suppress(OSError):
                     _remove_unheld(entry)
 
