@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import dagster as dg
-import yaml
 
 from dagster_rocky._dagster import without_warnings
 from dagster_rocky.component import RockyComponent
-from dagster_rocky.yaml.mistakes import WrongYaml, instead
+from dagster_rocky.yaml.documents import faults_of
+from dagster_rocky.yaml.mistakes import Fault, WrongYaml
 
 _FILES = ("defs.yaml", "defs.yml", "component.yaml")
-_KEYS = ("type", "attributes", "template_vars_module", "requirements", "post_processing")
 _LOG = logging.getLogger("dagster_rocky")
 
 
@@ -65,7 +64,7 @@ def check_project(folder: Path) -> tuple[list[Path], list[Finding]]:
     with _importable(folder), without_warnings():
         tree = dg.ComponentTree.for_project(folder)
         files = sorted(file for name in _FILES for file in tree.defs_module_path.rglob(name))
-        broken = [finding for file in files for finding in _broken(file)]
+        broken = [_finding(fault, file) for file in files for fault in faults_of(file)]
         return files, broken or list(_loaded(tree, files))
 
 
@@ -84,39 +83,6 @@ def _importable(folder: Path) -> Iterator[None]:
             sys.path.remove(path)
 
 
-def _broken(file: Path) -> Iterator[Finding]:
-    """Files that Dagster cannot take for components, for which it builds no tree at all."""
-    try:
-        documents: list[Any] = list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        yield Finding(str(file), line, "", f"this is no YAML: {error.problem}.")
-        return
-    for document in documents:
-        if not isinstance(document, dict):
-            yield Finding(str(file), 1, "", "a component is a mapping: type: dagster_rocky.RockyComponent")
-            continue
-        lines = file.read_text(encoding="utf-8").splitlines()
-        for key in [key for key in document if key not in _KEYS]:
-            at = next((n for n, line in enumerate(lines, 1) if line.startswith(f"{key}:")), None)
-            yield Finding(
-                str(file), at, str(key), f"there is no such field. {instead(str(key), _KEYS, limit=0)}"
-            )
-        if "type" not in document:
-            yield Finding(str(file), 1, "type", "is missing. For example: type: dagster_rocky.RockyComponent")
-        elif isinstance(said := _unknown_type(str(document["type"])), str):
-            at = next((n for n, line in enumerate(lines, 1) if line.startswith("type:")), None)
-            yield Finding(str(file), at, "type", said)
-
-
-def _unknown_type(name: str) -> str | None:
-    """What is wrong with the name of one of this package's components; of others Dagster says it."""
-    module, _, attribute = name.rpartition(".")
-    if module == "dagster_rocky" and attribute != RockyComponent.__name__:
-        return f"{module} has no component {attribute!r}. {instead(attribute, [RockyComponent.__name__], limit=0)}"
-    return None
-
-
 def _loaded(tree: dg.ComponentTree, files: list[Path]) -> Iterator[Finding]:
     """Loads each component of each file, and builds the definitions of this package's."""
     known = {file.parent: file for file in files}
@@ -124,7 +90,7 @@ def _loaded(tree: dg.ComponentTree, files: list[Path]) -> Iterator[Finding]:
         file = known.get(getattr(loc, "file_path", Path()))
         if file is None or getattr(loc, "instance_key", None) is None:
             continue
-        warnings: list[str] = []
+        warnings: list[str | Fault] = []
         try:
             with _heard(warnings):
                 tree.load_structural_component_at_loc(loc)
@@ -132,15 +98,16 @@ def _loaded(tree: dg.ComponentTree, files: list[Path]) -> Iterator[Finding]:
                     tree.build_defs_at_path(loc)
         except Exception as error:
             yield from _findings(error, file)
-        for text in warnings:
-            yield Finding(str(file), None, "", text.removeprefix("rocky: "), "warning")
+        for said in warnings:
+            fault = said if isinstance(said, Fault) else Fault(None, None, "", said.removeprefix("rocky: "))
+            yield _finding(fault, file, "warning")
 
 
 @contextmanager
-def _heard(warnings: list[str]) -> Iterator[None]:
+def _heard(warnings: list[str | Fault]) -> Iterator[None]:
     """What this package warns of while a component loads; nothing of it is printed."""
     handler = logging.Handler(logging.WARNING)
-    handler.emit = lambda record: warnings.append(record.getMessage())  # type: ignore[method-assign]
+    handler.emit = lambda record: warnings.append(_said(record))  # type: ignore[method-assign]
     propagated, _LOG.propagate = _LOG.propagate, False
     _LOG.addHandler(handler)
     try:
@@ -150,6 +117,16 @@ def _heard(warnings: list[str]) -> Iterator[None]:
         _LOG.propagate = propagated
 
 
+def _said(record: logging.LogRecord) -> str | Fault:
+    """A warning about the YAML with its place, any other as it is written."""
+    about = record.args[0] if isinstance(record.args, tuple) and record.args else None
+    return about if isinstance(about, Fault) else record.getMessage()
+
+
+def _finding(fault: Fault, file: Path, level: Literal["error", "warning"] = "error") -> Finding:
+    return Finding(fault.file or str(file), fault.line, fault.field, fault.said, level)
+
+
 def _findings(error: BaseException, file: Path) -> Iterator[Finding]:
     """The mistakes in a chain of errors; without any, what its first cause says."""
     first = error
@@ -157,7 +134,7 @@ def _findings(error: BaseException, file: Path) -> Iterator[Finding]:
         first = cause
     if isinstance(first, WrongYaml):
         for fault in first.faults:
-            yield Finding(fault.file or str(file), fault.line, fault.field, fault.said)
+            yield _finding(fault, file)
     else:
         said = first.description if isinstance(first, dg.Failure) else str(first)
         yield Finding(str(file), None, "", (said or type(first).__name__).strip())

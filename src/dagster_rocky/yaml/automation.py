@@ -43,10 +43,10 @@ class SourcesOptions(DescribedModel):
         try:
             fields = {name for _, name, _, _ in Formatter().parse(value) if name is not None}
         except ValueError as error:
-            raise ValueError(f"sources.key: {value!r} is no template: {error}") from error
+            raise ValueError(f"{value!r} is no template: {error}") from error
         if not fields <= {"source", "table"} or "table" not in fields or not all(value.split("/")):
             raise ValueError(
-                f"sources.key: {value!r} must be made of {{source}} and {{table}}, parts separated by `/`, and hold "
+                f"{value!r} must be made of {{source}} and {{table}}, parts separated by `/`, and hold "
                 "{table}; for example `raw/{source}/{table}`"
             )
         return value
@@ -154,9 +154,7 @@ class ScheduleOptions(DescribedModel):
         try:
             dg.ScheduleDefinition(name="checked", cron_schedule=value, job_name="checked")
         except dg.DagsterInvalidDefinitionError as error:
-            raise ValueError(
-                f"schedules.cron: {value!r} is no cron expression; write it like `0 3 * * *`"
-            ) from error
+            raise ValueError(f"{value!r} is no cron expression; write it like `0 3 * * *`") from error
         return value
 
     @field_validator("timezone")
@@ -165,7 +163,7 @@ class ScheduleOptions(DescribedModel):
         try:
             return time_zone(value)
         except ValueError as error:
-            raise ValueError(f"schedules.timezone: {error}") from error
+            raise ValueError(f"{error}") from error
 
 
 def names_are_unique(schedules: Sequence[ScheduleOptions]) -> Sequence[ScheduleOptions]:

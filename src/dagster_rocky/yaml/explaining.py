@@ -10,7 +10,7 @@ from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic_core import ErrorDetails
 
 from dagster_rocky.yaml.mistakes import Mistake, Path, WrongYaml, instead, place
-from dagster_rocky.yaml.wanted import demand, find
+from dagster_rocky.yaml.wanted import demand, example, find
 
 
 class _Lenient(BaseModel):
@@ -136,5 +136,8 @@ def _message(path: Path, details: Iterable[ErrorDetails], owner: type[BaseModel]
         names = list(parent.model_fields) if parent else []
         says = instead(str(path[-1]), names, there_is="The fields are", limit=0)
         return path, f"there is no such field. {says}"
-    said = demand(annotation, field, str(path[-1]) if path else "", first["input"])
+    name = next((part for part in reversed(path) if isinstance(part, str)), "")
+    if any(detail["type"] == "missing" for detail in details):
+        return path, f"is missing.{example(field, name)}"
+    said = demand(annotation, field, name, first["input"])
     return path, said or f"{first['msg'][0].lower()}{first['msg'][1:]}."

@@ -44,7 +44,5 @@ class HealthOptions(DescribedModel):
             try:
                 SpecifierSet(value)
             except InvalidSpecifier as error:
-                raise ValueError(
-                    f"health.engine_version: {value!r} is no range of versions; write it like `>=1.71,<2`"
-                ) from error
+                raise ValueError(f"{value!r} is no range of versions; write it like `>=1.71,<2`") from error
         return value

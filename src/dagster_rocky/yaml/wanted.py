@@ -75,7 +75,7 @@ def demand(annotation: Any, field: FieldInfo | None, name: str, value: Any) -> s
         return f"{text} Did you mean `{guess}`?"
     if str in alternatives(annotation) and isinstance(value, int | float | datetime.date):
         return f'{text} Put it in quotes: {name}: "{value}"'
-    return text if choices and len(wanted) == 1 else text + _example(field, name)
+    return text if choices and len(wanted) == 1 else text + example(field, name)
 
 
 def shown(value: Any) -> str:
@@ -123,7 +123,8 @@ def _bound(field: FieldInfo | None) -> str:
     return ""
 
 
-def _example(field: FieldInfo | None, name: str) -> str:
+def example(field: FieldInfo | None, name: str) -> str:
+    """The end of a message: how a field may be written; empty where it says nothing of it."""
     if field is None or not field.examples:
         return ""
     line = yaml.safe_dump({name: field.examples[0]}, default_flow_style=True, width=1000, sort_keys=False)

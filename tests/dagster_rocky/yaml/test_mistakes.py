@@ -198,6 +198,7 @@ def test_check_looks_at_every_file(files):
     }
 
 
+A_COMPONENT = "type: dagster_rocky.RockyComponent"
 NO_SUCH_TYPE = "dagster_rocky has no component 'RockyComponnt'. Did you mean `RockyComponent`?"
 
 
@@ -211,6 +212,36 @@ NO_SUCH_TYPE = "dagster_rocky has no component 'RockyComponnt'. Did you mean `Ro
         ),
         ("attributes: {}\n", "1: type: is missing. For example: type: dagster_rocky.RockyComponent"),
         ("- type: x\n", "1: a component is a mapping: type: dagster_rocky.RockyComponent"),
+        ("\n", f"1: the file is empty. A component begins with: {A_COMPONENT}"),
+        (f"{A_COMPONENT}\n---\n- 1\n", f"1: a component is a mapping: {A_COMPONENT}"),
+        (
+            f"{A_COMPONENT}\nattributes:\n  - mode: pipes\n",
+            "2: attributes: must be a mapping, not a list. For example: attributes: {config_path: rocky.toml}",
+        ),
+        (
+            "type: dagster_rockey.RockyComponent\n",
+            "1: type: there is no module 'dagster_rockey'. Did you mean `dagster_rocky`?",
+        ),
+        (
+            f"{A_COMPONENT}\nattributes:\n  mode: pipes\n  mode: buffered\n",
+            "4: mode: is there already, in line 3: leave one of them out.",
+        ),
+        (
+            f"{A_COMPONENT}\nattributes:\n  checks:\n    overrides:\n      a: {{}}\n      a: {{}}\n",
+            "6: checks.overrides.a: is there already, in line 5: leave one of them out.",
+        ),
+        (
+            f"{A_COMPONENT}\nattributes:\n  schedules:\n    - {{name: a, name: b}}\n",
+            "4: schedules[0].name: is there already, in line 4: leave one of them out.",
+        ),
+        (
+            f"{A_COMPONENT}\nattributes:\n  partitions:\n    end: 2025-13-01\n",
+            "4: partitions.end: 2025-13-01 is no date: month must be in 1..12.",
+        ),
+        (
+            f"{A_COMPONENT}\nattributes:\n  mode: pipes\n   run: {{}}\n",
+            "4: this is no YAML: mapping values are not allowed here.",
+        ),
         ("type: x\na:\n\tb: c\n", "3: this is no YAML: found character '\\t' that cannot start any token."),
     ],
 )
@@ -228,9 +259,9 @@ def test_check_is_content_and_warns(files, monkeypatch, snapshots):
     )
     code, output = check(files)
     assert code == 0
-    assert (
-        "filters[0]: no table fits the filter 'fleet=atlantik'. Did you mean `fleet=atlantic`? (a warning)"
-        in output
+    assert output == (
+        "c/defs.yaml:6: filters[0]: no table fits the filter 'fleet=atlantik'. Did you mean `fleet=atlantic`? "
+        "(a warning)\n"
     )
     file.write_text(file.read_text().replace("fleet=atlantik, ", ""))
     assert check(files) == (0, "1 files, no mistakes.\n")
