@@ -54,7 +54,7 @@ ROOMS = [
     Room("component", "What does a defs.yaml make?", "entrance"),
     Room("standalone", "And a component in Python?", "entrance"),
     Room("checking", "Is every defs.yaml right?", "entrance"),
-    Room("previewing.projects", "What would it run in a project?", "entrance"),
+    Room("project_preview", "What would it run in a project?", "entrance"),
     Room("__main__", "Which commands are there?", "entrance"),
 ]
 

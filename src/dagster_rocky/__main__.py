@@ -45,8 +45,8 @@ def check(wants_json: bool, project: Path) -> None:
 )
 def plan(selection: str, partitions: tuple[str, ...], statements: bool, project: Path) -> None:
     """Previews a run."""
-    from dagster_rocky.previewing.projects import preview_project  # noqa: PLC0415 - other commands do without
     from dagster_rocky.previewing.runs import as_markdown  # noqa: PLC0415
+    from dagster_rocky.project_preview import preview_project  # noqa: PLC0415 - other commands do without
 
     try:
         runs = preview_project(project.absolute(), selection, partitions, statements=statements)
