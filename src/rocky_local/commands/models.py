@@ -154,9 +154,8 @@ def answer_estimate(args: Arguments) -> Answer:
     """Give DuckDB's plan for each model whose statement can be written without a run and refers to what is there."""
     config, found = load_config(args.config), []
     with config.open(next(iter(config.adapters), "default")) as adapter:
-        for model in sorted(
-            _chosen(args, list(load_project(args.models).models)), key=lambda each: each.name
-        ):
+        models = _chosen(args, list(load_project(args.models).models))
+        for model in sorted(models, key=lambda model: model.name):
             with suppress(EngineError):
                 sql = statement_outside_of_a_run(model, model.rendered(args.variables()))
                 plan = str(adapter.query(f"EXPLAIN {sql}")[0][1])

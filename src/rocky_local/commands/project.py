@@ -73,7 +73,7 @@ def _models(folder: str) -> list[dict[str, Any]]:
             "depends_on": list(model.depends_on),
             "has_contract": model.contract is not None,
         }
-        for model in sorted(load_project(folder).models, key=lambda model: model.name)
+        for _, model in sorted(load_project(folder).by_name().items())
     ]
 
 

@@ -84,11 +84,6 @@ class Drift(NamedTuple):
     fields: dict[str, int]
     statements: list[str]
 
-    @property
-    def recreates(self) -> bool:
-        """Whether the copy is dropped and made anew."""
-        return self.action == "drop_and_recreate"
-
 
 def detect(source: list[Column], target: list[Column], table: str) -> Drift | None:
     """Compare the columns of a source with its copy's; a dropped one is no drift: the next append fails on it."""

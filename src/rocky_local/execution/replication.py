@@ -199,7 +199,7 @@ def copy_table(context: RunContext, copy: TableCopy) -> Copied | None:
         if change:
             context.drifts[copy.target] = change
             LOG.info(change.message, table=copy.target, **change.fields)
-        anew = not known or (change and change.recreates)
+        anew = not known or (change and change.action == "drop_and_recreate")
         strategy = COPY_STRATEGIES["full_refresh" if anew else copy.strategy]
         since = watermark or 0
         if strategy.appends:

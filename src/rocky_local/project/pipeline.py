@@ -109,10 +109,9 @@ class Execution(Closed):
     @classmethod
     def prepared(cls, table: dict[str, Any]) -> dict[str, Any]:
         """Leave out the concurrency that is the engine's to choose."""
-        adaptive = table.get("concurrency") == "adaptive"
-        return super().prepared(
-            {name: value for name, value in table.items() if not (adaptive and name == "concurrency")}
-        )
+        if table.get("concurrency") == "adaptive":
+            table = {name: value for name, value in table.items() if name != "concurrency"}
+        return super().prepared(table)
 
     @property
     def adaptive(self) -> bool:
