@@ -22,6 +22,7 @@ _QUOTING = ("table error", "table processing failed", "retry also failed")
 _DEFAULT_FILTER = "info,salsa=warn"
 _KEPT_TRACES = 50
 _Span = dict[str, Any]
+_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class _Settings:
@@ -127,10 +128,6 @@ def _json_line(stamp: str, level: str, target: str, pairs: list[tuple[str, Any]]
     fields = ",".join(f"{_dumps(key)}:{_dumps(value)}" for key, value in pairs)
     line = f'{{"timestamp":"{stamp}","level":"{level}","fields":{{{fields}}},"target":"{target}"'
     return line + (f',"span":{_dumps(spans[-1])},"spans":{_dumps(spans)}}}' if spans else "}")
-
-
-def _dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _human_line(stamp: str, level: str, pairs: list[tuple[str, Any]], spans: list[_Span]) -> str:
