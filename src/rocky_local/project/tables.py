@@ -147,17 +147,8 @@ def checked(kind: type[T], table: dict[str, Any], text: str | None = None) -> T:
         rocky_local.project.toml.TomlError: invalid type: integer `3`, expected a string
         in `type`
     """
-    try:
-        found: T = _value(kind, table, ())
-    except _Misplaced as error:
-        raise toml.misplaced(error.reason, error.place, text) from None
+    found: T = _value(kind, table, (), text)
     return found
-
-
-class _Misplaced(Exception):
-    def __init__(self, reason: str, place: Position) -> None:
-        super().__init__(reason)
-        self.reason, self.place = reason, place
 
 
 def _fields(kind: type[Table]) -> dict[str, Any]:
@@ -166,37 +157,37 @@ def _fields(kind: type[Table]) -> dict[str, Any]:
     return _FIELDS[kind]
 
 
-def _table(kind: type[_Kind], table: dict[str, Any], place: Position) -> _Kind:
+def _table(kind: type[_Kind], table: dict[str, Any], place: Position, text: str | None) -> _Kind:
     try:
         table = kind.prepared(table)
         found = kind()
         found.written = table
         for name, wanted in _fields(kind).items():
             if name in table:
-                setattr(found, name, _value(wanted, table[name], (*place, name)))
+                setattr(found, name, _value(wanted, table[name], (*place, name), text))
             elif not hasattr(kind, name):
                 raise ValueError(f"missing field `{name}`")
         found.complete()
     except ValueError as error:
-        raise _Misplaced(str(error), place) from error
+        raise toml.misplaced(str(error), place, text) from error
     return found
 
 
-def _value(wanted: Any, value: Any, place: Position) -> Any:
-    """Return a value as the kind that is wanted."""
+def _value(wanted: Any, value: Any, place: Position, text: str | None) -> Any:
+    """Return a value as the kind that is wanted; the error of another points at its line of the text."""
     kind, inner = get_origin(wanted) or wanted, get_args(wanted)
     if kind is Any:
         return value
     if NoneType in inner:
-        return _value(inner[0], value, place)
+        return _value(inner[0], value, place, text)
     if kind is tuple and isinstance(value, list):
-        return tuple(_value(inner[0], entry, (*place, number)) for number, entry in enumerate(value))
+        return tuple(_value(inner[0], entry, (*place, at), text) for at, entry in enumerate(value))
     if kind is dict and isinstance(value, dict):
-        return {name: _value(inner[1], entry, (*place, name)) for name, entry in value.items()}
+        return {name: _value(inner[1], entry, (*place, name), text) for name, entry in value.items()}
     if isinstance(kind, type) and issubclass(kind, Table) and isinstance(value, dict):
-        return _table(kind, value, place)
+        return _table(kind, value, place, text)
     if problem := _problem(kind, inner, value):
-        raise _Misplaced(problem, place)
+        raise toml.misplaced(problem, place, text)
     return value
 
 
