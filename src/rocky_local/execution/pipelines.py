@@ -10,7 +10,7 @@ from rocky_local.execution.options import key_from
 from rocky_local.execution.quality import QualityWork
 from rocky_local.execution.replication import report_failures, run_replication
 from rocky_local.execution.snapshots import SnapshotWork
-from rocky_local.execution.transformation import Scope, execute_models
+from rocky_local.execution.transformation import execute_models
 from rocky_local.project.pipeline import Pipeline
 from rocky_local.signals import release
 
@@ -36,7 +36,7 @@ class Replication(Work):
         if args.has("models") or args.has("all"):
             # Models die at once (contract, 10).
             release()
-            execute_models(context, Scope(args.models, contained=config.settings.resilience.contain_failures))
+            execute_models(context, args.models)
         context.hooks.call("state_synced")
         report_failures(context, failed)
         if result.status == "Success":
@@ -75,8 +75,7 @@ class Transformation(Work):
         context.open(self.pipeline.adapter, with_state=there)
         with tracing.span("run_transformation"):
             if there:
-                contained = context.config.settings.resilience.contain_failures
-                execute_models(context, Scope(directory, contained=contained))
+                execute_models(context, directory)
             else:
                 _RUN_LOCAL.warn("models directory not found — nothing to execute", models_dir=directory)
             self.note_budget(context)
@@ -97,7 +96,7 @@ class SingleModel(Work):
         home = config.select(args.get("pipeline")) if args.has("pipeline") else next(iter(kinds), None)
         context.open(home.adapter if home else next(iter(config.adapters), "default"))
         directory = args.get("models") or config.models_dir(home)
-        execute_models(context, Scope(directory, only=args.get("model")))
+        execute_models(context, directory, args.get("model"))
 
 
 _WORKS: dict[str, type[Work]] = {

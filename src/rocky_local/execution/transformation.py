@@ -1,7 +1,5 @@
 """Building models: in dependency order, one after another, with their failures contained or not (contract, 5.5)."""
 
-from typing import NamedTuple
-
 from rocky_local import clock, tracing
 from rocky_local.errors import BootstrapError, CompileError, DatabaseError, EngineError
 from rocky_local.execution.builds import BuildStrategy, partition_statements, strategy_of
@@ -18,20 +16,12 @@ _RUNTIME = "<runtime>"
 _COMPILED: dict[tuple[object, ...], Compiled] = {}
 
 
-class Scope(NamedTuple):
-    """Which models to build: a folder, one model or all, and whether siblings of a failed one go on."""
-
-    directory: str
-    only: str | None = None
-    contained: bool = False
-
-
-def execute_models(context: RunContext, scope: Scope) -> None:
-    """Compile a folder and build its models; what happens ends up in the context's result."""
+def execute_models(context: RunContext, directory: str, only: str | None = None) -> None:
+    """Compile a folder and build its models, or one of them; what happens ends up in the context's result."""
     with tracing.span("execute_models"):
-        LOG.info("compiling and executing transformation models", models_dir=scope.directory)
+        LOG.info("compiling and executing transformation models", models_dir=directory)
         try:
-            compiled = _compile(scope.directory, context.variables)
+            compiled = _compile(directory, context.variables)
         except CompileError as error:
             LOG.warn("model compilation failed — no models can execute", error=error.message)
             reason = f"model compilation failed: {error.message}"
@@ -39,10 +29,10 @@ def execute_models(context: RunContext, scope: Scope) -> None:
             return
         context.column_counts = {name: len(query.columns) for name, query in compiled.lineage.items()}
         context.hooks.call("compile_complete", {"model_count": len(compiled.project.models)})
-        models = _selected(context, compiled, scope)
+        models = _selected(context, compiled, only)
         if models is None or not _shadowable(context, models):
             return
-        built = _build_all(context, compiled, models, scope)
+        built = _build_all(context, compiled, models, only)
         if built is not None:
             LOG.info("model execution complete", models=built)
 
@@ -57,16 +47,16 @@ def _compile(directory: str, variables: dict[str, str]) -> Compiled:
     return _COMPILED[key]
 
 
-def _selected(context: RunContext, compiled: Compiled, scope: Scope) -> list[Model] | None:
+def _selected(context: RunContext, compiled: Compiled, only: str | None) -> list[Model] | None:
     """The models to build in order; those with compile errors are reported instead."""
-    if scope.only is not None and scope.only not in compiled.project.by_name():
-        reason = f"model '{scope.only}' not found (no transformation model with that name)"
-        context.result.add_error([scope.only], reason)
+    if only is not None and only not in compiled.project.by_name():
+        reason = f"model '{only}' not found (no transformation model with that name)"
+        context.result.add_error([only], reason)
         return None
     reported: set[str] = set()
     for finding in compiled.errors:
         LOG.warn("compile error", also=finding.message, model=finding.model, code=finding.code)
-        if scope.only in (None, finding.model):
+        if only in (None, finding.model):
             text = f"[{finding.code}] {finding.message}"
             counted = finding.model not in reported
             context.result.add_error([finding.model], text, "compile-error", counted=counted)
@@ -75,7 +65,7 @@ def _selected(context: RunContext, compiled: Compiled, scope: Scope) -> list[Mod
     if broken:
         message = "model(s) failed to compile — excluded from execution; in-scope ones fail the run"
         LOG.warn(message, failed_models=len(broken), reported=len(reported))
-    wanted = [m for m in compiled.order if scope.only in (None, m.name) and m.name not in broken]
+    wanted = [m for m in compiled.order if only in (None, m.name) and m.name not in broken]
     shadow = context.shadow
     return [model._replace(place=shadow.redirect(model.place)) for model in wanted] if shadow else wanted
 
@@ -92,17 +82,17 @@ def _shadowable(context: RunContext, models: list[Model]) -> bool:
     return False
 
 
-def _build_all(context: RunContext, compiled: Compiled, models: list[Model], scope: Scope) -> int | None:
+def _build_all(context: RunContext, compiled: Compiled, models: list[Model], only: str | None) -> int | None:
     """Build models one after another and return how many were; None when a failure ended the run."""
     if context.pipeline is None or context.pipeline.target.governance.auto_create_schemas:
         for schema in dict.fromkeys(model.place.schema for model in models):
             context.adapter.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-    gate = SkipGate(context, compiled)
-    built = 0
+    gate, built = SkipGate(context, compiled), 0
+    contained = only is None and context.config.settings.resilience.contain_failures
     unbuilt: set[str] = {finding.model for finding in compiled.errors}
     for model in models:
         blockers = [name for name in model.depends_on if name in unbuilt]
-        if scope.contained and blockers:
+        if contained and blockers:
             _withhold(context, model, blockers)
             unbuilt.add(model.name)
             continue
@@ -114,11 +104,11 @@ def _build_all(context: RunContext, compiled: Compiled, models: list[Model], sco
         try:
             _build(context, model)
         except EngineError as error:
-            keyed = scope.contained or scope.only is not None
+            keyed = contained or only
             prefix = "" if isinstance(error, BootstrapError) else f"model '{model.name}' failed: "
             context.result.add_error([model.name] if keyed else [_RUNTIME], prefix + error.chain())
             unbuilt.add(model.name)
-            if not scope.contained:
+            if not contained:
                 return None
         else:
             context.hooks.call("after_model_run", model=model.name, duration_ms=clock.since_ms(started))
