@@ -89,8 +89,8 @@ class DuckDBAdapter(AbstractContextManager["DuckDBAdapter"]):
             return []
 
     @staticmethod
-    def file_query(path: Path) -> str:
-        """Return the query that reads a file, whose ending is one of `READERS`.
+    def file_query(path: Path, delimiter: str | None = None, has_header: bool | None = None) -> str:
+        """Return the query that reads a file, whose ending is one of `READERS`; DuckDB guesses what is None.
 
         Example:
             >>> DuckDBAdapter.file_query(Path("in/who's.csv"))
@@ -98,7 +98,11 @@ class DuckDBAdapter(AbstractContextManager["DuckDBAdapter"]):
         """
         from glob import escape  # noqa: PLC0415
 
-        return f"SELECT * FROM {READERS[path.suffix.lower()]}({literal(escape(str(path)))})"
+        reader, chosen = READERS[path.suffix.lower()], [literal(escape(str(path)))]
+        if reader == "read_csv_auto":
+            chosen += [] if delimiter is None else [f"delim = {literal(delimiter)}"]
+            chosen += [] if has_header is None else [f"header = {str(has_header).lower()}"]
+        return f"SELECT * FROM {reader}({', '.join(chosen)})"
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -20,6 +20,7 @@ IGNORED = {
     "gc": "nothing is collected",
     "hook.webhooks": "webhooks are not called",
     "imports": "no other project is imported",
+    "pipeline.*.options.batch_size": "a file is loaded in one statement",
     "pipeline.*.target.governance.grants": "DuckDB has no grants",
     "pipeline.*.target.governance.isolation": "DuckDB has no workspaces",
     "pipeline.*.target.governance.schema_grants": "DuckDB has no grants",

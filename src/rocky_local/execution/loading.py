@@ -101,7 +101,8 @@ def load(
 
 
 def _load_file(adapter: DuckDBAdapter, pipeline: Pipeline, path: Path, target: str) -> LoadedFile:
-    file, started, query = LoadedFile(str(path), target), clock.now_ns(), adapter.file_query(path)
+    file, started, options = LoadedFile(str(path), target), clock.now_ns(), pipeline.options
+    query = adapter.file_query(path, options.csv_delimiter, options.csv_has_header)
     _LOG.info("loading file", file=file.file, target=target)
     try:
         with adapter.transaction():

@@ -191,8 +191,8 @@ class _Options(Closed):
     truncate_first: bool = False
     format: str = "auto"
     batch_size: int = 0
-    csv_delimiter: str = ","
-    csv_has_header: bool = True
+    csv_delimiter: str | None = None
+    csv_has_header: bool | None = None
 
 
 class _TableRef(Closed):

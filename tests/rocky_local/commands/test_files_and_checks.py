@@ -33,6 +33,29 @@ def test_files_are_appended_unless_the_table_is_emptied_first(project):
     assert project.sql("SELECT COUNT(*) FROM a") == [(1,)]
 
 
+@pytest.mark.parametrize(
+    ("options", "text", "rows"),
+    [
+        ('csv_delimiter = "|"', "k|v, w\n1|x, y\n", [(1, "x, y")]),
+        ("csv_has_header = false", "1,x\n2,y\n", [(1, "x"), (2, "y")]),
+        ('csv_delimiter = ";"\ncsv_has_header = true', "k;v\na;b\n", [("a", "b")]),
+    ],
+)
+def test_a_file_is_read_as_the_options_say(project, options, text, rows):
+    project.write({"rocky.toml": LOAD + options, "in/a.csv": text})
+
+    answer = project.run("load")
+
+    assert (answer.code, answer.json["files_failed"]) == (0, 0)
+    assert project.sql("SELECT * FROM a") == rows
+
+
+def test_an_option_that_changes_nothing_is_named(project):
+    project.write({"rocky.toml": LOAD + "batch_size = 10\n", "in/a.csv": "k\n1\n"})
+
+    assert "`pipeline.files.options.batch_size` is ignored by rocky-local" in project.run("run").stderr
+
+
 def test_a_file_that_does_not_fit_its_table_leaves_the_others_alone(project):
     project.write({"rocky.toml": LOAD, "in/a.csv": "k\n1\n", "in/b.csv": "k\nword\n"})
     project.sql("CREATE TABLE b (k INTEGER)")
