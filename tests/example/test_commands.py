@@ -151,3 +151,6 @@ def test_the_image_of_the_deployment_page_installs_what_is_built_here():
         re.findall(r"dagster_rocky_component-[\w.-]+\.whl", (REPOSITORY / "README.md").read_text())
     )
     assert "RUN dg utils refresh-defs-state" in image
+    steps = [line for line in image.splitlines() if line.startswith(("COPY .", "RUN"))]
+    assert [line.split()[-1] for line in steps[-3:]] == ["/app", ".", "refresh-defs-state"]
+    assert "-e" in steps[-2].split()  # else the state is written beside a copy, which nothing loads
