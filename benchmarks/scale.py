@@ -59,11 +59,6 @@ class Loaded:
         return statistics.median(ours[what] / bare[what] for bare, ours in pairs)
 
 
-def rounds_of(size: int) -> int:
-    """How many pairs: one where it takes a minute."""
-    return 3 if size <= 10_000 else 1
-
-
 def load(tables: int, models: int, rounds: int) -> Loaded:
     """Loads a generated project some times on both sides."""
     with tempfile.TemporaryDirectory() as temporary:
@@ -239,7 +234,7 @@ def main() -> int:
     """Prints every row; 0 when none misses its limit."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sizes", nargs="*", default=SIZES)
-    parser.add_argument("--rounds", type=int, help="of loads; where this is not said, by size")
+    parser.add_argument("--rounds", type=int, default=2, help="pairs of loads of each size")
     parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md and docs/scale.svg")
     parser.add_argument("--only-loads", action="store_true")
     chosen = parser.parse_args()
@@ -249,7 +244,7 @@ def main() -> int:
         for size in chosen.sizes:
             count = int(size.removesuffix("m"))
             tables, models = (0, count) if size.endswith("m") else (count, 0)
-            found.append(load(tables, models, chosen.rounds or rounds_of(count)))
+            found.append(load(tables, models, chosen.rounds))
         yield from load_rows(found)
 
     parts: list[Callable[[], Iterator[Row]]] = [imports, loads]

@@ -314,7 +314,7 @@ def _launch(folder: Path) -> float:
 ALL: dict[str, Callable[[], Iterator[Row]]] = {
     "refresh": refreshes,
     "events": events,
-    "launch": lambda: launches(2),
+    "launch": lambda: launches(1),
 }
 
 if __name__ == "__main__":
