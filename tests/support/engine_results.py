@@ -259,7 +259,7 @@ class _Story:
     def _error(self, key: list[str], text: str, kind: str | None = None) -> None:
         found: dict[str, Any] = {"asset_key": key, "error": text, "failure_kind": kind or self.draw(_kinds)}
         if found["failure_kind"] == "quota-exceeded":
-            found["cooldown_seconds"] = self.draw(st.sampled_from([None, 1, 0.5]))
+            found["cooldown_seconds"] = self.draw(st.sampled_from([None, 0.02, 0.01]))
         if self.draw(st.integers(0, 4)) == 0:
             found["attempts"] = [{"attempt": 1, "error": text, "failure_kind": found["failure_kind"]}, {}]
         self.errors.append(found)

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -13,6 +14,7 @@ from dagster_rocky.engine.request import RunRequest
 from dagster_rocky.planning.plan import PlannedRun, Unit
 from dagster_rocky.planning.selection import StepPlan
 from dagster_rocky.resource import RockyResource
+from dagster_rocky.step import conclusion
 from dagster_rocky.step.execution import execute_plan
 from dagster_rocky.vocabulary import CheckDeclaration, EngineAsset
 from support.ends import ended_with
@@ -44,6 +46,14 @@ TABLES = [Unit(asset("table", name)) for name in "abc"]
 MODELS = [Unit(asset("model", name)) for name in "mno"]
 DAILY = [Unit(asset("model", "daily", granularity="day"), day, day) for day in DAYS]
 runs = st.sampled_from([TABLES, MODELS, DAILY])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_pauses() -> Iterator[None]:
+    """A warehouse that names no pause is asked again at once; nobody has to wait for five minutes, five times."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conclusion, "_QUOTA_SECONDS", 0.01)
+        yield
 
 
 def ended(units: list[Unit], answer: EngineAnswer, mode: str) -> dg.ExecuteInProcessResult:
