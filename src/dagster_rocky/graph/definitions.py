@@ -15,9 +15,9 @@ from dagster_rocky.graph.partitioning import dynamic_name
 from dagster_rocky.vocabulary import EngineAsset
 
 Execute = Callable[[dg.AssetExecutionContext], Iterator[Any]]
+ExecuteChecks = Callable[[dg.AssetCheckExecutionContext, str], Iterator[Any]]
 _CHECK_OUT = dg.Out(None, is_required=False)
 """One for all checks: Dagster works out the type of an output each time that one is made."""
-ExecuteChecks = Callable[[dg.AssetCheckExecutionContext, str], Iterator[Any]]
 
 
 def build_assets(

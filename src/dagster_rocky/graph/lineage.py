@@ -30,7 +30,7 @@ def lineage_of(
     for source in model.lineage:
         dep = dg.TableColumnDep(asset_key=keys[source.table], column_name=source.source_column)
         deps = found.setdefault(source.column, [])
-        if not deps or dep not in deps:
+        if dep not in deps:
             deps.append(dep)
     lineage = accepted(
         f"the column lineage of {spec.key.to_user_string()}",

@@ -25,9 +25,12 @@ def faults_of(file: Path) -> Iterator[Fault]:
         Text that is no YAML, a field that is written twice, and what is wrong beside and above the attributes; what
         is wrong in them is the component's to say.
     """
-    text = file.read_text(encoding="utf-8")
     try:
-        nodes = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+        nodes = list(yaml.compose_all(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader))
+    except UnicodeDecodeError as error:
+        before = error.object.count(b"\n", 0, error.start)
+        yield Fault(str(file), before + 1, "", "this is no text in UTF-8: save the file as UTF-8.")
+        return
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         yield Fault(str(file), line, "", f"this is no YAML: {error.problem}.")
@@ -50,8 +53,10 @@ _Wrong = tuple[int, Field, str]
 
 
 def _wrong_values(node: yaml.Node | None, path: Field) -> Iterator[_Wrong]:
-    """Fields that are there twice, of which YAML takes the last one, and dates that are none."""
-    if isinstance(node, yaml.MappingNode):
+    """Fields that are there twice, of which YAML takes the last one; dates that are none; tags of other programs."""
+    if node and node.tag not in yaml.SafeLoader.yaml_constructors:
+        yield node.start_mark.line + 1, path, f"{node.tag} is a tag that Dagster does not know: leave it out."
+    elif isinstance(node, yaml.MappingNode):
         lines: dict[str, int] = {}
         for key, value in node.value:
             name, line = str(key.value), key.start_mark.line + 1

@@ -235,6 +235,14 @@ NO_SUCH_TYPE = "dagster_rocky has no component 'RockyComponnt'. Did you mean `Ro
             "4: schedules[0].name: is there already, in line 4: leave one of them out.",
         ),
         (
+            f"{A_COMPONENT}\nattributes:\n  state_path: !env STATE\n",
+            "3: state_path: !env is a tag that Dagster does not know: leave it out.",
+        ),
+        (
+            f"{A_COMPONENT}\nattributes: !include other.yaml\n",
+            "2: !include is a tag that Dagster does not know: leave it out.",
+        ),
+        (
             f"{A_COMPONENT}\nattributes:\n  partitions:\n    end: 2025-13-01\n",
             "4: partitions.end: 2025-13-01 is no date: month must be in 1..12.",
         ),
@@ -248,6 +256,11 @@ NO_SUCH_TYPE = "dagster_rocky has no component 'RockyComponnt'. Did you mean `Ro
 def test_check_says_what_is_wrong_with_a_file(files, text, said):
     (files / "b" / "defs.yaml").write_text(text)
     assert check(files) == (1, f"b/defs.yaml:{said}\n")
+
+
+def test_check_says_that_a_file_is_no_utf_8(files):
+    (files / "b" / "defs.yaml").write_bytes(f"{A_COMPONENT}\n# gr\u00f6\u00dfe\n".encode("latin-1"))
+    assert check(files) == (1, "b/defs.yaml:2: this is no text in UTF-8: save the file as UTF-8.\n")
 
 
 def test_check_is_content_and_warns(files, monkeypatch, snapshots):
