@@ -17,7 +17,9 @@ PLACES = (
     "example_project/*.*", "example_project/**/*.yaml",
 )  # fmt: skip
 WRITTEN = {"", ".md", ".toml", ".txt", ".py", ".jinja", ".yaml", ".yml", ".sql"}
-TEXTS = sorted(path for place in PLACES for path in REPOSITORY.glob(place) if path.suffix in WRITTEN)
+FOUND = {path for place in PLACES for path in REPOSITORY.glob(place)}
+# `make demo` leaves folders in the example.
+TEXTS = sorted(path for path in FOUND if path.suffix in WRITTEN and path.is_file())
 INSTALLS = re.compile(
     r"(?:(?<!un)install|\badd|\bdownload|\bwheel|--with|\bsync|\buvx|\brun)\b[^`\n]*\bdagster[-_.]rocky(?![-_.\w])"
 )
