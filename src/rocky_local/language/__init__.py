@@ -4,8 +4,10 @@
 writes it in the engine's layout.
 """
 
+from sqlglot import exp
+
 from rocky_local.language.lowering import lower, to_text
-from rocky_local.language.steps import Replicate, parse
+from rocky_local.language.steps import parse
 
 
 def to_sql(source: str) -> str:
@@ -23,4 +25,4 @@ def to_sql(source: str) -> str:
     """
     steps = parse(source)
     text = to_text(lower(steps))
-    return text.replace("\n", " ") if len(steps) == 2 and isinstance(steps[1], Replicate) else text
+    return text.replace("\n", " ") if len(steps) == 2 and isinstance(steps[1], exp.Star) else text

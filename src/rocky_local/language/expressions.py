@@ -237,12 +237,9 @@ class ExpressionParser:
                 self.expect("=>")
                 found.set("default", self.expression())
                 return
-            compared = self.token.text in _COMPARISON or self.token.text in ("is", "not", "in", "between")
-            test = (
-                self._comparison(subject.copy())
-                if compared
-                else exp.EQ(this=subject.copy(), expression=self._sum())
-            )
+            test = self._comparison(value := subject.copy())
+            if test is value:
+                test = exp.EQ(this=value, expression=self._sum())
             self.expect("=>")
             found.append("ifs", exp.If(this=test, true=self.expression()))
 

@@ -1,5 +1,6 @@
 """How the steps of a pipeline become one query, and how that is written."""
 
+from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
@@ -13,6 +14,7 @@ from rocky_local.language.steps import Step
 _LARGEST = 10_000
 _CLAUSES = ("from", "joins", "where", "group", "having", "order", "limit")
 _DuckDB: Any = DuckDB.Generator
+_Names = dict[str, exp.Expression]
 _COMPOUND = (exp.Binary, exp.Not, exp.Neg, exp.Between, exp.In)
 
 
@@ -27,7 +29,7 @@ def lower(pipeline: list[Step]) -> exp.Select:
         >>> lower(parse("from t derive { half: a / 2 } where half > b * half")).sql("duckdb")
         'SELECT *, a / 2 AS half FROM t WHERE (a / 2) > b * (a / 2)'
     """
-    if not isinstance(pipeline[0], steps.From):
+    if not isinstance(pipeline[0], exp.From):
         raise NotAQuery("pipeline must start with 'from'", "lower")
     lowering = _Lowering(pipeline[0])
     for step in pipeline[1:]:
@@ -42,28 +44,25 @@ class _Lowering:
     those of a group, which HAVING and ORDER BY know as long as they are among the columns.
     """
 
-    def __init__(self, source: steps.From) -> None:
-        catalog, schema, name = (None, None, None, *source.table)[-3:]
-        table = exp.table_(str(name), schema, catalog, alias=source.alias)
-        self._query = exp.Select().from_(table, copy=False)
-        self._source = source.alias or name
+    def __init__(self, source: exp.From) -> None:
+        self._query = exp.Select().from_(source, copy=False)
+        self._source = source.this.alias_or_name
         self._columns: list[exp.Expression] = [exp.Star()]
-        self._derived: dict[str, exp.Expression] = {}
-        self._grouped: dict[str, exp.Expression] | None = None
+        self._derived: _Names = {}
+        self._grouped: _Names | None = None
         self._where: list[exp.Expression] = []
-        self._having: list[tuple[exp.Expression, dict[str, exp.Expression]]] = []
-        self._order: list[exp.Ordered] = []
-        self._take: int | None = None
+        self._having: list[tuple[exp.Expression, _Names]] = []
+        self._order: list[exp.Expression] = []
+        self._limits: list[int] = []
 
     def add(self, step: Step) -> None:
         match step:
-            case steps.From():
+            case exp.From():
                 raise NotAQuery("only the first step of a pipeline is 'from'", "lower")
-            case steps.Where(condition):
-                if self._grouped is None:
-                    self._where.append(_inlined(condition, self._derived))
-                else:
-                    self._having.append((condition, self._derived.copy()))
+            case exp.Where(this=condition) if self._grouped is None:
+                self._where.append(_inlined(condition, self._derived))
+            case exp.Where(this=condition):
+                self._having.append((condition, self._derived.copy()))
             case steps.Derive(columns):
                 self._derive(columns)
             case steps.Group():
@@ -72,14 +71,14 @@ class _Lowering:
                 self._columns = [found for column in columns for found in self._selected(column)]
             case steps.Join():
                 self._join(step)
-            case steps.Sort(keys):
-                self._order = list(keys)
-            case steps.Take(count):
-                self._take = count if self._take is None else min(count, self._take)
-            case steps.Distinct():
-                self._query.set("distinct", exp.Distinct())
+            case exp.Order(expressions=keys):
+                self._order = keys
+            case exp.Limit(expression=rows):
+                self._limits.append(int(rows.name))
+            case exp.Distinct():
+                self._query.set("distinct", step)
             case _:
-                self._columns, self._derived = [exp.Star()], {}
+                self._columns, self._derived = [step], {}
 
     def query(self) -> exp.Select:
         shown = {column.alias_or_name for column in self._columns}
@@ -88,28 +87,21 @@ class _Lowering:
         if self._where:
             self._query.set("where", exp.Where(this=_all(self._where)))
         if self._having:
-            grouped = {
-                name: made
-                for name, made in (self._grouped or {}).items()
-                if name in hidden or name in self._derived
-            }
+            known = hidden.keys() | self._derived.keys()
+            grouped = {name: made for name, made in (self._grouped or {}).items() if name in known}
             kept = [_inlined(condition, grouped | derived) for condition, derived in self._having]
             self._query.set("having", exp.Having(this=_all(kept)))
         if self._order:
-            keys = [
-                _inlined(key, {name: _as_value(made) for name, made in hidden.items()}) for key in self._order
-            ]
-            self._query.set("order", exp.Order(expressions=keys))
-        if self._take is not None:
-            self._query.set("limit", exp.Limit(expression=exp.Literal.number(self._take)))
-        return self._query
+            values = {name: _as_value(made) for name, made in hidden.items()}
+            self._query.order_by(*(_inlined(key, values) for key in self._order), copy=False)
+        return self._query.limit(min(self._limits), copy=False) if self._limits else self._query
 
-    def _names(self) -> dict[str, exp.Expression]:
+    def _names(self) -> _Names:
         return {**(self._grouped or {}), **self._derived}
 
     def _derive(self, columns: steps.Named) -> None:
-        for name, expression in columns:
-            made = _inlined(expression, self._names())
+        for column in columns:
+            name, made = column.alias, _inlined(column.this, self._names())
             if sum(1 for _ in made.walk()) > _LARGEST:
                 raise NotAQuery(f"the derived column '{name}' has more than {_LARGEST} parts", "lower")
             kept = [column for column in self._columns if column.alias_or_name != name]
@@ -122,7 +114,7 @@ class _Lowering:
         keys = [_inlined(key, self._derived) for key in step.keys]
         self._query.set("group", exp.Group(expressions=list(map(_as_value, keys))))
         found = {key.name: made for key, made in zip(step.keys, keys, strict=True)}
-        found |= {name: _inlined(expression, self._derived) for name, expression in step.aggregates}
+        found |= {column.alias: _inlined(column.this, self._derived) for column in step.aggregates}
         self._grouped, self._derived = found, {}
         self._columns = [_named(name, made) for name, made in found.items()]
 
@@ -135,14 +127,9 @@ class _Lowering:
     def _join(self, step: steps.Join) -> None:
         if self._grouped is not None:
             raise NotAQuery("'join' comes before 'group'", "lower")
-        joined = step.alias or step.table
-        equal = [
-            exp.EQ(this=exp.column(key, table=self._source), expression=exp.column(key, table=joined))
-            for key in step.keys
-        ]
-        self._query.append(
-            "joins", exp.Join(this=exp.table_(step.table, alias=step.alias), on=_all(list(equal)))
-        )
+        joined = step.table.alias_or_name
+        equal = [exp.column(key, self._source).eq(exp.column(key, joined)) for key in step.keys]
+        self._query.append("joins", exp.Join(this=step.table, on=_all(equal)))
         if step.kept:
             own = [column for column in self._columns if not isinstance(column, exp.Star)]
             self._columns = [*own, *step.kept]
@@ -160,13 +147,13 @@ def _as_value(expression: exp.Expression) -> exp.Expression:
     return exp.Add(this=expression.copy(), expression=zero) if number else expression
 
 
-def _all(conditions: list[exp.Expression]) -> exp.Expression:
+def _all(conditions: Sequence[exp.Expression]) -> exp.Expression:
     several = len(conditions) > 1
-    parts = [exp.paren(each) if several and isinstance(each, exp.Or) else each for each in conditions]
+    parts = (exp.paren(each) if several and isinstance(each, exp.Or) else each for each in conditions)
     return reduce(lambda left, right: exp.And(this=left, expression=right), parts)
 
 
-def _inlined(expression: exp.Expression, names: dict[str, exp.Expression]) -> exp.Expression:
+def _inlined(expression: exp.Expression, names: _Names) -> exp.Expression:
     """An expression in which names are replaced by what they stand for."""
 
     def put(node: exp.Expression) -> exp.Expression:

@@ -1,6 +1,7 @@
-"""What a pipeline is made of: its steps, whose expressions are sqlglot's, and how they are read."""
+"""What a pipeline is made of: its steps, which are sqlglot's clauses where SQL has the same, and how they are read."""
 
 from collections.abc import Callable
+from itertools import chain
 from typing import NamedTuple
 
 from sqlglot import exp
@@ -9,20 +10,8 @@ from rocky_local.errors import NotAQuery
 from rocky_local.language.expressions import ExpressionParser
 from rocky_local.language.tokens import STEPS
 
-Named = tuple[tuple[str, exp.Expression], ...]
-
-
-class From(NamedTuple):
-    """Read a table; `table` holds the parts of its name."""
-
-    table: tuple[str, ...]
-    alias: str | None
-
-
-class Where(NamedTuple):
-    """Keep the rows for which a condition holds."""
-
-    condition: exp.Expression
+Columns = tuple[exp.Expression, ...]
+Named = tuple[exp.Alias, ...]
 
 
 class Derive(NamedTuple):
@@ -41,39 +30,19 @@ class Group(NamedTuple):
 class Select(NamedTuple):
     """Replace the columns."""
 
-    columns: tuple[exp.Expression, ...]
+    columns: Columns
 
 
 class Join(NamedTuple):
     """Put the rows of another table beside those with equal keys."""
 
-    table: str
-    alias: str | None
+    table: exp.Table
     keys: tuple[str, ...]
-    kept: tuple[exp.Expression, ...]
+    kept: Columns
 
 
-class Sort(NamedTuple):
-    """Put the rows in order."""
-
-    keys: tuple[exp.Ordered, ...]
-
-
-class Take(NamedTuple):
-    """Keep the first rows."""
-
-    rows: int
-
-
-class Distinct(NamedTuple):
-    """Keep one of equal rows."""
-
-
-class Replicate(NamedTuple):
-    """Take all columns as they are."""
-
-
-Step = From | Where | Derive | Group | Select | Join | Sort | Take | Distinct | Replicate
+# A star alone is `replicate`: all columns as they are.
+Step = exp.From | exp.Where | Derive | Group | Select | Join | exp.Order | exp.Limit | exp.Distinct | exp.Star
 _LONGEST_NAME = 3
 
 
@@ -84,8 +53,8 @@ def parse(source: str) -> list[Step]:
         NotAQuery: The text is not in the language; it says where.
 
     Example:
-        >>> parse("from raw.trips as t\ntake 5")
-        [From(table=('raw', 'trips'), alias='t'), Take(rows=5)]
+        >>> [type(step).__name__ for step in parse("from raw.trips as t\nderive { n: 1 }\ntake 5")]
+        ['From', 'Derive', 'Limit']
     """
     parser = _Parser(source)
     steps = []
@@ -101,16 +70,16 @@ class _Parser(ExpressionParser):
 
     def step(self) -> Step:
         readers: dict[str, Callable[[], Step]] = {
-            "from": self._from,
-            "where": lambda: Where(self.expression()),
+            "from": lambda: exp.From(this=self._table(_LONGEST_NAME)),
+            "where": lambda: exp.Where(this=self.expression()),
             "group": lambda: Group(self.listed(self.column), self.block(self._named)),
             "derive": lambda: Derive(self.block(self._named)),
             "select": lambda: Select(self.block(self._star_or_column, at_least=1)),
             "join": self._join,
-            "sort": lambda: Sort(self.listed(self.sort_key)),
+            "sort": lambda: exp.Order(expressions=list(self.listed(self.sort_key))),
             "take": self._take,
-            "distinct": Distinct,
-            "replicate": Replicate,
+            "distinct": exp.Distinct,
+            "replicate": exp.Star,
         }
         reader = readers.get(self.token.text)
         if reader is None:
@@ -118,38 +87,34 @@ class _Parser(ExpressionParser):
         self.advance()
         return reader()
 
-    def _from(self) -> From:
+    def _table(self, longest: int) -> exp.Table:
         parts = [self.name()]
-        while len(parts) < _LONGEST_NAME and self.accept("."):
-            parts.append(self.name())
-        return From(tuple(parts), self._alias())
+        while len(parts) < longest and self.accept("."):
+            parts.insert(0, self.name())
+        name, schema, catalog = [*parts, None, None][:_LONGEST_NAME]
+        alias = self.name() if self.accept("as") else None
+        return exp.table_(str(name), schema, catalog, alias=alias)
 
-    def _alias(self) -> str | None:
-        return self.name() if self.accept("as") else None
-
-    def _named(self) -> tuple[str, exp.Expression]:
-        name = self.name()
+    def _named(self) -> exp.Alias:
+        name = exp.to_identifier(self.name())
         self.expect(":")
-        return name, self.expression()
+        return exp.Alias(this=self.expression(), alias=name)
 
     def _star_or_column(self) -> exp.Expression:
         return exp.Star() if self.accept("*") else self.column()
 
     def _join(self) -> Join:
-        table, alias = self.name(), self._alias()
+        table = self._table(1)
         self.expect("on")
         keys = self.listed(self.name)
-        kept: list[exp.Expression] = []
+        kept = self.block(self._kept) if self.token.text == "{" else ()
+        return Join(table, keys, tuple(chain.from_iterable(kept)))
 
-        def keep() -> None:
-            self.expect("keep")
-            kept.extend(self.listed(self._star_or_column, "keep"))
+    def _kept(self) -> Columns:
+        self.expect("keep")
+        return self.listed(self._star_or_column, "keep")
 
-        if self.token.text == "{":
-            self.block(keep)
-        return Join(table, alias, keys, tuple(kept))
-
-    def _take(self) -> Take:
+    def _take(self) -> exp.Limit:
         if self.token.kind != "Number" or not self.token.text.isdecimal():
             raise self.unexpected("number", 0)  # The engine tells no place here.
-        return Take(int(self.advance().text))
+        return exp.Limit(expression=exp.Literal.number(int(self.advance().text)))
