@@ -11,9 +11,8 @@ Where each section of the engine's contract is kept:
  4    plan, apply                           `commands.run`
  5    run                                   `execution`: `runner`, `context`, `pipelines`, `result`, `hooks`;
                                             copies: `replication`, `copies`; models: `transformation`, `builds`,
-                                            `partitions`, `skip_gate`; the graph: `dag_run`; other kinds: `quality`,
-                                            `loading`, `snapshots`
- 6    checks                                `execution`: `checks`, `replication_checks`, `quality`
+                                            `partitions`, `skip_gate`; the graph: `dag_run`; files: `loading`
+ 6    checks                                `execution`: `checks`, `replication_checks`, `pipelines`
  7    drift                                 `execution.copies`
  8    other commands                        `commands`, whose modules `args.COMMANDS` names; `project`: `compiler`,
                                             `diagnostics`, `lineage`, `query_cache`, `graph`

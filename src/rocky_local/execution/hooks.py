@@ -1,25 +1,18 @@
 """Shell hooks: commands of the project that are told what a replication does, as it happens (contract, 17)."""
 
-from __future__ import annotations
-
 import json
 import os
-import select
 import signal
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rocky_local import clock, tracing
 from rocky_local.errors import EngineError
 from rocky_local.project.config import Hook
 from rocky_local.project.tables import EMPTY
 
-if TYPE_CHECKING:
-    import subprocess
-
 _LOG = tracing.Log("rocky_core::hooks")
-_SHOWN_BYTES = 2_000
 
 
 class Hooks:
@@ -63,12 +56,12 @@ def _call(command: str, seconds: float, payload: bytes) -> str | None:
         stdin.seek(0)
         process = subprocess.Popen(command, shell=True, stdin=stdin, stdout=subprocess.DEVNULL, stderr=stderr)
         try:
-            code = _wait(process, seconds)
+            code = process.wait(seconds)
         except subprocess.TimeoutExpired:
             _end(process.pid)
             process.wait()
             return f"took longer than {seconds:g} s and was stopped"
-        stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - _SHOWN_BYTES))
+        stderr.seek(0)
         last = stderr.read().decode(errors="replace").strip().rpartition("\n")[2]
     return f"exit code {code}" + (f": {last}" if last else "") if code else None
 
@@ -81,16 +74,3 @@ def _end(pid: int) -> None:
             _end(int(child))
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-
-
-def _wait(process: subprocess.Popen[bytes], seconds: float) -> int:
-    """Wait for the end of a process; where the system can tell of it, without the pauses of `Popen.wait`."""
-    try:
-        handle = os.pidfd_open(process.pid)
-    except (AttributeError, OSError):
-        return process.wait(seconds)
-    try:
-        select.select([handle], [], [], seconds)
-    finally:
-        os.close(handle)
-    return process.wait(0)

@@ -5,7 +5,6 @@ from pathlib import Path
 from rocky_local import clock
 from rocky_local.adapter import READERS, DuckDBAdapter
 from rocky_local.errors import DatabaseError, EngineError, Unsupported
-from rocky_local.execution.context import RunContext, Work
 from rocky_local.output import Answer, Entry, head
 from rocky_local.project.config import Config
 from rocky_local.project.pipeline import Pipeline
@@ -37,21 +36,6 @@ class LoadedSeed(Entry):
     columns: int = 0
     duration_ms: int = 0
     error: str | None = None
-
-
-class LoadWork(Work):
-    """Load the files of a pipeline; the result is the one of the `load` command."""
-
-    def run(self, context: RunContext) -> None:
-        """Do the work."""
-        context.adapter = context.config.open(self.pipeline.adapter)
-        self._answer = load(context.adapter, self.pipeline)
-        lost = self._answer.code and not self._answer.result["files_loaded"]
-        context.result.forced_status = "Failure" if lost else None
-
-    def answer(self, context: RunContext) -> Answer:
-        """Return how the run ended."""
-        return self._answer._replace(code=context.result.exit_code)
 
 
 def resolve(config: Config, pipeline: str | None, purpose: str) -> Pipeline:

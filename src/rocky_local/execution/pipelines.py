@@ -1,29 +1,35 @@
 """What each kind of pipeline does in a run, and how its outcome is told."""
 
+import re
 from pathlib import Path
 
 from rocky_local import tracing
-from rocky_local.errors import Unsupported
+from rocky_local.adapter import DuckDBAdapter
+from rocky_local.errors import DatabaseError, EngineError, Unsupported
+from rocky_local.execution import checks
 from rocky_local.execution.context import RunContext, Work
-from rocky_local.execution.loading import LoadWork
+from rocky_local.execution.loading import load
 from rocky_local.execution.options import key_from
-from rocky_local.execution.quality import QualityWork
 from rocky_local.execution.replication import report_failures, run_replication
-from rocky_local.execution.snapshots import SnapshotWork
+from rocky_local.execution.result import CheckedTable, Finding, Quarantine
 from rocky_local.execution.transformation import execute_models
-from rocky_local.project.pipeline import Pipeline
+from rocky_local.output import Answer
+from rocky_local.project.pipeline import Checks, Pipeline
+from rocky_local.project.tables import Place
 from rocky_local.signals import release
 
-_RUN_LOCAL = tracing.Log("rocky_cli::commands::run_local")
+_LOG = tracing.Log("rocky_cli::commands::run_local")
+_NAME = ("catalog", "schema", "table")
+# The assertions that say of a single row whether it is wrong.
+_ROW_LEVEL = ("not_null", "accepted_values", "in_range", "expression")
 
 
-class Replication(Work):
+class _Replication(Work):
     """Copy a pipeline's tables, then build models when they were asked for, too."""
 
     stops_gracefully = True
 
     def run(self, context: RunContext) -> None:
-        """Do the work."""
         config, args, result, pipeline = context.config, context.args, context.result, self.pipeline
         result.idempotency_key, result.filter = key_from(args), args.get("filter") or ""
         if config.duckdb_path(pipeline.source_adapter) != config.duckdb_path(pipeline.adapter):
@@ -51,24 +57,21 @@ class Replication(Work):
         context.messages.complete(f"rocky run complete: {counts} in {result.duration_ms}ms", closes=True)
 
     def failure(self, context: RunContext) -> str:
-        """Return the sentence for a run that failed altogether."""
         if not (failed := context.result.failed_copies):
             return super().failure(context)
         told = f"run_id: {context.run_id}, use --resume {context.run_id} to retry"
         return f"{failed} table(s) failed during parallel execution ({told})"
 
     def text(self, context: RunContext) -> str:
-        """Return the outcome for people."""
         result = context.result
         seconds = result.duration_ms / 1000
         return f"Copied {result.tables_copied} tables in {seconds:.1f}s (run_id: {context.run_id})"
 
 
-class Transformation(Work):
+class _Transformation(Work):
     """Build a pipeline's models."""
 
     def run(self, context: RunContext) -> None:
-        """Do the work."""
         context.messages.log("rocky run starting (transformation pipeline)")
         directory = context.config.models_dir(self.pipeline)
         there = Path(directory).is_dir()
@@ -77,20 +80,19 @@ class Transformation(Work):
             if there:
                 execute_models(context, directory)
             else:
-                _RUN_LOCAL.warn("models directory not found — nothing to execute", models_dir=directory)
+                _LOG.warn("models directory not found — nothing to execute", models_dir=directory)
             self.note_budget(context)
         counts = f"{len(context.result.materializations)} models executed"
         context.messages.complete(f"rocky run complete: {counts} in {context.result.duration_ms}ms")
 
 
-class SingleModel(Work):
+class _SingleModel(Work):
     """Build one model and nothing that it depends on."""
 
     def __init__(self) -> None:
-        """Belong to no pipeline."""
+        pass  # It belongs to no pipeline.
 
     def run(self, context: RunContext) -> None:
-        """Do the work, in the named pipeline or else in the first transformation."""
         config, args = context.config, context.args
         kinds = [pipeline for pipeline in config.pipelines.values() if pipeline.type == "transformation"]
         home = config.select(args.get("pipeline")) if args.has("pipeline") else next(iter(kinds), None)
@@ -99,15 +101,175 @@ class SingleModel(Work):
         execute_models(context, directory, args.get("model"))
 
 
+class _Quality(Work):
+    """Check tables, and put wrong rows aside; a missing table stops the run."""
+
+    prints_success = True
+
+    def run(self, context: RunContext) -> None:
+        context.messages.log("rocky run starting (quality pipeline)")
+        context.open(self.pipeline.adapter)
+        context.result.with_cost = False
+        self._tables: list[Place] = []
+        self._found: list[Finding] = []
+        with tracing.span("run_quality"):
+            if self.pipeline.checks.enabled:
+                self._check_all(context)
+            else:
+                _LOG.warn("quality pipeline checks are disabled — nothing to do")
+
+    def _check_all(self, context: RunContext) -> None:
+        result, wanted, adapter = context.result, self.pipeline.checks, context.adapter
+        for place in self.pipeline.tables:
+            # An entry without a table means all tables of its schema.
+            names = [place.table] if place.table else adapter.base_tables(place.schema).get(place.schema, [])
+            self._tables += [Place(place.catalog, place.schema, name) for name in names]
+        for table in self._tables:
+            found = _check(adapter, wanted, table)
+            self._found += found
+            if found:
+                result.check_results.append(CheckedTable(list(table), found))
+            for entry in found:
+                context.messages.check(list(table), entry)
+        if wanted.quarantine.enabled:
+            aside = [_put_aside(adapter, wanted, table) for table in self._tables]
+            result.quarantine += [entry for entry in aside if entry]
+        if self._failed("error") and wanted.fail_on_error:
+            result.forced_status = "Failure"
+
+    def failure(self, context: RunContext) -> str:
+        return f"quality pipeline failed: {self._failed('error')} error-severity check(s) failed"
+
+    def text(self, context: RunContext) -> str:
+        found = context.result.quarantine
+        rows = sum(entry.quarantined_rows for entry in found)
+        kept_away = f"quarantined {rows} row(s) across {len(found)} table(s), " if found else ""
+        return (
+            f"quality pipeline complete: {len(self._found)} check(s) across {len(self._tables)} table(s), "
+            f"{self._failed('error')} error / {self._failed('warning')} warning failed, {kept_away}"
+            f"in {context.result.duration_ms}ms"
+        )
+
+    def _failed(self, severity: str) -> int:
+        return sum(not entry.passed and entry.severity == severity for entry in self._found)
+
+
+def _check(adapter: DuckDBAdapter, wanted: Checks, table: Place) -> list[Finding]:
+    found = []
+    if wanted.row_count.enabled:
+        count, severity = adapter.count(table.name), wanted.row_count.severity
+        # The table is compared with itself, so only an empty one fails.
+        found.append(checks.row_count(count, count).changed(passed=count > 0, severity=severity))
+    found += [checks.custom(adapter, rule, table.name) for rule in wanted.custom]
+    rules = checks.assertions_on(wanted, table.table)
+    return found + [checks.assertion(adapter, rule, table.name) for rule in rules]
+
+
+def _put_aside(adapter: DuckDBAdapter, wanted: Checks, table: Place) -> Quarantine | None:
+    """Split a table into its right and its wrong rows; None when no assertion judges single rows."""
+    mode, wrong, reasons = wanted.quarantine.mode, [], []
+    if mode not in ("split", "drop"):
+        raise Unsupported(f"the quarantine mode '{mode}'")
+    for rule in checks.assertions_on(wanted, table.table):
+        if rule.type in _ROW_LEVEL and rule.severity == "error":
+            condition = checks.wrong_rows(rule)
+            column = re.sub(r"\W", "_", f"_error_{checks.assertion_name(rule)}")
+            wrong.append(f"COALESCE({condition}, FALSE)")
+            reasons.append(f"CASE WHEN {condition} THEN '{rule.type}' END AS {column}")
+    if not wrong:
+        return None
+    judged, valid, aside = " OR ".join(wrong), f"{table.name}__valid", f"{table.name}__quarantine"
+    parts = {valid: f"SELECT * FROM {table.name} WHERE NOT ({judged})"}
+    if mode == "split":
+        parts[aside] = f"SELECT *, {', '.join(reasons)} FROM {table.name} WHERE {judged}"
+    for part, query in parts.items():
+        adapter.execute(f"CREATE OR REPLACE TABLE {part} AS {query}")
+    kept = adapter.count(valid)
+    lost = adapter.count(table.name) - kept
+    return Quarantine(list(table), mode, valid, aside if mode == "split" else None, kept, lost)
+
+
+class _Snapshot(Work):
+    """Run the statements of a snapshot."""
+
+    prints_success = True
+
+    def run(self, context: RunContext) -> None:
+        context.messages.log("rocky run starting (snapshot pipeline)")
+        context.open(self.pipeline.adapter)
+        result = context.result
+        result.concurrency, result.with_cost = 1, False
+        with tracing.span("run_snapshot"):
+            for statement in _statements(self.pipeline):
+                try:
+                    context.adapter.execute(statement)
+                except DatabaseError as error:
+                    result.forced_status, result.tables_failed = "Failure", 1
+                    _LOG.warn("snapshot statement failed", error=error.brief)
+
+    def failure(self, context: RunContext) -> str:
+        return "snapshot pipeline failed"
+
+    def text(self, context: RunContext) -> str:
+        source, target = _sides(self.pipeline)
+        return f"snapshot pipeline complete: {source} -> {target} in {context.result.duration_ms}ms"
+
+
+def _sides(pipeline: Pipeline) -> list[str]:
+    return [f"{side.catalog}.{side.schema}.{side.table}" for side in (pipeline.source, pipeline.target)]
+
+
+def _statements(pipeline: Pipeline) -> list[str]:
+    """The engine's own statements, which history would be kept with."""
+    sides, raw = {"source": pipeline.source, "target": pipeline.target}, pipeline.written
+    lacking = [f"{name}.{part}" for name, side in sides.items() for part in _NAME if part not in side.written]
+    lacking += [key for key in ("unique_key", "updated_at") if not raw.get(key)]
+    if lacking:
+        raise EngineError(
+            f"pipeline '{pipeline.name}': a snapshot needs {', '.join(lacking)}; set them in rocky.toml"
+        )
+    source, target = _sides(pipeline)
+    keys = [raw["unique_key"]] if isinstance(raw["unique_key"], str) else raw["unique_key"]
+    same = " AND ".join(f"target.{key} = source.{key}" for key in keys)
+    stamp = pipeline.updated_at
+    create = (
+        f"CREATE TABLE IF NOT EXISTS {target} AS SELECT *, CURRENT_TIMESTAMP AS valid_from, "
+        f"CAST(NULL AS TIMESTAMP) AS valid_to FROM {source} WHERE 1=0"
+    )
+    merge = (
+        f"MERGE INTO {target} AS target USING {source} AS source ON {same} AND target.valid_to IS NULL "
+        f"WHEN MATCHED AND source.{stamp} > target.{stamp} THEN UPDATE SET valid_to = CURRENT_TIMESTAMP "
+        "WHEN NOT MATCHED THEN INSERT (*) VALUES (source.*, CURRENT_TIMESTAMP, NULL)"
+    )
+    invalidate = (
+        f"UPDATE {target} SET valid_to = CURRENT_TIMESTAMP WHERE valid_to IS NULL AND NOT EXISTS "
+        f"(SELECT 1 FROM {source} AS source WHERE {same})"
+    )
+    return [create, merge, *([invalidate] if pipeline.invalidate_hard_deletes else [])]
+
+
+class _Load(Work):
+    """Load the files of a pipeline; the result is the one of the `load` command."""
+
+    def run(self, context: RunContext) -> None:
+        context.adapter = context.config.open(self.pipeline.adapter)
+        self._answer = load(context.adapter, self.pipeline)
+        lost = self._answer.code and not self._answer.result["files_loaded"]
+        context.result.forced_status = "Failure" if lost else None
+
+    def answer(self, context: RunContext) -> Answer:
+        return self._answer._replace(code=context.result.exit_code)
+
+
 _WORKS: dict[str, type[Work]] = {
-    "replication": Replication,
-    "transformation": Transformation,
-    "quality": QualityWork,
-    "snapshot": SnapshotWork,
-    "load": LoadWork,
+    "replication": _Replication,
+    "transformation": _Transformation,
+    "quality": _Quality,
+    "snapshot": _Snapshot,
+    "load": _Load,
 }
 
 
 def work_of(pipeline: Pipeline | None) -> Work:
     """Return the work of a pipeline; none stands for a single model."""
-    return _WORKS[pipeline.type](pipeline) if pipeline else SingleModel()
+    return _WORKS[pipeline.type](pipeline) if pipeline else _SingleModel()
