@@ -31,7 +31,6 @@ class RunContext:
 
     Attributes:
         pipeline: The pipeline that runs; None for a single model.
-        gave_up: Whether tables failed so that no further ones are copied or spoken of.
         drifts: How the sources of copied tables had changed, by target.
         column_counts: How many columns the query of each compiled model names.
         input_hashes: What the skip gate saw of the inputs of models that depend on no other, by target.
@@ -49,7 +48,6 @@ class RunContext:
         self.result = RunResult(pipeline.type if pipeline else "replication", started_ns)
         self.hooks, self.shutdown = Hooks(), Shutdown()
         self.shadow: Shadow | None = None
-        self.gave_up = False
         self.drifts: dict[str, Drift] = {}
         self.column_counts: dict[str, int] = {}
         self.input_hashes: dict[str, str] = {}
@@ -75,8 +73,7 @@ class RunContext:
 
     def add_materialization(self, entry: Materialization) -> None:
         """Put a finished table, model or partition into the result and tell Dagster."""
-        with self.result.lock:
-            self.result.materializations.append(entry)
+        self.result.materializations.append(entry)
         if self.pipeline is not None:
             self.messages.materialization(entry)
 

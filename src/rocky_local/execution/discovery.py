@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rocky_local import tracing
 from rocky_local.errors import EngineError, IdentifierError
 from rocky_local.execution.options import Shadow
+from rocky_local.execution.result import Materialization
 from rocky_local.project.pipeline import Pipeline, TableOverride
 from rocky_local.project.tables import Place
 
@@ -28,6 +29,13 @@ def overlap_name(table: str) -> str:
 def is_identifier(name: str) -> bool:
     """Return whether the engine writes a name into SQL, which it does without quotes."""
     return re.fullmatch(r"[a-zA-Z0-9_]+", name) is not None
+
+
+def check_names(*names: str, of_tables: bool = True) -> None:
+    """Refuse names that the engine would have to quote."""
+    for name in names:
+        if not is_identifier(name):
+            raise IdentifierError(name, of_a_table=of_tables)
 
 
 class Source(NamedTuple):
@@ -82,24 +90,18 @@ class TableCopy(NamedTuple):
         """The key under which results report it."""
         return self.source.asset_key(self.place.table)
 
-    def check_names(self) -> None:
-        """Refuse names that the engine would have to quote."""
-        for name in (self.source.id, self.table, *self.place):
-            if not is_identifier(name):
-                raise IdentifierError(name)
-
     def select(self) -> str:
         """Return the query that reads the source: everything, then the metadata columns."""
         return f"SELECT {', '.join(['*', *self.metadata_columns])}\nFROM {self.source_name}"
 
 
 class Copied(NamedTuple):
-    """A table that was copied, the columns of its source, and those that it had itself before this run."""
+    """A table that was copied: the columns of its source, its own before that, and its entry in the result."""
 
     copy: TableCopy
     source_columns: list[Column]
     columns_before: list[Column]
-    duration_ms: int
+    entry: Materialization
 
 
 class CopyPlan(NamedTuple):

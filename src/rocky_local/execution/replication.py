@@ -7,7 +7,14 @@ from rocky_local import clock, tracing
 from rocky_local.errors import DatabaseError, EngineError, IdentifierError
 from rocky_local.execution.context import LOG, RunContext
 from rocky_local.execution.copies import COPY_STRATEGIES, detect
-from rocky_local.execution.discovery import Copied, CopyPlan, TableCopy, is_identifier, plan_copies
+from rocky_local.execution.discovery import (
+    Copied,
+    CopyPlan,
+    TableCopy,
+    check_names,
+    is_identifier,
+    plan_copies,
+)
 from rocky_local.execution.replication_checks import run_checks
 from rocky_local.execution.result import (
     DriftAction,
@@ -44,8 +51,7 @@ def run_replication(context: RunContext, pipeline: Pipeline) -> Failures:
     if context.shutdown.is_set():
         result.interrupted, result.schemas_created, result.forced_status = True, 0, "Success"
         return []
-    place = {copy.target: number for number, copy in enumerate(copies)}
-    failed.sort(key=lambda failure: place[failure[0].target])
+    failed.sort(key=lambda failure: copies.index(failure[0]))
     failed = _retry(context, pipeline, failed, copied)
     result.attempted, result.failed_copies, result.with_metrics = len(copied) + len(failed), len(failed), True
     for target in (item.copy.target for item in copied if item.copy.target in context.drifts):
@@ -75,9 +81,7 @@ def _report_plan(context: RunContext, pipeline: Pipeline, plan: CopyPlan) -> Non
             problem = IdentifierError(source.id, of_a_table=False).message
             LOG.warn(message, schema=source.id, error=problem)
     if pipeline.target.governance.auto_create_schemas:
-        for schema in plan.schemas:
-            if not is_identifier(schema):
-                raise IdentifierError(schema, of_a_table=False)
+        check_names(*plan.schemas, of_tables=False)
         for schema in plan.schemas:
             # Where that fails, each table of the schema says so, and the others are copied.
             with suppress(DatabaseError):
@@ -123,20 +127,20 @@ def _copy_all(
     copied: list[Copied] = []
     failed: Failures = []
     waiting = list(reversed(copies))
-    running: dict[Future[Copied | None], TableCopy] = {}
+    running: dict[Future[Copied], TableCopy] = {}
     workers = max(1, min(pipeline.execution.concurrency, _WORKERS))
     with ThreadPoolExecutor(workers, thread_name_prefix="copy") as pool:
         while waiting or running:
             while waiting and len(running) < workers and not context.shutdown.is_set():
                 copy = waiting.pop()
                 context.hooks.call("before_materialize", table=copy.target)
-                running[pool.submit(copy_table, context, copy)] = copy
+                running[pool.submit(_copy_table, context, copy)] = copy
             if not running:
                 break
             for future in wait(running, ANSWERING_SECONDS, FIRST_COMPLETED).done:
                 copy = running.pop(future)
                 try:
-                    copied += filter(None, [future.result()])
+                    _add(context, copied, future.result())
                 except EngineError as error:
                     LOG.warn("table processing failed", error=error.chain(), framed=error.chain())
                     failed.append((copy, error))
@@ -144,22 +148,22 @@ def _copy_all(
                 else:
                     _tell_hooks(context, copied[-1])
             if failed and _gives_up(pipeline, len(copied), len(failed)):
-                with context.result.lock:
-                    context.gave_up = True
                 # One more has begun before the engine looks; it is copied, and nothing is said of it.
                 for copy in waiting[-1:]:
-                    pool.submit(copy_table, context, copy)
+                    pool.submit(_copy_table, context, copy)
                 break
-    for future in running:
-        with suppress(EngineError):
-            copied += filter(None, [future.result()])
-    context.gave_up = False
     return copied, failed
+
+
+def _add(context: RunContext, copied: list[Copied], item: Copied) -> None:
+    copied.append(item)
+    context.result.tables_copied += 1
+    context.add_materialization(item.entry)
 
 
 def _tell_hooks(context: RunContext, item: Copied) -> None:
     target = item.copy.target
-    context.hooks.call("after_materialize", table=target, duration_ms=item.duration_ms)
+    context.hooks.call("after_materialize", table=target, duration_ms=item.entry.duration_ms)
     if target in context.drifts:
         context.hooks.call("drift_detected", {"drifted_columns": []}, table=target)
 
@@ -178,7 +182,7 @@ def _retry(context: RunContext, pipeline: Pipeline, failed: Failures, copied: li
         still = []
         for copy, _ in failed:
             try:
-                copied += filter(None, [copy_table(context, copy)])
+                _add(context, copied, _copy_table(context, copy))
             except EngineError as error:
                 LOG.warn("retry also failed", table=copy.place.table, error=error.chain())
                 still.append((copy, error))
@@ -186,9 +190,9 @@ def _retry(context: RunContext, pipeline: Pipeline, failed: Failures, copied: li
     return failed
 
 
-def copy_table(context: RunContext, copy: TableCopy) -> Copied | None:
-    """Copy one table and commit it, then move its watermark; None when the run no longer speaks of it."""
-    copy.check_names()
+def _copy_table(context: RunContext, copy: TableCopy) -> Copied:
+    """Copy one table and commit it, then move its watermark."""
+    check_names(copy.source.id, copy.table, *copy.place)
     started = clock.now_ns()
     adapter, state = context.adapter, context.state
     with tracing.span("process_table", table=copy.place.table):
@@ -226,14 +230,8 @@ def copy_table(context: RunContext, copy: TableCopy) -> Copied | None:
         # An empty table has the wall clock as its watermark (contract, 5.2); what comes later may be older than that.
         state.finish_copy(context.run_id, copy.target, reached, settled=not empty)
     metadata = Metadata(strategy.name, clock.rfc3339(reached), copy.target)
-    with context.result.lock:
-        if context.gave_up:
-            return None
-        context.result.tables_copied += 1
-    duration = clock.since_ms(started)
-    begun = clock.rfc3339(started)
-    context.add_materialization(Materialization(copy.asset_key, None, duration, begun, metadata))
-    return Copied(copy, source, before, duration)
+    duration, begun = clock.since_ms(started), clock.rfc3339(started)
+    return Copied(copy, source, before, Materialization(copy.asset_key, None, duration, begun, metadata))
 
 
 def _latest(context: RunContext, copy: TableCopy) -> tuple[int | None, bool]:

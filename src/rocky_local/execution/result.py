@@ -3,7 +3,6 @@
 The fields of its entries are in the engine's order, those with a default only where they apply.
 """
 
-import threading
 from typing import Any
 
 from rocky_local import clock, output
@@ -199,7 +198,6 @@ class RunResult:
         self.partition_summaries: list[PartitionSummary] = []
         self.override_warnings: list[OverrideWarning] = []
         self.budget_breaches: list[Breach] = []
-        self.lock = threading.Lock()
 
     def add_error(self, key: AssetKey, error: str, kind: str = "unknown", *, counted: bool = True) -> None:
         """Add one failure; one that is not counted is another reason of the same table or model."""
