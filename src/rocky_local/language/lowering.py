@@ -9,7 +9,7 @@ from sqlglot.dialects.duckdb import DuckDB
 
 from rocky_local.errors import NotAQuery
 from rocky_local.language import steps
-from rocky_local.language.steps import Step
+from rocky_local.language.steps import Step, parse
 
 _LARGEST = 10_000
 _CLAUSES = ("from", "joins", "where", "group", "having", "order", "limit")
@@ -18,23 +18,27 @@ _Names = dict[str, exp.Expression]
 _COMPOUND = (exp.Binary, exp.Not, exp.Neg, exp.Between, exp.In)
 
 
-def lower(pipeline: list[Step]) -> exp.Select:
-    """Return the query that steps mean.
+def to_sql(source: str) -> str:
+    r"""Return the query that a `.rocky` text means.
 
     Raises:
-        NotAQuery: They make no query, or none that is a single SELECT.
+        NotAQuery: The text is not in the language, or its steps do not make a query.
 
     Example:
-        >>> from rocky_local.language.steps import parse
-        >>> lower(parse("from t derive { half: a / 2 } where half > b * half")).sql("duckdb")
-        'SELECT *, a / 2 AS half FROM t WHERE (a / 2) > b * (a / 2)'
+        >>> print(to_sql('from raw.trips\nwhere state == "ok"\ngroup shop { n: count() }'))
+        SELECT shop, COUNT() AS n
+        FROM raw.trips
+        WHERE state = 'ok'
+        GROUP BY shop
     """
-    if not isinstance(pipeline[0], exp.From):
+    first, *others = parse(source)
+    if not isinstance(first, exp.From):
         raise NotAQuery("pipeline must start with 'from'", "lower")
-    lowering = _Lowering(pipeline[0])
-    for step in pipeline[1:]:
+    lowering = _Lowering(first)
+    for step in others:
         lowering.add(step)
-    return lowering.query()
+    lines = _clauses(lowering.query())
+    return (" " if [*map(type, others)] == [exp.Star] else "\n").join(lines)
 
 
 class _Lowering:
@@ -177,16 +181,7 @@ class _Generator(_DuckDB):  # type: ignore[misc]
         return f"{self.sql(expression, 'to')} {self.sql(expression, 'this')}"
 
 
-def to_text(query: exp.Select) -> str:
-    """Return a query as the engine writes it.
-
-    Example:
-        >>> from sqlglot import parse_one
-        >>> print(to_text(parse_one("SELECT a FROM t AS x WHERE a > 1")))
-        SELECT a
-        FROM t x
-        WHERE a > 1
-    """
+def _clauses(query: exp.Select) -> list[str]:
     generator = _Generator(dialect="duckdb")
     columns = ", ".join(map(generator.generate, query.expressions))
     lines = [f"SELECT {'DISTINCT ' if query.args.get('distinct') else ''}{columns}"]
@@ -194,4 +189,4 @@ def to_text(query: exp.Select) -> str:
         clause = query.args.get(name) or query.args.get(f"{name}_") or []
         parts = clause if isinstance(clause, list) else [clause]
         lines += [generator.generate(part, copy=False).strip() for part in parts]
-    return "\n".join(lines)
+    return lines
