@@ -1,7 +1,6 @@
 """The grammar of the command line, with the errors of the real engine's parser."""
 
 import os
-from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
@@ -231,29 +230,18 @@ def _check_together(result: Arguments) -> None:
 
 
 def _unexpected(command: str, token: str, grammar: Grammar) -> UsageError:
-    problem = f"unexpected argument '{token}' found"
-    near = max(f"{grammar.options} {grammar.switches}".split(), key=partial(_jaro, token), default="")
-    if _jaro(token, near) <= 0.7:
+    """Say which flag is meant, if any is near: by the similarity of Jaro, as the real parser does."""
+    from rocky_local.adapter import DuckDBAdapter, literal  # noqa: PLC0415
+
+    problem, flags = f"unexpected argument '{token}' found", f"{grammar.options} {grammar.switches}".split()
+    near = f"SELECT flag FROM (SELECT UNNEST({flags}) AS flag) WHERE jaro_similarity(flag, {literal(token)}) > 0.7"
+    with DuckDBAdapter(":memory:") as adapter:
+        found = adapter.query(f"{near} ORDER BY jaro_similarity(flag, {literal(token)}) DESC LIMIT 1")
+    if not found:
         return UsageError(problem, _usage(command))
-    tip = ("", f"  tip: a similar argument exists: '{near}'")
-    return UsageError(problem, _usage(command, near), details=tip)
-
-
-def _jaro(left: str, right: str) -> float:
-    """The Jaro similarity of two texts, by which the real parser finds its tip, between 0 and 1."""
-    window = max(len(left), len(right)) // 2 - 1
-    free, matched = dict(enumerate(right)), []
-    for place, letter in enumerate(left):
-        near = range(max(0, place - window), min(len(right), place + window + 1))
-        found = next((other for other in near if free.get(other) == letter), None)
-        if found is not None:
-            matched.append(letter)
-            del free[found]
-    if not matched:
-        return 0.0
-    opposite = [letter for place, letter in enumerate(right) if place not in free]
-    count, swaps = len(matched), sum(a != b for a, b in zip(matched, opposite, strict=True)) / 2
-    return (count / len(left) + count / len(right) + (count - swaps) / count) / 3
+    [[flag]] = found
+    tip = ("", f"  tip: a similar argument exists: '{flag}'")
+    return UsageError(problem, _usage(command, flag), details=tip)
 
 
 def _shown(flag: str) -> str:
