@@ -1,12 +1,10 @@
 """`rocky compare`: do the tables of a shadow run hold what those hold that they stand for (contract, 8)."""
 
-from typing import Any
-
 from rocky_local.adapter import DuckDBAdapter
 from rocky_local.args import Arguments
 from rocky_local.execution.discovery import plan_copies
 from rocky_local.execution.options import Shadow, shadow_from
-from rocky_local.output import Answer, head
+from rocky_local.output import Answer, Entry, head
 from rocky_local.project.config import Config, load_config
 from rocky_local.project.models import load_project
 
@@ -15,13 +13,27 @@ _VERDICTS = ("pass", "warn", "fail")
 _TOLERATED_PCT = 5.0
 
 
+class Comparison(Entry):
+    """How much a table and its shadow differ."""
+
+    production_table: str
+    shadow_table: str
+    row_count_match: bool
+    production_count: int
+    shadow_count: int
+    row_count_diff_pct: float
+    schema_match: bool
+    schema_diffs: list[str]
+    verdict: str
+
+
 def answer_compare(args: Arguments) -> Answer:
     """Give a verdict on each table; the worst of them is that on all."""
     config = load_config(args.config)
     with config.open(config.select(args.get("pipeline")).adapter) as adapter:
         pairs = _pairs(config, adapter, args, shadow_from(args) or Shadow())
-        results = [_compared(adapter, production, shadow) for production, shadow in pairs]
-    verdicts = [entry["verdict"] for entry in results]
+        results = [_compared(adapter, *pair) for pair in pairs]
+    verdicts = [entry.verdict for entry in results]
     result = {
         **head("compare"),
         "filter": args.get("filter") or "",
@@ -47,25 +59,15 @@ def _pairs(config: Config, adapter: DuckDBAdapter, args: Arguments, shadow: Shad
     return [(copy.target, twin.target) for copy, twin in zip(real, other, strict=True)]
 
 
-def _compared(adapter: DuckDBAdapter, production: str, shadow: str) -> dict[str, Any]:
+def _compared(adapter: DuckDBAdapter, production: str, shadow: str) -> Comparison:
     columns = {table: adapter.columns(table) for table in (production, shadow)}
-    counts = {table: adapter.count(table) if found else 0 for table, found in columns.items()}
+    before, after = (adapter.count(table) if found else 0 for table, found in columns.items())
     differences = [f"{table} does not exist" for table, found in columns.items() if not found]
     if not differences:
         for table, others in ((production, columns[shadow]), (shadow, columns[production])):
             lone = [column for column in columns[table] if column not in others]
             differences += [f"only {table} has {column.name} {column.type}" for column in lone]
-    before, after = counts.values()
     apart = 100 * abs(after - before) / max(before, 1)
-    failed = differences or apart > _TOLERATED_PCT
-    return {
-        "production_table": production,
-        "shadow_table": shadow,
-        "row_count_match": before == after,
-        "production_count": before,
-        "shadow_count": after,
-        "row_count_diff_pct": apart,
-        "schema_match": not differences,
-        "schema_diffs": differences,
-        "verdict": "fail" if failed else "warn" if apart else "pass",
-    }
+    verdict = "fail" if differences or apart > _TOLERATED_PCT else "warn" if apart else "pass"
+    counts = before == after, before, after, apart
+    return Comparison(production, shadow, *counts, not differences, differences, verdict)

@@ -181,7 +181,7 @@ def _of_model(compiled: Compiled, model: Model) -> dict[str, Any]:
     return {
         "columns": [{"name": name} for name in compiled.lineage[model.name].columns],
         "upstream": list(model.depends_on),
-        "downstream": compiled.project.dependents()[model.name],
+        "downstream": compiled.project.consumers(model.name),
         "edges": edges,
         "nodes": [
             {

@@ -196,9 +196,9 @@ def answer_optimize(args: Arguments) -> Answer:
     with reading(args.state_file) as store:
         for entry in (entry for run in store.runs() for entry in run.models):
             durations.setdefault(entry.model_name, []).append(entry.duration_ms)
-    consumers, wanted = load_project(args.models).dependents(), args.get("model")
+    project, wanted = load_project(args.models), args.get("model")
     found = [
-        _recommendation(name, durations[name], len(consumers.get(name, ())))
+        _recommendation(name, durations[name], len(project.consumers(name)))
         for name in sorted(durations)
         if wanted in (None, name)
     ]

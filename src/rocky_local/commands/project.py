@@ -1,5 +1,6 @@
 """What a project holds: `list`, its pipelines, adapters, models, sources, and `dag`, all as one graph."""
 
+from collections import Counter
 from typing import Any
 
 from rocky_local import __version__
@@ -8,8 +9,8 @@ from rocky_local.errors import EngineError
 from rocky_local.output import Answer, filled, head
 from rocky_local.project.compiler import compile_project, models_below
 from rocky_local.project.config import Config, load_config
-from rocky_local.project.graph import Node, build_graph
-from rocky_local.project.models import Project, load_project
+from rocky_local.project.graph import build_graph
+from rocky_local.project.models import load_project
 from rocky_local.project.pipeline import Pipeline
 
 _NEIGHBOURS = {"deps": "depends_on", "consumers": "consumers"}
@@ -21,12 +22,12 @@ def answer_list(args: Arguments) -> Answer:
     kind, name, *_ = [*args.positionals, "", ""]
     if kind not in _KINDS:
         raise EngineError(f"unknown list '{kind}'; choose one of {', '.join(_KINDS)}")
-    if kind in _NEIGHBOURS and not name:
-        raise EngineError(f"name the model: rocky list {kind} <MODEL>")
     config = load_config(args.config)
     folder = args.get("models") or config.models_dir()
     if kind in _NEIGHBOURS:
-        found = {**head(f"list_{kind}"), **_neighbours(load_project(folder), kind, name)}
+        project = load_project(folder)
+        related = project.find(name).depends_on if kind == "deps" else project.consumers(name)
+        found = {**head(f"list_{kind}"), _NEIGHBOURS[kind]: related, "model": name}
         return Answer(dict(sorted(found.items())))
     listed = _models(folder) if kind == "models" else _configured(config, kind)
     return Answer({**head(f"list_{kind}"), kind: listed})
@@ -77,28 +78,21 @@ def _models(folder: str) -> list[dict[str, Any]]:
     ]
 
 
-def _neighbours(project: Project, kind: str, name: str) -> dict[str, Any]:
-    model = project.find(name)
-    related = model.depends_on if kind == "deps" else project.dependents()[name]
-    return {_NEIGHBOURS[kind]: list(related), "model": name}
-
-
 def answer_dag(args: Arguments) -> Answer:
     """Give nodes, edges and layers."""
     config = load_config(args.config)
     graph = build_graph(config, models_dir=args.get("models"), seeds_dir=args.get("seeds"))
-    layers = graph.layers()
-    kinds = [node.kind for node in graph.nodes]
+    layers, kinds = graph.layers(), Counter(sorted(node.kind for node in graph.nodes))
     result: dict[str, Any] = {
         **{"version": __version__, "schema_version": "1", "command": "dag"},
-        "nodes": [_shown(node, graph.upstream(node.id)) for node in graph.nodes],
+        "nodes": [node.changed(depends_on=graph.upstream(node.id) or None) for node in graph.nodes],
         "edges": [{"from": edge.origin, "to": edge.to, "edge_type": edge.type} for edge in graph.edges],
         "execution_layers": layers,
         "summary": {
             "total_nodes": len(graph.nodes),
             "total_edges": len(graph.edges),
             "execution_layers": len(layers),
-            "counts_by_kind": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
+            "counts_by_kind": kinds,
         },
     }
     directory = args.get("models") or config.models_dir()
@@ -107,8 +101,3 @@ def answer_dag(args: Arguments) -> Answer:
         edges = [edge for model in compiled.order for edge in compiled.column_edges(model)]
         result |= {"column_lineage": edges} if edges else {}
     return Answer(result)
-
-
-def _shown(node: Node, upstream: list[str]) -> dict[str, Any]:
-    named = {"id": node.id, "kind": node.kind, "label": node.label}
-    return named | filled(pipeline=node.pipeline, **node.extra, depends_on=upstream)

@@ -84,7 +84,7 @@ class _Steps(NamedTuple):
         if node.kind == "source":
             _DAG.info("DAG: source marker (no-op)", label=node.label)
             return None
-        model = node.name if node.kind == "transformation" else None
+        model = node.label if node.kind == "transformation" else None
         models = self.args.get("models") if model else None
         args = self.args.changed(pipeline=node.pipeline, model=model, models=models, run_id=None)
         args = args.changed(filter=None, all=None, resume=None, resume_latest=None)
@@ -101,7 +101,7 @@ class _Steps(NamedTuple):
     def _seed(self, node: Node) -> str | None:
         adapter_name = resolve(self.config, None, "seed").adapter
         directory = str(Path(self.config.path).with_name("seeds"))
-        seeds = [seed for seed in read_seeds(directory) if seed.name == node.name]
+        seeds = [seed for seed in read_seeds(directory) if seed.name == node.label]
         with self.config.open(adapter_name) as adapter:
             found = load_seeds(adapter, directory, seeds)
         return next((table.error for table in found.result["tables"]), None)

@@ -5,32 +5,27 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rocky_local.errors import EngineError
-from rocky_local.output import filled
+from rocky_local.output import Entry, filled
 from rocky_local.project.config import Config
-from rocky_local.project.models import Model, in_layers, load_project
+from rocky_local.project.models import in_layers, load_project
 from rocky_local.project.pipeline import Pipeline
 from rocky_local.project.sidecar import read_seeds
 
 _GRAINS = {"hour": "hourly", "day": "daily", "month": "monthly", "year": "yearly"}
 
 
-class Node(NamedTuple):
-    """One step; its id is kind and name with a colon between, `extra` what only some kinds show."""
+class Node(Entry):
+    """One step; its id is kind and name with a colon between."""
 
     id: str
+    kind: str
     label: str
-    pipeline: str | None
-    extra: dict[str, Any]
-
-    @property
-    def kind(self) -> str:
-        """The first part of the id."""
-        return self.id.partition(":")[0]
-
-    @property
-    def name(self) -> str:
-        """The id without its kind."""
-        return self.id.partition(":")[2]
+    pipeline: str | None = None
+    target: dict[str, str] | None = None
+    strategy: dict[str, Any] | None = None
+    freshness: dict[str, Any] | None = None
+    partition_shape: dict[str, str] | None = None
+    depends_on: list[str] | None = None
 
 
 class Edge(NamedTuple):
@@ -49,9 +44,9 @@ class Graph:
         self.edges: dict[Edge, None] = {}
         self._upstream: dict[str, list[str]] = {}
 
-    def add(self, id_: str, label: str, pipeline: str | None = None, **extra: Any) -> None:
-        """Add a step."""
-        self.nodes.append(Node(id_, label, pipeline, extra))
+    def add(self, id_: str, label: str, pipeline: str | None = None, **shape: Any) -> None:
+        """Add a step, with what only some kinds show."""
+        self.nodes.append(Node(id_, id_.partition(":")[0], label, pipeline, **shape))
 
     def connect(self, origin: str, to: str, kind: str = "data") -> None:
         """Add an edge unless it is there already."""
@@ -98,10 +93,8 @@ def build_graph(config: Config, *, models_dir: str | None = None, seeds_dir: str
             f"the DAG has zero nodes, and the models root {', '.join(missing)} does not exist. Create the directory, "
             "fix the `models = ...` glob in rocky.toml, or fix the --models override if one was passed"
         )
-    steps: dict[str | None, list[str]] = {pipeline.name: [] for pipeline in pipelines}
-    for node in graph.nodes:
-        if node.pipeline and node.kind != "test":
-            steps[node.pipeline].append(node.id)
+    ends = [node for node in graph.nodes if node.kind != "test"]
+    steps = {each.name: [node.id for node in ends if node.pipeline == each.name] for each in pipelines}
     for pipeline in pipelines:
         _connect(graph, pipeline, steps)
     return graph
@@ -111,8 +104,12 @@ def _add_models(graph: Graph, pipeline: str, folder: str) -> None:
     project = load_project(folder)
     project.layers()
     for model in sorted(project.models, key=lambda model: model.name):
-        node = f"transformation:{model.name}"
-        graph.add(node, model.name, pipeline, **_shape(model))
+        node, strategy = f"transformation:{model.name}", model.strategy
+        told = {"target": model.place._asdict(), "strategy": strategy.shown(), "freshness": model.freshness}
+        if model.kind == "time_interval":
+            grain = _GRAINS[strategy.granularity]
+            told["partition_shape"] = filled(granularity=grain, first_partition=strategy.first_partition)
+        graph.add(node, model.name, pipeline, **told)
         for upstream in model.depends_on:
             graph.connect(f"transformation:{upstream}", node)
         for index, test in enumerate(model.tests):
@@ -121,15 +118,7 @@ def _add_models(graph: Graph, pipeline: str, folder: str) -> None:
             graph.connect(node, f"test:{label}", "check")
 
 
-def _shape(model: Model) -> dict[str, Any]:
-    told = filled(target=model.place._asdict(), strategy=model.strategy.shown(), freshness=model.freshness)
-    if model.kind == "time_interval":
-        grain, first = _GRAINS[model.strategy.granularity], model.strategy.first_partition
-        told["partition_shape"] = filled(granularity=grain, first_partition=first)
-    return told
-
-
-def _connect(graph: Graph, pipeline: Pipeline, steps: dict[str | None, list[str]]) -> None:
+def _connect(graph: Graph, pipeline: Pipeline, steps: dict[str, list[str]]) -> None:
     """Let the first steps of a pipeline wait for the last steps of those it depends on."""
     own = set(steps[pipeline.name])
     first = [node for node in steps[pipeline.name] if own.isdisjoint(graph.upstream(node))]

@@ -84,13 +84,9 @@ class Project(NamedTuple):
                 return model
         raise EngineError(f"model '{name}' not found")
 
-    def dependents(self) -> dict[str, list[str]]:
-        """Return, for each model, the names of those that declare it as a dependency, sorted."""
-        found: dict[str, list[str]] = {model.name: [] for model in self.models}
-        for model in self.models:
-            for name in found.keys() & set(model.depends_on):
-                found[name].append(model.name)
-        return {name: sorted(names) for name, names in found.items()}
+    def consumers(self, name: str) -> list[str]:
+        """Return the names of the models that declare a dependency on one, sorted."""
+        return sorted(model.name for model in self.models if name in model.depends_on)
 
     def layers(self) -> list[list[str]]:
         """Return the names in layers; each layer depends only on earlier ones, sorted within."""
