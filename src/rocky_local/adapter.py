@@ -41,7 +41,7 @@ class DuckDBAdapter(AbstractContextManager["DuckDBAdapter"]):
         except duckdb.Error as error:
             cause = DatabaseError(str(error))
             failed = f"adapters.{name}: failed to open DuckDB at '{path}'"
-            raise EngineError(failed, cause.brief, *cause.causes) from error
+            raise EngineError(failed, cause.message, *cause.causes) from error
         self._local = threading.local()
 
     def __exit__(self, *_: object) -> None:

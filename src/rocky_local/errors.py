@@ -66,19 +66,17 @@ class NotAQuery(Exception):
 
 
 class DatabaseError(EngineError):
-    """DuckDB refused a statement; log lines carry the brief form."""
+    """DuckDB refused a statement; log lines carry the message without its causes."""
 
     def __init__(self, text: str) -> None:
-        self.brief = f"DuckDB error: {text}"
-        super().__init__(self.brief, text, "Error code 1: Unknown error code")
+        super().__init__(f"DuckDB error: {text}", text, "Error code 1: Unknown error code")
 
 
 class NoQuery(DatabaseError):
     """An assertion that lacks what its query needs."""
 
     def __init__(self, text: str) -> None:
-        self.brief = f"SQL generation error: {text}"
-        EngineError.__init__(self, self.brief)
+        EngineError.__init__(self, f"SQL generation error: {text}")
 
 
 class IdentifierError(EngineError):

@@ -89,7 +89,7 @@ def _build_all(
                 _build(adapter, model, variables)
                 _EXECUTOR.info("model executed locally", model=model.name)
             except DatabaseError as error:
-                entry |= {"status": "fail", "error": error.brief}
+                entry |= {"status": "fail", "error": error.message}
             results.append(entry)
     results = [entry for entry in results if only in (None, entry["model"])]
     failures = [{"name": entry["model"], "error": entry["error"]} for entry in results if "error" in entry]
@@ -114,7 +114,7 @@ def _unit_test(model: Model, test: UnitTest, variables: dict[str, str]) -> _Entr
             blame = ""
             mismatches = _mismatches(adapter, model.name, test.expect.rows)
         except DatabaseError as error:
-            return {**entry, "error": f"{blame}{error.brief}", "mismatches": []}
+            return {**entry, "error": f"{blame}{error.message}", "mismatches": []}
     return {**entry, "passed": not mismatches, "mismatches": mismatches}
 
 
@@ -171,11 +171,11 @@ def _declared_test(adapter: DuckDBAdapter, model: Model, test: Assertion) -> _En
         passed = checks.holds(test, found)
         status, detail = "pass" if passed else "fail", _detail(test, found, passed=passed)
     except NoQuery as error:
-        status, detail = "error", error.brief
+        status, detail = "error", error.message
     except DatabaseError as error:
-        status, detail = "error", f"execution error: {error.brief}"
+        status, detail = "error", f"execution error: {error.message}"
         told = {"model": model.name, "test_type": test.type}
-        _COMMAND.warn(f"declarative test execution error: {error.brief}", **told)
+        _COMMAND.warn(f"declarative test execution error: {error.message}", **told)
     return {
         "model": model.name,
         "table": model.target,

@@ -65,7 +65,7 @@ def custom(adapter: DuckDBAdapter, rule: CustomCheck, table: str) -> Finding:
         number = float(adapter.query(query)[0][0] or 0)
         value, passed = int(number), number <= rule.threshold
     except (DatabaseError, TypeError, ValueError, OverflowError, IndexError) as error:
-        reason = error.brief if isinstance(error, DatabaseError) else f"the query gives no number: {error}"
+        reason = error.message if isinstance(error, DatabaseError) else f"the query gives no number: {error}"
         _RUN_LOCAL.warn("custom check query failed", error=reason, check=rule.name)
     found = Finding(rule.name, passed, rule.severity, query=query, result_value=value)
     return found.changed(threshold=rule.threshold)
@@ -81,7 +81,7 @@ def null_rates(adapter: DuckDBAdapter, rule: NullRate, table: str) -> list[Findi
     try:
         rows = adapter.query(query) if query else []
     except DatabaseError as error:
-        _RUN.warn("null_rate query failed — skipping", table=table, error=error.brief)
+        _RUN.warn("null_rate query failed — skipping", table=table, error=error.message)
         return []
     found = []
     for column, nulls, sampled in rows:

@@ -98,7 +98,7 @@ def _load_file(adapter: DuckDBAdapter, pipeline: Pipeline, path: Path, target: s
             rows = adapter.query(f"INSERT INTO {target} {query}")[0][0]
         file.rows_loaded, file.bytes_read = int(rows), path.stat().st_size
     except DatabaseError as error:
-        file.error = error.brief
+        file.error = error.message
         _LOG.warn("file load failed", file=file.file, error=file.error)
     file.duration_ms = clock.since_ms(started)
     if file.error is None:
@@ -126,7 +126,7 @@ def _load_seed(adapter: DuckDBAdapter, seed: Seed) -> LoadedSeed:
         adapter.execute(f"CREATE OR REPLACE TABLE {target} AS {adapter.file_query(seed.path)}")
         table.rows, table.columns = adapter.count(target), len(adapter.columns(target))
     except DatabaseError as error:
-        table.error = f"DDL execution failed for {name}: {error.brief}"
+        table.error = f"DDL execution failed for {name}: {error.message}"
         _SEED_LOG.error("seed failed", seed=name, error=table.error)
     table.duration_ms = clock.since_ms(started)
     if table.error is None:

@@ -205,7 +205,7 @@ class _Snapshot(Work):
                     context.adapter.execute(statement)
                 except DatabaseError as error:
                     result.forced_status, result.tables_failed = "Failure", 1
-                    _LOG.warn("snapshot statement failed", error=error.brief)
+                    _LOG.warn("snapshot statement failed", error=error.message)
 
     def failure(self, context: RunContext) -> str:
         return "snapshot pipeline failed"

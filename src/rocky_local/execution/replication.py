@@ -242,7 +242,7 @@ def _latest(context: RunContext, copy: TableCopy) -> tuple[int | None, bool]:
             f"SELECT COUNT({column}), epoch_ns(MAX({column})) FROM {table}"
         )[0]
     except DatabaseError as error:
-        if "Conversion Error" not in error.brief:
+        if "Conversion Error" not in error.message:
             return None, False
         found, latest = 1, None
     if found and latest is None:

@@ -110,4 +110,4 @@ def _overlaps(context: RunContext, copied: list[Copied], rule: Overlap) -> Itera
 
 
 def _warn(message: str, item: Copied, error: DatabaseError, **more: str) -> None:
-    LOG.warn(message, table=item.copy.target, error=error.brief, **more)
+    LOG.warn(message, table=item.copy.target, error=error.message, **more)
