@@ -57,11 +57,8 @@ _NEEDED = {"--from": "--to", "--to": "--from", "--shadow-suffix": "--shadow", "-
 _SHORTS = {"-c": "--config", "-o": "--output"}
 _GLOBAL = ("--config", "--output", "--state-path", "--state-namespace")
 _FORMS = ("json", "table", "md")
-_SELECTIONS = tuple(combinations(("--partition", "--latest", "--from", "--missing"), 2))
-_EXCLUSIVE = {
-    "run": (("--watch", "--dag"), *_SELECTIONS, ("--resume", "--resume-latest")),
-    "plan": _SELECTIONS,
-}
+_SELECTIONS = combinations(("--partition", "--latest", "--from", "--missing"), 2)
+_EXCLUSIVE = (("--watch", "--dag"), *_SELECTIONS, ("--resume", "--resume-latest"))
 # Flags of the real engine that change what a command does, and that only it knows.
 LEFT_OUT = ("--watch", "--defer", "--defer-to", "--cache-ttl", "--output-file", "--target", "--truncate")
 # A name of its own, so that both engines live in one project; where it lies is the real engine's rule.
@@ -120,10 +117,10 @@ class Arguments(NamedTuple):
     def number(self, name: str) -> int | None:
         """Return the value of an option as a whole number, or None."""
         value = self.get(name)
-        if value is None or value.isdecimal():
-            return None if value is None else int(value)
-        problem = f"invalid value '{value}' for '{_shown(f'--{name}')}': invalid digit found in string"
-        raise UsageError(problem)
+        if value is not None and not value.isdecimal():
+            given = f"invalid value '{value}' for '{_shown(f'--{name}')}'"
+            raise UsageError(f"{given}: invalid digit found in string")
+        return None if value is None else int(value)
 
     def variables(self) -> dict[str, str]:
         """Return the `--var name=value` pairs."""
@@ -155,10 +152,11 @@ def warn_of_legacy_place() -> None:
 
 
 def parse(argv: list[str]) -> Arguments:
-    """Parse the arguments after the program's name; those of a command that is not known are not looked at."""
+    """Parse the arguments after the program's name."""
     command, before = _find_command(argv)
-    result = Arguments(command, {}, {}, [])
-    grammar = COMMANDS.get(command, Grammar())
+    if command not in COMMANDS:
+        raise Unsupported(f"the command '{command}'")
+    result, grammar = Arguments(command, {}, {}, []), COMMANDS[command]
     taking = (*_GLOBAL, *grammar.options.split())
     rest = argv[:before] + argv[before + 1 :]
     while rest:
@@ -166,14 +164,14 @@ def parse(argv: list[str]) -> Arguments:
         name, equals, inline = token.partition("=")
         name = _SHORTS.get(name, name)
         if not token.startswith("-") or token == "-":
-            if command in COMMANDS and len(result.positionals) >= grammar.positionals:
+            if len(result.positionals) >= grammar.positionals:
                 raise UsageError(f"unexpected argument '{token}' found", _usage(command))
             result.positionals.append(token)
         elif name in taking:
             _take(result, name, inline if equals else None, rest)
         elif name in grammar.switches.split():
             result.values[name[2:]] = True
-        elif command in COMMANDS:
+        else:
             raise _unexpected(command, token.split("=", maxsplit=1)[0], grammar)
     if result.get("output") not in (None, *_FORMS):
         problem = f"invalid value '{result.get('output')}' for '--output <OUTPUT>'"
@@ -215,18 +213,21 @@ def _take(result: Arguments, name: str, value: str | None, rest: list[str]) -> N
 
 def _check_together(result: Arguments) -> None:
     output = ["--output"] if result.has("output") else []
-    for first, second in _EXCLUSIVE.get(result.command, ()):
+    for first, second in _EXCLUSIVE:
         if result.has(first[2:]) and result.has(second[2:]):
             problem = f"the argument '{_shown(first)}' cannot be used with '{_shown(second)}'"
             raise UsageError(problem, _usage(result.command, first, *output))
-    missing, grammar = "the following required arguments were not provided:", COMMANDS.get(result.command)
+    missing, required = (
+        "the following required arguments were not provided:",
+        COMMANDS[result.command].required,
+    )
     for given, wanted in _NEEDED.items() if result.command in ("run", "plan") else ():
         if result.has(given[2:]) and not result.has(wanted[2:]):
             usage = _usage(result.command, given, wanted, *output)
             raise UsageError(missing, usage, details=(f"  {_shown(wanted)}",))
-    if grammar and grammar.required and not result.positionals:
-        usage = " ".join(filter(None, ("rocky", result.command, *map(_shown, output), grammar.required)))
-        raise UsageError(missing, usage, details=(f"  {grammar.required}",))
+    if required and not result.positionals:
+        usage = " ".join(("rocky", result.command, *map(_shown, output), required))
+        raise UsageError(missing, usage, details=(f"  {required}",))
 
 
 def _unexpected(command: str, token: str, grammar: Grammar) -> UsageError:

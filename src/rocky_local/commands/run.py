@@ -69,11 +69,8 @@ def answer_plan(args: Arguments) -> Answer:
         ]
         plan["execution_layers"] = [layer for layer in layers if layer]
     kept = {**plan, "options": options, "variables": args.variables()}
-    try:
-        replace(made(_PLANS) / f"{plan['plan_id']}.json", json.dumps(kept, indent=2))
-    except OSError as error:
-        raise EngineError(f"failed to keep the plan in {_PLANS}", os_reason(error)) from error
-    return Answer(plan, "\n\n".join(f"-- {s['purpose']}: {s['target']}\n{s['sql']};" for s in statements))
+    replace(made(_PLANS) / f"{plan['plan_id']}.json", json.dumps(kept, indent=2))
+    return Answer(plan)
 
 
 def _compile(args: Arguments) -> Compiled:
@@ -137,12 +134,9 @@ def answer_apply(args: Arguments) -> Answer:
 def _read(plan_id: str) -> dict[str, Any]:
     failed = f"failed to read plan '{plan_id}'"
     try:
-        text = (_PLANS / f"{plan_id}.json").read_text(encoding="utf-8")
-        plan: dict[str, Any] = json.loads(text)
+        plan: dict[str, Any] = json.loads((_PLANS / f"{plan_id}.json").read_text(encoding="utf-8"))
     except OSError as error:
         raise EngineError(failed, os_reason(error)) from error
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         raise EngineError(failed, str(error)) from error
-    if missing := {"options", "variables", "plan_kind"} - plan.keys():
-        raise EngineError(failed, f"missing field `{min(missing)}`")
     return plan
