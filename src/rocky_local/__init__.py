@@ -6,7 +6,7 @@ Where each section of the engine's contract is kept:
  1    exit codes, formats, paths            `cli`, `dispatch`, `args`, `output`, `errors`
  2    rocky.toml and models                 `project`: `config`, `pipeline`, `models`, `sidecar`;
                                             what any table may hold: `tables`; what is said of a wrong one:
-                                            `toml`, `frames`
+                                            `toml`
  3    discover                              `commands.discover`, `execution.discovery`
  4    plan, apply                           `commands.run`
  5    run                                   `execution`: `runner`, `context`, `pipelines`, `result`, `hooks`;
@@ -16,7 +16,7 @@ Where each section of the engine's contract is kept:
  7    drift                                 `execution.copies`
  8    other commands                        `commands`, whose modules `args.COMMANDS` names; `project`: `compiler`,
                                             `diagnostics`, `lineage`, `query_cache`, `graph`
- 9    stderr                                `tracing`
+ 9    stderr                                `tracing`, `dispatch`
 10    signals                               `signals`
 11    concurrency                           `state`, `adapter` (the only module that knows DuckDB)
 12    Dagster Pipes                         `messages`

@@ -3,10 +3,21 @@
 import os
 import signal
 from importlib import import_module
+from pathlib import Path
 
 from rocky_local import args, tracing
-from rocky_local.errors import ConfigError, EngineError, Unsupported, UsageError
+from rocky_local.errors import ConfigError, EngineError, UsageError
 from rocky_local.output import Answer
+
+_WIDTH = 74
+_SYNTAX_HELP = (
+    "Check the TOML syntax — common mistakes include missing quotes around strings, "
+    "unclosed brackets, or duplicate keys"
+)
+_MISSING_HELP = (
+    "Run `rocky init` to create a new project, or use `--config <path>` to specify a config file.\n"
+    "Run `rocky playground` to try Rocky with a sample DuckDB project."
+)
 
 
 def dispatch(arguments: list[str]) -> int:
@@ -19,8 +30,6 @@ def dispatch(arguments: list[str]) -> int:
         parsed = args.parse(arguments)
         as_json = parsed.json
         tracing.configure(as_json=as_json)
-        if parsed.command not in args.COMMANDS:
-            raise Unsupported(f"the command '{parsed.command}'")
         if not (parsed.has("state-path") or parsed.has("state-namespace")):
             args.warn_of_legacy_place()
         name = parsed.command.replace("-", "_")
@@ -55,8 +64,37 @@ def _report(error: EngineError | ModuleNotFoundError | OSError, *, as_json: bool
         place = f"'{error.filename}': " if error.filename else ""
         return f"Error: {place}{error.strerror or error} (os error {error.errno})"
     if isinstance(error, ConfigError) and not as_json:
-        from rocky_local.project import frames  # noqa: PLC0415
-
-        return frames.config_report(error)
+        return _framed(error)
     place = f"\n  at {error.place}" if error.place and not as_json else ""
     return error.report() + place
+
+
+def _framed(error: ConfigError) -> str:
+    """The report of a configuration error for people: its place in the file and what to do (contract, 9.3)."""
+    if error.causes[1:]:
+        text, guidance = f"invalid TOML syntax: {error.causes[1]}", _SYNTAX_HELP
+    else:
+        text, guidance = error.reason, _MISSING_HELP if error.reason.startswith("No rocky.toml") else ""
+    first, *rest = _wrapped(text, _WIDTH)
+    lines = [f"  \N{MULTIPLICATION SIGN} {first}", *(f"  │ {line}" for line in rest)]
+    lines += _excerpt(error.path, *error.syntax) if error.syntax else []
+    if guidance:
+        lines += ["  help: " + "\n        ".join(_wrapped(guidance, _WIDTH - 2))]
+    return "\n".join([*lines, ""])
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    from textwrap import TextWrapper  # noqa: PLC0415
+
+    wrap = TextWrapper(width, drop_whitespace=False).wrap
+    return [piece.rstrip(" ") for line in text.split("\n") for piece in wrap(line) or [""]]
+
+
+def _excerpt(path: str, line: int, column: int) -> list[str]:
+    source = Path(path).read_text(encoding="utf-8").split("\n")
+    shown = [f"   ╭─[{path}:{line}:{column}]"]
+    for number in range(max(1, line - 1), min(len(source), line + 1) + 1):
+        shown.append(f" {number} │ {source[number - 1]}")
+        if number == line:
+            shown += [f"   · {' ' * (column - 1)}▲", f"   · {' ' * (column - 1)}╰── parse error here"]
+    return [*shown, "   ╰────"]
