@@ -29,25 +29,19 @@ def answer_test(args: Arguments) -> Answer:
     """Test and give the outcome; a failing test fails the command."""
     if args.has("declarative"):
         return _on_the_warehouse(args)
-    found = _in_memory(args)
-    failed = found["failed"] or found.get("unit_tests", {}).get("failed")
-    return Answer({**head("test"), **found}).unless(failed, "test failures detected")
-
-
-def _in_memory(args: Arguments) -> _Entry:
     only, variables = args.get("model"), args.variables()
     compiled = compile_project(args.models, contracts_dir=args.get("contracts"), variables=variables)
     models = [compiled.project.find(only)] if only else compiled.project.models
-    counts, failures, results = _build_all(compiled, variables, only)
+    found = _build_all(compiled, variables, only)
     compiled.log()
     units = [_unit_test(model, test, variables) for model in models for test in model.sidecar.test]
-    found = {**counts, "failures": failures, "model_results": results}
+    passed = sum(entry["passed"] for entry in units)
     if units:
-        passed = sum(entry["passed"] for entry in units)
         _RUNNER.info("unit test run complete", total=len(units), passed=passed)
         counts = {"total": len(units), "passed": passed, "failed": len(units) - passed}
         found["unit_tests"] = {**counts, "results": units}
-    return found
+    failed = found["failed"] or passed < len(units)
+    return Answer({**head("test"), **found}).unless(failed, "test failures detected")
 
 
 def answer_ci(args: Arguments) -> Answer:
@@ -62,8 +56,8 @@ def answer_ci(args: Arguments) -> Answer:
     failures = [{"name": finding.model, "error": finding.message} for finding in compiled.errors]
     compiles, passed = not failures, 0
     if compiles:
-        counts, failures, _ = _build_all(compiled, variables)
-        passed = counts["passed"]
+        built = _build_all(compiled, variables)
+        passed, failures = built["passed"], built["failures"]
     # The engine counts outcomes here: findings that are errors, when there are any, and else models.
     code, count = int(bool(failures)), passed + len(failures)
     outcome = {"compile_ok": compiles, "tests_ok": not failures}
@@ -74,9 +68,7 @@ def answer_ci(args: Arguments) -> Answer:
     return Answer({**head("ci"), **outcome, **counts, **found}, code=code)
 
 
-def _build_all(
-    compiled: Compiled, variables: dict[str, str], only: str | None = None
-) -> tuple[dict[str, int], list[_Entry], list[_Entry]]:
+def _build_all(compiled: Compiled, variables: dict[str, str], only: str | None = None) -> _Entry:
     """Build every model in memory under its own bare name; give counts, failures and outcomes, of all or one."""
     results = []
     with DuckDBAdapter(":memory:") as adapter:
@@ -95,7 +87,7 @@ def _build_all(
     failures = [{"name": entry["model"], "error": entry["error"]} for entry in results if "error" in entry]
     counts = {"total": len(results), "passed": len(results) - len(failures), "failed": len(failures)}
     _RUNNER.info("test run complete", **counts, filter=only or "<none>")
-    return counts, failures, results
+    return {**counts, "failures": failures, "model_results": results}
 
 
 def _build(adapter: DuckDBAdapter, model: Model, variables: dict[str, str]) -> None:

@@ -8,105 +8,109 @@ from typing import Any
 
 from rocky_local.args import Arguments
 from rocky_local.errors import ConfigError, EngineError
-from rocky_local.output import Answer, head
+from rocky_local.output import Answer, Entry, head
 from rocky_local.project.compiler import models_below
 from rocky_local.project.config import ADAPTER_TYPES, Config, load_config, unsupported_adapter
 from rocky_local.project.models import load_project
 from rocky_local.project.pipeline import Pipeline
 
-_Message = dict[str, str]
 _MARKS = {"ok": "ok", "lint": "note", "warn": "warn", "error": "fail"}
 _SHARED_TARGETS = 3
 # The checks that a quality pipeline says nothing with, and that `validate` names.
 _NEVER_RUN = ("freshness", "null_rate", "cross_source_overlap")
 _OMIT = "you can omit it"
+# What is said of a sound pipeline with so many tables; a load pipeline gets no message.
+_SUMMARIES = {
+    "replication": "{0.strategy} -> {0.target.catalog_template} / {0.target.schema_template}",
+    "transformation": "models='{0.models}'",
+    "quality": "{1} table ref(s)",
+    "snapshot": "{0.source.catalog}.{0.source.schema}.{0.source.table} -> "
+    "{0.target.catalog}.{0.target.schema}.{0.target.table}",
+}
+
+
+class Message(Entry):
+    """One finding, with its place if it has one."""
+
+    severity: str
+    code: str
+    message: str
+    file: str | None = None
+    field: str | None = None
 
 
 def answer_validate(args: Arguments) -> Answer:
     """Give the findings, advice last; one that is an error fails the command."""
-    about: dict[str, Any] = {
-        "adapters": [],
-        "pipelines": [],
-        "models": {"found": False, "count": 0, "dag_valid": False},
-    }
+    nothing = {"found": False, "count": 0, "dag_valid": False}
+    about: dict[str, Any] = {"adapters": [], "pipelines": [], "models": nothing}
     try:
         messages = list(_examine(load_config(args.config), about))
     except ConfigError as error:
         reason = f"Failed to parse config: {error.reason}"
-        messages = [_message("error", "V001", reason, file=args.config)]
-    messages.sort(key=lambda message: message["severity"] == "lint")
-    valid = all(message["severity"] != "error" for message in messages)
-    lines = [f"{_MARKS[message['severity']]:>4} {message['message']}" for message in messages]
+        messages = [Message("error", "V001", reason, file=args.config)]
+    messages.sort(key=lambda found: found.severity == "lint")
+    valid = all(found.severity != "error" for found in messages)
+    lines = [f"{_MARKS[found.severity]:>4} {found.message}" for found in messages]
     lines += ["", "Validation complete." if valid else "Validation failed."]
     result = {**head("validate"), "valid": valid, **about, "messages": messages}
     return Answer(result, "\n".join(lines), int(not valid))
 
 
-def _message(severity: str, code: str, text: str, **where: str) -> _Message:
-    return {"severity": severity, "code": code, "message": text, **where}
-
-
-def _examine(config: Config, about: dict[str, Any]) -> Iterator[_Message]:
+def _examine(config: Config, about: dict[str, Any]) -> Iterator[Message]:
     """Go through everything that is configured; what is there goes into `about`."""
     pipelines = [config.pipelines[name] for name in sorted(config.pipelines)]
-    yield _message("ok", "V001", "Config syntax valid (v2 format)", file=config.path)
+    yield Message("ok", "V001", "Config syntax valid (v2 format)", file=config.path)
     if config.settings.state.get("backend", "local") == "local":
         text = f"[state] backend='local' is the default — {_OMIT}"
-        yield _message("lint", "L004", text, field="state.backend")
+        yield Message("lint", "L004", text, field="state.backend")
     for name, adapter in sorted(config.adapters.items()):
         known = adapter.type in ADAPTER_TYPES
         about["adapters"].append({"name": name, "adapter_type": adapter.type, "ok": known})
         if known:
             local = " (local)" if adapter.type == "duckdb" else ""
-            yield _message("ok", "V010", f"adapter.{name}: {adapter.type}{local}")
+            yield Message("ok", "V010", f"adapter.{name}: {adapter.type}{local}")
         else:
             text = f"adapter.{name}: {unsupported_adapter(adapter.type, 'unknown type')}"
-            yield _message("error", "V017", text, field=f"adapter.{name}.type")
+            yield Message("error", "V017", text, field=f"adapter.{name}.type")
     if not config.adapters:
-        yield _message("warn", "V010", "No adapters defined", field="adapter")
+        yield Message("warn", "V010", "No adapters defined", field="adapter")
     if not pipelines:
-        yield _message("warn", "V020", "No pipelines defined", field="pipeline")
+        yield Message("warn", "V020", "No pipelines defined", field="pipeline")
     for pipeline in pipelines:
         yield from _about_pipeline(config, pipeline, about["pipelines"])
     only = next(iter(config.adapters), "default")
     uses = sum(_count_uses(pipeline.written, only) for pipeline in pipelines)
     if len(config.adapters) == 1 and only != "default" and uses > 1:
         repeats = f"single-adapter project repeats adapter='{only}' {uses} times"
-        yield _message("lint", "L007", f"{repeats} — consider unnamed [adapter]")
+        yield Message("lint", "L007", f"{repeats} — consider unnamed [adapter]")
     if any(pipeline.depends_on for pipeline in pipelines):
         yield _about_order(pipelines)
     building = next((pipeline for pipeline in pipelines if pipeline.type == "transformation"), None)
     yield from _about_models(config.models_dir(building), about["models"])
 
 
-def _about_pipeline(config: Config, pipeline: Pipeline, listed: list[dict[str, Any]]) -> Iterator[_Message]:
+def _about_pipeline(config: Config, pipeline: Pipeline, listed: list[dict[str, Any]]) -> Iterator[Message]:
     kind, name, target = pipeline.type, f"pipeline.{pipeline.name}", pipeline.target
-    shape, text = ("", "", ""), ""
     if kind == "replication":
-        shape = (pipeline.strategy, target.catalog_template, target.schema_template)
-        text = f"{shape[0]} -> {shape[1]} / {shape[2]}"
-        yield _message("ok", "V021", f"{name}: schema pattern parseable")
+        yield Message("ok", "V021", f"{name}: schema pattern parseable")
         if not target.governance.auto_create_catalogs:
             advice = f"{name}: auto_create_catalogs=false is the default — {_OMIT}"
-            yield _message("lint", "L006", advice, field=f"{name}.target.governance.auto_create_catalogs")
-    elif kind == "transformation":
-        text = f"models='{pipeline.models}'"
-        if not Path(config.models_dir(pipeline)).is_dir():
-            missing = f"{name}: models directory '{config.models_dir(pipeline)}' does not exist"
-            yield _message("warn", "V025", missing, field=f"{name}.models")
-    elif kind == "quality":
-        text = f"{len(pipeline.tables)} table ref(s)"
-    elif kind == "snapshot":
-        text = " -> ".join(f"{side.catalog}.{side.schema}.{side.table}" for side in (pipeline.source, target))
-    if text:
-        yield _message("ok", "V020", f"{name}: {kind} / {text}")
+            yield Message("lint", "L006", advice, field=f"{name}.target.governance.auto_create_catalogs")
+    elif kind == "transformation" and not Path(config.models_dir(pipeline)).is_dir():
+        missing = f"{name}: models directory '{config.models_dir(pipeline)}' does not exist"
+        yield Message("warn", "V025", missing, field=f"{name}.models")
+    if kind in _SUMMARIES:
+        text = _SUMMARIES[kind].format(pipeline, len(pipeline.tables))
+        yield Message("ok", "V020", f"{name}: {kind} / {text}")
     for check in _NEVER_RUN if kind == "quality" else ():
         if check in pipeline.checks.written:
             idle = f"{name}: checks.{check} is configured but a quality pipeline does not execute it"
             advice = "the check never runs (no-op). Move it to a pipeline type that runs it, or remove it."
-            yield _message("warn", "V034", f"{idle} — {advice}", field=f"{name}.checks.{check}")
-    templates = dict(zip(("strategy", "catalog_template", "schema_template"), shape, strict=True))
-    listed.append({"name": pipeline.name, "pipeline_type": kind, **templates, "ok": True})
+            yield Message("warn", "V034", f"{idle} — {advice}", field=f"{name}.checks.{check}")
+    strategy = pipeline.strategy if kind == "replication" else ""
+    templates = {"catalog_template": target.catalog_template, "schema_template": target.schema_template}
+    known = {"name": pipeline.name, "pipeline_type": kind, "strategy": strategy}
+    listed.append({**known, **templates, "ok": True})
 
 
 def _count_uses(table: dict[str, Any], adapter: str) -> int:
@@ -114,19 +118,19 @@ def _count_uses(table: dict[str, Any], adapter: str) -> int:
     return inside + (table.get("adapter") == adapter)
 
 
-def _about_order(pipelines: list[Pipeline]) -> _Message:
+def _about_order(pipelines: list[Pipeline]) -> Message:
     needs = {pipeline.name: pipeline.depends_on for pipeline in pipelines}
     order: list[str] = []
     with suppress(CycleError):
         order = list(TopologicalSorter(needs).static_order())
     if needs.keys() == set(order):
         text = f"pipeline dependency graph is acyclic (execution order: {' -> '.join(order)})"
-        return _message("ok", "V030", text)
+        return Message("ok", "V030", text)
     text = f"pipeline dependencies are cyclic or name unknown pipelines: {', '.join(needs)}"
-    return _message("error", "V030", text, field="pipeline")
+    return Message("error", "V030", text, field="pipeline")
 
 
-def _about_models(folder: str, about: dict[str, Any]) -> Iterator[_Message]:
+def _about_models(folder: str, about: dict[str, Any]) -> Iterator[Message]:
     if not models_below(folder):
         return
     code, failed = "V030", ""
@@ -134,13 +138,13 @@ def _about_models(folder: str, about: dict[str, Any]) -> Iterator[_Message]:
         project = load_project(folder)
         count = len(project.models)
         about |= {"found": True, "count": count}
-        yield _message("ok", code, f"{count} transformation models loaded")
+        yield Message("ok", code, f"{count} transformation models loaded")
         code, failed = "V031", "DAG error: "
         project.layers()
         about["dag_valid"] = True
-        yield _message("ok", code, f"DAG valid ({count} nodes, no cycles)")
+        yield Message("ok", code, f"DAG valid ({count} nodes, no cycles)")
     except EngineError as error:
-        yield _message("error", code, f"{failed}{error.message}")
+        yield Message("error", code, f"{failed}{error.message}")
         if not about["found"]:
             return
     shared: dict[tuple[str, str], list[str]] = {}
@@ -148,13 +152,13 @@ def _about_models(folder: str, about: dict[str, Any]) -> Iterator[_Message]:
         name = model.name
         if Path(model.file).stem == name:
             text = f"model '{name}' declares name='{name}' which matches its filename — {_OMIT}"
-            yield _message("lint", "L001", text, file=model.file, field="name")
+            yield Message("lint", "L001", text, file=model.file, field="name")
         if model.place.table == name:
             text = f"model '{name}' declares target.table='{name}' which matches name — {_OMIT}"
-            yield _message("lint", "L002", text, file=model.file, field="target.table")
+            yield Message("lint", "L002", text, file=model.file, field="target.table")
         shared.setdefault(model.place[:2], []).append(name)
     for (catalog, schema), names in sorted(shared.items()):
         if len(names) >= _SHARED_TARGETS:
             same = f"target.catalog='{catalog}' and target.schema='{schema}'"
             text = f"models {', '.join(names)} all declare {same} — consider models/_defaults.toml"
-            yield _message("lint", "L003", text)
+            yield Message("lint", "L003", text)
