@@ -108,16 +108,14 @@ def open_messages() -> Messages:
     if encoded is None or "DAGSTER_PIPES_CONTEXT" not in os.environ:
         return Messages()
     try:
-        return _channel(_decoded(base64.b64decode(encoded, validate=True)))
+        raw = base64.b64decode(encoded, validate=True)
+        params = json.loads(raw if raw[:1] == b"{" else zlib.decompress(raw))
     except binascii.Error:
         odd = re.search(r"[^A-Za-z0-9+/=]", encoded)
         reason = f"Invalid symbol {ord(odd[0])}, offset {odd.start()}." if odd else "Invalid padding"
         return _fall_back("failed to base64-decode DAGSTER_PIPES_MESSAGES", reason)
-    except ValueError as error:
-        return _fall_back("failed to JSON-parse DAGSTER_PIPES_MESSAGES", str(error))
-
-
-def _channel(params: dict[str, Any]) -> Messages:
+    except (ValueError, zlib.error):
+        params = None
     match params:
         case {"path": str(path)}:
             return Messages(path)
@@ -125,17 +123,7 @@ def _channel(params: dict[str, Any]) -> Messages:
             return _fall_back("Pipes channel requested stdout, but rocky-cli reserves stdout for JSON output")
         case {"stdio": "stderr"}:
             return Messages(stderr=True)
-    return _fall_back("unsupported DAGSTER_PIPES_MESSAGES", f"neither path nor stdio in {sorted(params)}")
-
-
-def _decoded(raw: bytes) -> dict[str, Any]:
-    try:
-        params = json.loads(raw if raw[:1] == b"{" else zlib.decompress(raw))
-    except (ValueError, zlib.error):
-        raise ValueError("expected value at line 1 column 1") from None
-    if not isinstance(params, dict):
-        raise ValueError("expected an object")
-    return params
+    return _fall_back("failed to JSON-parse DAGSTER_PIPES_MESSAGES", "expected value at line 1 column 1")
 
 
 def _fall_back(message: str, reason: str | None = None) -> Messages:

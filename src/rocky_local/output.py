@@ -6,7 +6,6 @@ import json
 from typing import Any, NamedTuple, Self, dataclass_transform
 
 from rocky_local import __version__, tracing
-from rocky_local.errors import EngineError, os_reason
 
 
 class Answer(NamedTuple):
@@ -89,7 +88,4 @@ def shown(value: Any) -> Any:
 
 def write(text: str) -> None:
     """Write text to stdout at once; a reader that has gone away ends the process by SIGPIPE."""
-    try:
-        tracing.write_whole(1, text)
-    except OSError as error:
-        raise EngineError("failed to write the result to stdout", os_reason(error)) from error
+    tracing.write_whole(1, text)

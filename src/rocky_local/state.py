@@ -17,7 +17,6 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from rocky_local import clock
 from rocky_local.errors import EngineError, os_reason
 from rocky_local.output import Entry, shown
 
@@ -27,19 +26,22 @@ _BUSY = (
     "is busy — another rocky process (likely a long-running `rocky run` or a concurrent LSP read) is holding the "
     "database lock. Retry in a moment."
 )
+_FOREIGN = (
+    "was written by the real `rocky` engine, whose format rocky-local cannot read; give it another file with "
+    "--state-path (`state_path` in the YAML), or leave that out: it then keeps a file of its own"
+)
 _RESUMABLE_RUNS = 20
 _PATIENCE_SECONDS, _PAUSE_SECONDS = 0.3, 0.02
 _OF_THE_DISK = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
 _NONE = -(2**63)  # stands for no watermark
-_TABLES = """
+_TABLES = f"""
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+INSERT OR IGNORE INTO meta VALUES ('schema_version', '{SCHEMA_VERSION}');
 CREATE TABLE IF NOT EXISTS watermarks (
   target TEXT PRIMARY KEY, ns INTEGER NOT NULL, copying INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS runs (run_id TEXT PRIMARY KEY, started_ns INTEGER NOT NULL, record TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS progress (run_id TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS copied (run_id TEXT, target TEXT, PRIMARY KEY (run_id, target));
-CREATE TABLE IF NOT EXISTS row_counts (target TEXT, at_ns INTEGER NOT NULL, count INTEGER NOT NULL);
-CREATE INDEX IF NOT EXISTS row_counts_of_a_table ON row_counts (target);
 CREATE TABLE IF NOT EXISTS facts (kind TEXT, key TEXT, value TEXT NOT NULL, PRIMARY KEY (kind, key));
 """
 
@@ -120,7 +122,8 @@ class StateStore(AbstractContextManager["StateStore"]):
 
     Besides watermarks, runs and row counts it holds facts: a JSON value for a key of some kind. The kinds are
     `branch`, `build` (the fingerprints of a model's last build), `claim` (who holds an idempotency key), `partition`
-    (those that are computed) and `source` (those that were discovered). In memory it has no schema version.
+    (those that are computed), `row_counts` and `source` (those that were discovered). In memory it has no schema
+    version.
     """
 
     def __init__(self, path: Path | None, lock: int | None = None) -> None:
@@ -128,7 +131,9 @@ class StateStore(AbstractContextManager["StateStore"]):
         self._lock = lock
         self._path = path
         if path is not None and path.exists():
-            _refuse_foreign(path)
+            with path.open("rb") as file:
+                if file.read(4) == b"redb":
+                    raise EngineError(f"{path} {_FOREIGN}")
         self._connection = sqlite3.connect(
             path or ":memory:", timeout=_PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
         )
@@ -138,15 +143,7 @@ class StateStore(AbstractContextManager["StateStore"]):
                     for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = NORMAL"):
                         self._connection.execute(f"PRAGMA {pragma}")
                     self._connection.executescript(_TABLES)
-                    self._write(
-                        "INSERT OR IGNORE INTO meta VALUES ('schema_version', ?)", str(SCHEMA_VERSION)
-                    )
                 version = int(self._all("SELECT value FROM meta WHERE key = 'schema_version'")[0][0])
-            if version > SCHEMA_VERSION:
-                raise EngineError(
-                    f"state store at {path} has schema version {version}, this engine supports up to "
-                    f"{SCHEMA_VERSION}; use a newer engine or another --state-path"
-                )
         except EngineError:
             self._connection.close()
             raise
@@ -226,9 +223,9 @@ class StateStore(AbstractContextManager["StateStore"]):
 
     def add_row_count(self, target: str, count: int, limit: int) -> list[int]:
         """Keep a table's row count and return its latest ones, oldest first, up to a limit."""
-        self._write("INSERT INTO row_counts VALUES (?, ?, ?)", target, clock.now_ns(), count)
-        query = "SELECT count FROM row_counts WHERE target = ? ORDER BY rowid DESC LIMIT ?"
-        return [row[0] for row in reversed(self._all(query, target, limit))]
+        counts: list[int] = [*(self.fact("row_counts", target) or ()), count][-limit:]
+        self.set_fact("row_counts", target, counts)
+        return counts
 
     def facts(self, kind: str) -> dict[str, Any]:
         """Return all facts of a kind, sorted by key."""
@@ -270,16 +267,3 @@ class StateStore(AbstractContextManager["StateStore"]):
     def _write(self, sql: str, *values: Any) -> None:
         with self._access():
             self._connection.execute(sql, values)
-
-
-def _refuse_foreign(path: Path) -> None:
-    try:
-        with path.open("rb") as file:
-            start = file.read(4)
-    except OSError as error:
-        raise EngineError(f"I/O error: {os_reason(error)}") from error
-    if start == b"redb":
-        raise EngineError(
-            f"{path} was written by the real `rocky` engine, whose format rocky-local cannot read; give it another "
-            "file with --state-path (`state_path` in the YAML), or leave that out: it then keeps a file of its own"
-        )

@@ -1,5 +1,6 @@
 """`rocky discover`: which sources and tables a replication pipeline sees (contract, 3)."""
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -63,10 +64,7 @@ def _source(source: Source) -> dict[str, Any]:
 
 
 def _line(source: Source) -> str:
-    shown = " ".join(
-        f'{name}="{value}"' if isinstance(value, str) else f"{name}={value}"
-        for name, value in source.components.items()
-    )
+    shown = " ".join(f"{name}={json.dumps(value)}" for name, value in source.components.items())
     return f"{source.id} | {shown} | {len(source.tables)} tables"
 
 

@@ -40,9 +40,8 @@ def answer_state(args: Arguments) -> Answer:
     }
     found = f"v{on_disk}" if on_disk else "none"
     lines = [f"schema version: binary supports v{SCHEMA_VERSION}, on disk {found}"]
-    for table, ns in marks:
-        stamp = clock.rfc3339(ns, " UTC").replace("T", " ", 1)
-        lines.append(f"{table} | {stamp} | {stamp}")
+    shown = [(table, at.replace("T", " ").replace("Z", " UTC")) for table, at in stamps]
+    lines += [f"{table} | {at} | {at}" for table, at in shown]
     return Answer(result, "\n".join(lines))
 
 

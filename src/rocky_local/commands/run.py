@@ -17,6 +17,7 @@ from rocky_local.messages import open_messages
 from rocky_local.output import Answer, head
 from rocky_local.project.compiler import Compiled, compile_project, models_below
 from rocky_local.project.config import load_config
+from rocky_local.project.models import Model
 from rocky_local.project.pipeline import Pipeline
 from rocky_local.side_files import ROCKY, made, replace
 
@@ -47,9 +48,9 @@ def answer_plan(args: Arguments) -> Answer:
     refuse_unusable(args)
     model = args.get("model")
     with config.open(pipeline.source_adapter) as adapter:
-        compiled = _compile(args) if models_below(args.models) else None
-        if model:
-            statements = [_model_statement(compiled, model, args.variables())]
+        compiled = _compile(args) if model or models_below(args.models) else None
+        if compiled and model:
+            statements = [_model_statement(compiled.project.find(model), args.variables())]
         else:
             statements = _copy_statements(adapter, pipeline, args.get("filter"))
     options = {name: args.values[name] for name in _KEPT_OPTIONS.split() if name in args.values}
@@ -103,10 +104,7 @@ def _copy_statements(adapter: DuckDBAdapter, pipeline: Pipeline, text: str | Non
     return statements
 
 
-def _model_statement(compiled: Compiled | None, name: str, variables: dict[str, str]) -> Statement:
-    if compiled is None:
-        raise EngineError(f"model '{name}' not found")
-    model = compiled.project.find(name)
+def _model_statement(model: Model, variables: dict[str, str]) -> Statement:
     sql = statement_outside_of_a_run(model, model.rendered(variables))
     return {"purpose": model.kind, "target": model.target, "sql": sql}
 
