@@ -39,7 +39,6 @@ _MARKS = {
 class Adapter(Table):
     """One `[adapter]` table: a connection."""
 
-    name: str
     type: str
     path: str | None = None
 
@@ -97,18 +96,8 @@ class RockyToml(Closed):
 
     @classmethod
     def prepared(cls, table: dict[str, Any]) -> dict[str, Any]:
-        """Name adapters and pipelines, and list the hooks of events, where one command is a list of one."""
+        """List the hooks of events, where one command is a list of one."""
         table = {**super().prepared(table)}
-        adapters = table.get("adapter", {})
-        known = [*adapters] if isinstance(adapters, dict) else []
-        fallback = "default" if "default" in known else next(iter(known), "default")
-        for kind in ("adapter", "pipeline"):
-            if isinstance(tables := table.get(kind, {}), dict):
-                table[kind] = {
-                    # What is no table is left as it is, to be complained about.
-                    name: {**one, "name": name, "fallback": fallback} if isinstance(one, dict) else one
-                    for name, one in tables.items()
-                }
         if isinstance(hooks := table.get("hook"), dict):
             table["hook"] = {
                 name: [event] if isinstance(event, dict) else event
@@ -116,6 +105,12 @@ class RockyToml(Closed):
                 if name.startswith("on_")
             }
         return table
+
+    def complete(self) -> None:
+        """Let the pipelines know their names, and the adapter where they name none."""
+        fallback = "default" if "default" in self.adapter else next(iter(self.adapter), "default")
+        for name, pipeline in self.pipeline.items():
+            pipeline.name, pipeline.fallback = name, fallback
 
 
 class Config(NamedTuple):

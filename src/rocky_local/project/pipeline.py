@@ -210,8 +210,8 @@ class _MetadataColumn(Closed):
 class Pipeline(Table):
     """One `[pipeline.NAME]` table of any type; `fallback` is the adapter where none is named."""
 
-    name: str
-    fallback: str
+    name: str = ""
+    fallback: str = ""
     type: PipelineType = "replication"
     depends_on: Names = ()
     strategy: str = "incremental"

@@ -77,7 +77,7 @@ class NamedTest(Table):
 
 
 class Sidecar(Table):
-    """A sidecar, `_defaults.toml` or a group (contract, 2.2)."""
+    """The sidecar of a model or a seed, `_defaults.toml` or a group (contract, 2.2)."""
 
     name: str | None = None
     depends_on: Names = ()
@@ -124,11 +124,6 @@ def read_table(path: Path, kind: type[T]) -> T | None:
     return checked(kind, toml.parse(text), text)
 
 
-class _SeedSidecar(Table):
-    name: str | None = None
-    target: dict[str, str] = EMPTY
-
-
 class Seed(NamedTuple):
     """One seed file and the table it becomes."""
 
@@ -143,7 +138,7 @@ def read_seeds(directory: str) -> list[Seed]:
     for path in sorted(Path(directory).glob("*.csv")):
         sidecar = path.with_suffix(".toml")
         try:
-            own = read_table(sidecar, _SeedSidecar) or _SeedSidecar()
+            own = read_table(sidecar, Sidecar) or Sidecar()
         except toml.TomlError as error:
             raise EngineError(f"failed to parse seed sidecar '{sidecar}': {error}") from error
         name = own.name or path.stem
