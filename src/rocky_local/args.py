@@ -66,11 +66,11 @@ STATE_FILE = ".rocky-state.local.sqlite"
 
 
 class Arguments(NamedTuple):
-    """One command line: values by long flag without dashes (True for switches), those of repeated flags, the rest."""
+    """One command line: values by long flag without dashes (True for switches), those of `--var`, the rest."""
 
     command: str
     values: dict[str, str | bool]
-    repeated: dict[str, list[str]]
+    variables: dict[str, str]
     positionals: list[str]
 
     @property
@@ -121,16 +121,6 @@ class Arguments(NamedTuple):
             given = f"invalid value '{value}' for '{_shown(f'--{name}')}'"
             raise UsageError(f"{given}: invalid digit found in string")
         return None if value is None else int(value)
-
-    def variables(self) -> dict[str, str]:
-        """Return the `--var name=value` pairs."""
-        pairs = {}
-        for item in self.repeated.get("var", []):
-            name, equals, value = item.partition("=")
-            if not equals:
-                raise EngineError(f"invalid --var '{item}': expected key=value")
-            pairs[name] = value
-        return pairs
 
 
 def warn_of_legacy_place() -> None:
@@ -203,7 +193,10 @@ def _take(result: Arguments, name: str, value: str | None, rest: list[str]) -> N
             raise UsageError(f"a value is required for '{_shown(name)}' but none was supplied")
         value = rest.pop(0)
     if name == "--var":
-        result.repeated.setdefault(key, []).append(value)
+        variable, equals, text = value.partition("=")
+        if not equals:
+            raise EngineError(f"invalid --var '{value}': expected key=value")
+        result.variables[variable] = text
     elif key in result.values:
         raise UsageError(
             f"the argument '{_shown(name)}' cannot be used multiple times", _usage(result.command)

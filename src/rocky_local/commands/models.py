@@ -35,7 +35,7 @@ def answer_compile(args: Arguments) -> Answer:
     with suppress(ConfigError):
         masked = load_config(args.config).masked_tags()
     compiled = compile_project(
-        args.models, contracts_dir=args.get("contracts"), variables=args.variables(), masked=masked
+        args.models, contracts_dir=args.get("contracts"), variables=args.variables, masked=masked
     )
     models = {model.name: model for model in _chosen(args, list(compiled.project.models))}
     findings = [finding for finding in compiled.diagnostics if finding.model in models]
@@ -138,7 +138,7 @@ def _human(compiled: Compiled, chosen: dict[str, Model], findings: list[Diagnost
 
 def answer_emit_sql(args: Arguments) -> Answer:
     """Give the statement that builds each model, in the order of a run, in any output form as plain SQL."""
-    variables, emitted, left = args.variables(), [], []
+    variables, emitted, left = args.variables, [], []
     for model in _chosen(args, compile_project(args.models, variables=variables).project.order(by_name=True)):
         try:
             sql = statement_outside_of_a_run(model, model.rendered(variables))
@@ -157,7 +157,7 @@ def answer_estimate(args: Arguments) -> Answer:
         models = _chosen(args, list(load_project(args.models).models))
         for model in sorted(models, key=lambda model: model.name):
             with suppress(EngineError):
-                sql = statement_outside_of_a_run(model, model.rendered(args.variables()))
+                sql = statement_outside_of_a_run(model, model.rendered(args.variables))
                 plan = str(adapter.query(f"EXPLAIN {sql}")[0][1])
                 found.append({"model_name": model.name, "raw_explain": plan})
     return Answer({**head("estimate"), "estimates": found, "total_models": len(found)})

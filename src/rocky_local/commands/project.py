@@ -55,12 +55,11 @@ def _pipeline(pipeline: Pipeline) -> dict[str, Any]:
 
 
 def _source(pipeline: Pipeline) -> dict[str, Any]:
-    adapter = pipeline.written.get("source", {}).get("discovery", {}).get("adapter")
     return {
         "pipeline": pipeline.name,
         "adapter": pipeline.source_adapter,
         "schema_prefix": pipeline.pattern.prefix,
-        **filled(discovery_adapter=adapter),
+        **filled(discovery_adapter=pipeline.source.discovery.adapter),
         "components": list(pipeline.pattern.components),
     }
 

@@ -50,11 +50,11 @@ def answer_plan(args: Arguments) -> Answer:
     with config.open(pipeline.source_adapter) as adapter:
         compiled = _compile(args) if model or models_below(args.models) else None
         if compiled and model:
-            statements = [_model_statement(compiled.project.find(model), args.variables())]
+            statements = [_model_statement(compiled.project.find(model), args.variables)]
         else:
             statements = _copy_statements(adapter, pipeline, args.get("filter"))
     options = {name: args.values[name] for name in _KEPT_OPTIONS.split() if name in args.values}
-    content = json.dumps([options, args.repeated, statements], sort_keys=True)
+    content = json.dumps([options, args.variables, statements], sort_keys=True)
     plan: dict[str, Any] = {
         **head("plan"),
         "filter": args.get("filter") or "",
@@ -69,13 +69,13 @@ def answer_plan(args: Arguments) -> Answer:
             each.name for each in compiled.project.order(by_name=True) if model in (None, each.name)
         ]
         plan["execution_layers"] = [layer for layer in layers if layer]
-    kept = {**plan, "options": options, "variables": args.variables()}
+    kept = {**plan, "options": options, "variables": args.variables}
     replace(made(_PLANS) / f"{plan['plan_id']}.json", json.dumps(kept, indent=2))
     return Answer(plan)
 
 
 def _compile(args: Arguments) -> Compiled:
-    compiled = compile_project(args.models, variables=args.variables())
+    compiled = compile_project(args.models, variables=args.variables)
     for _ in range(_COMPILATIONS - 1 + args.has("model")):
         compiled.log()
     return compiled
@@ -124,8 +124,7 @@ def answer_apply(args: Arguments) -> Answer:
         open_messages().log("rocky run starting")
         reason = f"pipeline '{pipeline.name}' is {pipeline.type}, not transformation (required for --model)"
         raise EngineError(f"rocky apply run plan '{plan_id}' failed", reason)
-    repeated = {"var": [f"{name}={value}" for name, value in plan["variables"].items()]}
-    planned = Arguments("run", {**options, **args.values}, repeated, [])
+    planned = Arguments("run", {**options, **args.values}, plan["variables"], [])
     return runner.run(planned.changed(run_id=f"run-apply-{uuid4()}"))
 
 

@@ -29,7 +29,7 @@ def answer_test(args: Arguments) -> Answer:
     """Test and give the outcome; a failing test fails the command."""
     if args.has("declarative"):
         return _on_the_warehouse(args)
-    only, variables = args.get("model"), args.variables()
+    only, variables = args.get("model"), args.variables
     compiled = compile_project(args.models, contracts_dir=args.get("contracts"), variables=variables)
     models = [compiled.project.find(only)] if only else compiled.project.models
     found = _build_all(compiled, variables, only)
@@ -48,7 +48,7 @@ def answer_ci(args: Arguments) -> Answer:
     """Compile, and test when that went well; give both outcomes in one."""
     _CI.info("running CI pipeline")
     _CI.info("step 1: compile")
-    variables = args.variables()
+    variables = args.variables
     # The configuration is not looked at, so that no tag counts as masked.
     compiled = compile_project(
         args.models, contracts_dir=args.get("contracts"), variables=variables, masked=()

@@ -43,7 +43,7 @@ class RunContext:
         self, config: Config, args: Arguments, run_id: str, started_ns: int, messages: Messages
     ) -> None:
         self.config, self.args, self.run_id, self.messages = config, args, run_id, messages
-        self.variables = args.variables()
+        self.variables = args.variables
         self.pipeline = pipeline = None if args.has("model") else config.select(args.get("pipeline"))
         self.result = RunResult(pipeline.type if pipeline else "replication", started_ns)
         self.hooks, self.shutdown = Hooks(), Shutdown()

@@ -46,7 +46,6 @@ def key_from(args: Arguments) -> str | None:
 
 def refuse_unusable(args: Arguments) -> None:
     """Look at the flags of a run before anything is done; no grants of DuckDB could be overridden."""
-    args.variables()
     for name in ("lookback", "parallel"):
         args.number(name)
     failed = "failed to parse governance override JSON"
