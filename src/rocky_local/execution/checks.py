@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from rocky_local import clock, tracing
 from rocky_local.adapter import literal
-from rocky_local.errors import DatabaseError, NoQuery
-from rocky_local.execution.result import Anomaly, Finding
+from rocky_local.errors import DatabaseError, NoQuery, Unsupported
+from rocky_local.execution.result import Anomaly, Finding, Quarantine
 from rocky_local.project.pipeline import Checks, CustomCheck, FreshnessCheck, NullRate, Overlap
-from rocky_local.project.tables import Assertion
+from rocky_local.project.tables import Assertion, Place
 
 if TYPE_CHECKING:
     from rocky_local.adapter import Column, DuckDBAdapter
 
 
 _SAMPLED = 5
+# The assertions that say of a single row whether it is wrong.
+_ROW_LEVEL = ("not_null", "accepted_values", "in_range", "expression")
 _RUN = tracing.Log("rocky_cli::commands::run")
 _RUN_LOCAL = tracing.Log("rocky_cli::commands::run_local")
 
@@ -67,8 +69,8 @@ def custom(adapter: DuckDBAdapter, rule: CustomCheck, table: str) -> Finding:
     except (DatabaseError, TypeError, ValueError, OverflowError, IndexError) as error:
         reason = error.message if isinstance(error, DatabaseError) else f"the query gives no number: {error}"
         _RUN_LOCAL.warn("custom check query failed", error=reason, check=rule.name)
-    found = Finding(rule.name, passed, rule.severity, query=query, result_value=value)
-    return found.changed(threshold=rule.threshold)
+    outcome = rule.name, passed, rule.severity
+    return Finding(*outcome, query=query, result_value=value, threshold=rule.threshold)
 
 
 def null_rates(adapter: DuckDBAdapter, rule: NullRate, table: str) -> list[Finding]:
@@ -131,25 +133,15 @@ def assertion_sql(rule: Assertion, table: str) -> str:
         keys = _REPEATED[rule.type](rule)
         return f"SELECT {keys}, COUNT(*) FROM {table} GROUP BY {keys} HAVING COUNT(*) > 1"
     if rule.type == "accepted_values":
-        return f"SELECT DISTINCT {column} FROM {table} WHERE {wrong_rows(rule)}"
+        return f"SELECT DISTINCT {column} FROM {table} WHERE {_WRONG[rule.type](rule)}"
     if rule.type == "relationships":
         joined = f"{table} t LEFT JOIN {rule.to_table} r ON t.{column} = r.{rule.to_column}"
         return f"SELECT t.{column} FROM {joined} WHERE r.{rule.to_column} IS NULL AND t.{column} IS NOT NULL"
     if rule.type == "aggregate":
         compared = f"{rule.op.upper()}({column}) {_SIGNS.get(rule.cmp, rule.cmp)} {rule.value}"
         return f"SELECT CASE WHEN {compared} THEN 0 ELSE 1 END FROM {table}"
-    condition = "" if rule.type == "row_count_range" else f" WHERE {wrong_rows(rule)}"
+    condition = "" if rule.type == "row_count_range" else f" WHERE {_WRONG[rule.type](rule)}"
     return f"SELECT COUNT(*) FROM {table}{condition}"
-
-
-def wrong_rows(rule: Assertion) -> str:
-    """Return the condition by which an assertion on single rows finds those that break it.
-
-    Example:
-        >>> wrong_rows(Assertion(type="in_range", column="a", min=0, max=9))
-        '(a < 0 OR a > 9)'
-    """
-    return _WRONG[rule.type](rule)
 
 
 def _out_of_range(rule: Assertion) -> str:
@@ -174,6 +166,7 @@ _REPEATED: dict[str, Callable[[Assertion], str]] = {
 }
 _LISTING = ("accepted_values", "relationships", *_REPEATED)
 _SIGNS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">=", "eq": "=", "ne": "<>", "==": "=", "!=": "<>"}
+# By which condition an assertion on single rows finds those that break it.
 _WRONG: dict[str, Callable[[Assertion], str]] = {
     "not_null": lambda rule: f"{rule.column} IS NULL",
     "accepted_values": lambda rule: f"{rule.column} NOT IN ({', '.join(map(literal, rule.values))})",
@@ -202,3 +195,27 @@ def assertion(adapter: DuckDBAdapter, rule: Assertion, table: str) -> Finding:
     found = failing_rows(rule, adapter.query(assertion_sql(rule, table)))
     one = Finding(assertion_name(rule), holds(rule, found), rule.severity, kind=rule.type)
     return one.changed(column=rule.column or None, failing_rows=found)
+
+
+def put_aside(adapter: DuckDBAdapter, checks: Checks, table: Place) -> Quarantine | None:
+    """Split a table into its right and its wrong rows; None when no assertion judges single rows."""
+    mode, wrong, reasons = checks.quarantine.mode, [], []
+    if mode not in ("split", "drop"):
+        raise Unsupported(f"the quarantine mode '{mode}'")
+    for rule in assertions_on(checks, table.table):
+        if rule.type in _ROW_LEVEL and rule.severity == "error":
+            condition = _WRONG[rule.type](rule)
+            column = re.sub(r"\W", "_", f"_error_{assertion_name(rule)}")
+            wrong.append(f"COALESCE({condition}, FALSE)")
+            reasons.append(f"CASE WHEN {condition} THEN '{rule.type}' END AS {column}")
+    if not wrong:
+        return None
+    judged, valid, aside = " OR ".join(wrong), f"{table.name}__valid", f"{table.name}__quarantine"
+    parts = {valid: f"SELECT * FROM {table.name} WHERE NOT ({judged})"}
+    if mode == "split":
+        parts[aside] = f"SELECT *, {', '.join(reasons)} FROM {table.name} WHERE {judged}"
+    for part, query in parts.items():
+        adapter.execute(f"CREATE OR REPLACE TABLE {part} AS {query}")
+    kept = adapter.count(valid)
+    lost = adapter.count(table.name) - kept
+    return Quarantine(list(table), mode, valid, aside if mode == "split" else None, kept, lost)

@@ -1,8 +1,7 @@
-"""One run while it goes on: what all its parts share, and what all kinds of runs have in common."""
+"""One run while it goes on: what all its parts share."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from rocky_local import tracing
@@ -10,11 +9,9 @@ from rocky_local.args import Arguments
 from rocky_local.execution.copies import Drift
 from rocky_local.execution.hooks import Hooks
 from rocky_local.execution.options import Shadow
-from rocky_local.execution.result import Breach, Materialization, RunResult
+from rocky_local.execution.result import Materialization, RunResult
 from rocky_local.messages import Messages
-from rocky_local.output import Answer
 from rocky_local.project.config import Config
-from rocky_local.project.pipeline import Pipeline
 from rocky_local.signals import Shutdown
 from rocky_local.state import StateStore
 
@@ -23,7 +20,6 @@ if TYPE_CHECKING:
 
 
 LOG = tracing.Log("rocky_cli::commands::run")
-_EVENTS = tracing.Log("rocky_observe::events")
 
 
 class RunContext:
@@ -76,53 +72,3 @@ class RunContext:
         self.result.materializations.append(entry)
         if self.pipeline is not None:
             self.messages.materialization(entry)
-
-
-class Work(ABC):
-    """One kind of run; a graceful one lets its statements finish, some print success whatever happened."""
-
-    stops_gracefully = False
-    prints_success = False
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self.pipeline = pipeline
-
-    @abstractmethod
-    def run(self, context: RunContext) -> None:
-        """Do the work; the outcome is in the context's result."""
-
-    def answer(self, context: RunContext) -> Answer:
-        """Return how the run ended."""
-        result, budget = context.result, context.config.settings.budget
-        failure = self.failure(context) if result.exit_code else None
-        closing = f"Error: {failure}" if result.status == "Failure" else None
-        told = result.as_json() | ({"status": "Success"} if self.prints_success else {})
-        answer = Answer(told, self.text(context), result.exit_code, closing, failure)
-        strict = budget.on_breach == "error" and not answer.code
-        breaches = ", ".join(
-            f"{each.limit_type}: actual {each.actual:.0f} > limit {each.limit:.0f}"
-            for each in result.budget_breaches
-        )
-        return answer.unless(strict and breaches, f"budget exceeded — {breaches}")
-
-    @staticmethod
-    def note_budget(context: RunContext) -> None:
-        """Note what of the budget is exceeded; on DuckDB nothing costs anything but time."""
-        limit, actual = context.config.settings.budget.max_duration_ms, context.result.duration_ms
-        if limit is not None and actual > limit:
-            context.result.budget_breaches.append(Breach("max_duration_ms", float(limit), float(actual)))
-            nothing = {"target": "", "error": "", "attempt": 0, "max_attempts": 0}
-            _EVENTS.info("", **{"rocky.event": "budget_breach"}, **nothing)
-
-    def failure(self, context: RunContext) -> str:
-        """Return the sentence for a run that failed altogether."""
-        count, run_id = context.result.tables_failed, context.run_id
-        return f"{count} model(s) failed (run_id: {run_id}, see the `errors` array in the JSON output)"
-
-    def text(self, context: RunContext) -> str:
-        """Return the outcome for people."""
-        result = context.result
-        built = [entry.metadata for entry in result.materializations[result.tables_copied :]]
-        told = f"{len(built)} model(s) executed in {result.duration_ms}ms"
-        lines = [f"  {each.target_table_full_name} ({each.strategy})" for each in built]
-        return "\n".join([f"transformation pipeline complete: {told}", *lines])

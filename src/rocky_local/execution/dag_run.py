@@ -108,12 +108,11 @@ class _Steps(NamedTuple):
 
     def _tell(self, node: Node, answer: Answer) -> None:
         """Write the lines for people that come between the log lines; those of a load go to stdout."""
-        kind = self.config.pipelines[node.pipeline].type if node.pipeline else ""
-        if node.kind == "transformation":
+        if node.kind == "transformation" or node.pipeline is None:
             return
-        if kind == "load" or not self.args.json:
+        if self.config.pipelines[node.pipeline].type == "load" or not self.args.json:
             output.write(f"{answer.text}\n")
-        elif kind in ("replication", "quality", "snapshot"):
+        else:
             tracing.plain(answer.text or "")
 
 

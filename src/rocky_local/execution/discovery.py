@@ -158,7 +158,6 @@ def plan_copies(
 
 
 def _parse_filter(text: str | None) -> tuple[str, str] | None:
-    """Return a `--filter` as key and value: `id`, `table` or a component."""
     if text is None:
         return None
     key, equals, value = text.partition("=")

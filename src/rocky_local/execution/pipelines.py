@@ -1,17 +1,17 @@
 """What each kind of pipeline does in a run, and how its outcome is told."""
 
-import re
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 from rocky_local import tracing
 from rocky_local.adapter import DuckDBAdapter
 from rocky_local.errors import DatabaseError, EngineError, Unsupported
 from rocky_local.execution import checks
-from rocky_local.execution.context import RunContext, Work
+from rocky_local.execution.context import RunContext
 from rocky_local.execution.loading import load
 from rocky_local.execution.options import key_from
 from rocky_local.execution.replication import report_failures, run_replication
-from rocky_local.execution.result import CheckedTable, Finding, Quarantine
+from rocky_local.execution.result import Breach, CheckedTable, Finding
 from rocky_local.execution.transformation import execute_models
 from rocky_local.output import Answer
 from rocky_local.project.pipeline import Checks, Pipeline
@@ -19,12 +19,57 @@ from rocky_local.project.tables import Place
 from rocky_local.signals import release
 
 _LOG = tracing.Log("rocky_cli::commands::run_local")
+_EVENTS = tracing.Log("rocky_observe::events")
 _NAME = ("catalog", "schema", "table")
-# The assertions that say of a single row whether it is wrong.
-_ROW_LEVEL = ("not_null", "accepted_values", "in_range", "expression")
 
 
-class _Replication(Work):
+class _Work(ABC):
+    """One kind of run; a graceful one lets its statements finish, some print success whatever happened."""
+
+    stops_gracefully = False
+    prints_success = False
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+
+    @abstractmethod
+    def run(self, context: RunContext) -> None:
+        """Do the work; the outcome is in the context's result."""
+
+    def answer(self, context: RunContext) -> Answer:
+        result, budget = context.result, context.config.settings.budget
+        failure = self.failure(context) if result.exit_code else None
+        closing = f"Error: {failure}" if result.status == "Failure" else None
+        told = result.as_json() | ({"status": "Success"} if self.prints_success else {})
+        answer = Answer(told, self.text(context), result.exit_code, closing, failure)
+        strict = budget.on_breach == "error" and not answer.code
+        breaches = ", ".join(
+            f"{each.limit_type}: actual {each.actual:.0f} > limit {each.limit:.0f}"
+            for each in result.budget_breaches
+        )
+        return answer.unless(strict and breaches, f"budget exceeded — {breaches}")
+
+    @staticmethod
+    def note_budget(context: RunContext) -> None:
+        limit, actual = context.config.settings.budget.max_duration_ms, context.result.duration_ms
+        if limit is not None and actual > limit:
+            context.result.budget_breaches.append(Breach("max_duration_ms", float(limit), float(actual)))
+            nothing = {"target": "", "error": "", "attempt": 0, "max_attempts": 0}
+            _EVENTS.info("", **{"rocky.event": "budget_breach"}, **nothing)
+
+    def failure(self, context: RunContext) -> str:
+        count, run_id = context.result.tables_failed, context.run_id
+        return f"{count} model(s) failed (run_id: {run_id}, see the `errors` array in the JSON output)"
+
+    def text(self, context: RunContext) -> str:
+        result = context.result
+        built = [entry.metadata for entry in result.materializations[result.tables_copied :]]
+        told = f"{len(built)} model(s) executed in {result.duration_ms}ms"
+        lines = [f"  {each.target_table_full_name} ({each.strategy})" for each in built]
+        return "\n".join([f"transformation pipeline complete: {told}", *lines])
+
+
+class _Replication(_Work):
     """Copy a pipeline's tables, then build models when they were asked for, too."""
 
     stops_gracefully = True
@@ -68,7 +113,7 @@ class _Replication(Work):
         return f"Copied {result.tables_copied} tables in {seconds:.1f}s (run_id: {context.run_id})"
 
 
-class _Transformation(Work):
+class _Transformation(_Work):
     """Build a pipeline's models."""
 
     def run(self, context: RunContext) -> None:
@@ -86,7 +131,7 @@ class _Transformation(Work):
         context.messages.complete(f"rocky run complete: {counts} in {context.result.duration_ms}ms")
 
 
-class _SingleModel(Work):
+class _SingleModel(_Work):
     """Build one model and nothing that it depends on."""
 
     def __init__(self) -> None:
@@ -101,7 +146,7 @@ class _SingleModel(Work):
         execute_models(context, directory, args.get("model"))
 
 
-class _Quality(Work):
+class _Quality(_Work):
     """Check tables, and put wrong rows aside; a missing table stops the run."""
 
     prints_success = True
@@ -109,7 +154,6 @@ class _Quality(Work):
     def run(self, context: RunContext) -> None:
         context.messages.log("rocky run starting (quality pipeline)")
         context.open(self.pipeline.adapter)
-        context.result.with_cost = False
         self._tables: list[Place] = []
         self._found: list[Finding] = []
         with tracing.span("run_quality"):
@@ -132,7 +176,7 @@ class _Quality(Work):
             for entry in found:
                 context.messages.check(list(table), entry)
         if wanted.quarantine.enabled:
-            aside = [_put_aside(adapter, wanted, table) for table in self._tables]
+            aside = [checks.put_aside(adapter, wanted, table) for table in self._tables]
             result.quarantine += [entry for entry in aside if entry]
         if self._failed("error") and wanted.fail_on_error:
             result.forced_status = "Failure"
@@ -165,31 +209,7 @@ def _check(adapter: DuckDBAdapter, wanted: Checks, table: Place) -> list[Finding
     return found + [checks.assertion(adapter, rule, table.name) for rule in rules]
 
 
-def _put_aside(adapter: DuckDBAdapter, wanted: Checks, table: Place) -> Quarantine | None:
-    """Split a table into its right and its wrong rows; None when no assertion judges single rows."""
-    mode, wrong, reasons = wanted.quarantine.mode, [], []
-    if mode not in ("split", "drop"):
-        raise Unsupported(f"the quarantine mode '{mode}'")
-    for rule in checks.assertions_on(wanted, table.table):
-        if rule.type in _ROW_LEVEL and rule.severity == "error":
-            condition = checks.wrong_rows(rule)
-            column = re.sub(r"\W", "_", f"_error_{checks.assertion_name(rule)}")
-            wrong.append(f"COALESCE({condition}, FALSE)")
-            reasons.append(f"CASE WHEN {condition} THEN '{rule.type}' END AS {column}")
-    if not wrong:
-        return None
-    judged, valid, aside = " OR ".join(wrong), f"{table.name}__valid", f"{table.name}__quarantine"
-    parts = {valid: f"SELECT * FROM {table.name} WHERE NOT ({judged})"}
-    if mode == "split":
-        parts[aside] = f"SELECT *, {', '.join(reasons)} FROM {table.name} WHERE {judged}"
-    for part, query in parts.items():
-        adapter.execute(f"CREATE OR REPLACE TABLE {part} AS {query}")
-    kept = adapter.count(valid)
-    lost = adapter.count(table.name) - kept
-    return Quarantine(list(table), mode, valid, aside if mode == "split" else None, kept, lost)
-
-
-class _Snapshot(Work):
+class _Snapshot(_Work):
     """Run the statements of a snapshot."""
 
     prints_success = True
@@ -198,7 +218,7 @@ class _Snapshot(Work):
         context.messages.log("rocky run starting (snapshot pipeline)")
         context.open(self.pipeline.adapter)
         result = context.result
-        result.concurrency, result.with_cost = 1, False
+        result.concurrency = 1
         with tracing.span("run_snapshot"):
             for statement in _statements(self.pipeline):
                 try:
@@ -248,7 +268,7 @@ def _statements(pipeline: Pipeline) -> list[str]:
     return [create, merge, *([invalidate] if pipeline.invalidate_hard_deletes else [])]
 
 
-class _Load(Work):
+class _Load(_Work):
     """Load the files of a pipeline; the result is the one of the `load` command."""
 
     def run(self, context: RunContext) -> None:
@@ -261,7 +281,7 @@ class _Load(Work):
         return self._answer._replace(code=context.result.exit_code)
 
 
-_WORKS: dict[str, type[Work]] = {
+_WORKS: dict[str, type[_Work]] = {
     "replication": _Replication,
     "transformation": _Transformation,
     "quality": _Quality,
@@ -270,6 +290,6 @@ _WORKS: dict[str, type[Work]] = {
 }
 
 
-def work_of(pipeline: Pipeline | None) -> Work:
+def work_of(pipeline: Pipeline | None) -> _Work:
     """Return the work of a pipeline; none stands for a single model."""
     return _WORKS[pipeline.type](pipeline) if pipeline else _SingleModel()

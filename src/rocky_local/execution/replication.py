@@ -174,7 +174,6 @@ def _gives_up(pipeline: Pipeline, copied: int, failed: int) -> bool:
 
 
 def _retry(context: RunContext, pipeline: Pipeline, failed: Failures, copied: list[Copied]) -> Failures:
-    """Try failed tables again, one after another, as often as configured."""
     for attempt in range(2, pipeline.execution.table_retries + 2):
         if not failed or pipeline.execution.fail_fast:
             break

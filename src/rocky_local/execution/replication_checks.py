@@ -16,39 +16,20 @@ Found = tuple[Copied, Finding]
 
 def run_checks(context: RunContext, pipeline: Pipeline, copied: list[Copied]) -> None:
     """Check every copied table and report each finding as it is made; one that fails never fails the run."""
-    wanted, adapter, hooks = pipeline.checks, context.adapter, context.hooks
-    started, counted, fresh = clock.now_ns(), wanted.row_count.enabled, wanted.freshness
+    wanted, hooks, started = pipeline.checks, context.hooks, clock.now_ns()
     hooks.call("before_checks", {"table_count": len(copied) if wanted.written else 0})
     if copied and wanted.written:
         LOG.info(
             "running batched checks concurrently",
-            row_count_tables=len(copied) if counted else 0,
-            freshness_tables=len(copied) if fresh else 0,
+            row_count_tables=len(copied) if wanted.row_count.enabled else 0,
+            freshness_tables=len(copied) if wanted.freshness else 0,
         )
-    found: dict[int, list[Finding]] = {id(item): [] for item in copied}
-
-    def report(findings: Iterator[Found]) -> None:
-        for item, finding in findings:
-            found[id(item)].append(finding)
-            context.messages.check(item.copy.asset_key, finding)
-
-    if wanted.column_match.enabled:
-        report((item, checks.column_match(item.source_columns, item.columns_before)) for item in copied)
-    if counted:
-        report(_row_counts(context, copied, wanted.anomaly_threshold_pct))
-    if fresh:
-        report(_freshness(context, copied, fresh))
-    report(_assertions(context, copied, wanted))
-    for rule in wanted.custom:
-        report((item, checks.custom(adapter, rule, item.copy.target)) for item in copied)
-    if rates := wanted.null_rate:
-        report((item, one) for item in copied for one in checks.null_rates(adapter, rates, item.copy.target))
-    if wanted.cross_source_overlap:
-        report(_overlaps(context, copied, wanted.cross_source_overlap))
-    context.result.check_results += [
-        CheckedTable(item.copy.asset_key, found[id(item)]) for item in copied if found[id(item)]
-    ]
-    findings = [finding for item in copied for finding in found[id(item)]]
+    tables = {item.copy.target: CheckedTable(item.copy.asset_key, []) for item in copied}
+    for item, finding in _findings(context, copied, wanted):
+        tables[item.copy.target].checks.append(finding)
+        context.messages.check(item.copy.asset_key, finding)
+    context.result.check_results += [table for table in tables.values() if table.checks]
+    findings = [finding for table in tables.values() for finding in table.checks]
     for finding in findings:
         hooks.call("check_result", {"check_name": finding.name, "passed": finding.passed})
     LOG.info("batched checks complete", duration_ms=clock.since_ms(started), tables=len(copied))
@@ -56,18 +37,34 @@ def run_checks(context: RunContext, pipeline: Pipeline, copied: list[Copied]) ->
     hooks.call("after_checks", {"total": len(findings), "passed": passed, "failed": len(findings) - passed})
 
 
+def _findings(context: RunContext, copied: list[Copied], wanted: Checks) -> Iterator[Found]:
+    adapter = context.adapter
+    if wanted.column_match.enabled:
+        yield from ((item, checks.column_match(item.source_columns, item.columns_before)) for item in copied)
+    if wanted.row_count.enabled:
+        yield from _row_counts(context, copied, wanted.anomaly_threshold_pct)
+    if wanted.freshness:
+        yield from _freshness(context, copied, wanted.freshness)
+    yield from _assertions(context, copied, wanted)
+    for rule in wanted.custom:
+        yield from ((item, checks.custom(adapter, rule, item.copy.target)) for item in copied)
+    if rates := wanted.null_rate:
+        yield from (
+            (item, one) for item in copied for one in checks.null_rates(adapter, rates, item.copy.target)
+        )
+    if wanted.cross_source_overlap:
+        yield from _overlaps(context, copied, wanted.cross_source_overlap)
+
+
 def _row_counts(context: RunContext, copied: list[Copied], threshold: float | None) -> Iterator[Found]:
     """Compare row counts with the sources, and with the tables' own history."""
-    adapter, state = context.adapter, context.state
-    sources = [adapter.count(item.copy.source_name) for item in copied]
-    targets = [adapter.count(item.copy.target) for item in copied]
-    for item, source, target in zip(copied, sources, targets, strict=True):
+    for item in copied:
+        table = item.copy.target
+        source, target = context.adapter.count(item.copy.source_name), context.adapter.count(table)
         yield item, checks.row_count(source, target)
-    for item, count in zip(copied, targets, strict=True):
         if threshold is None:
             continue
-        table = item.copy.target
-        history = state.add_row_count(table, count, _BASELINE_RUNS)
+        history = context.state.add_row_count(table, target, _BASELINE_RUNS)
         if anomaly := checks.anomaly(table, history, threshold):
             LOG.warn("row count anomaly detected", table=table, reason=anomaly.reason)
             context.result.anomalies.append(anomaly)

@@ -15,8 +15,7 @@ _ORDER = (
     "quarantine? anomalies? errors? execution metrics permissions drift partition_summaries? interrupted cost_summary? "
     "budget_breaches? override_warnings?"
 )
-_KEYS = _ORDER.split()
-
+_UNPRICED = ("quality", "snapshot")
 
 AssetKey = list[str]
 
@@ -183,7 +182,6 @@ class RunResult:
         self.idempotency_key: str | None = None
         self.resumed_from: str | None = None
         self.adaptive = self.shadow = self.interrupted = self.with_metrics = False
-        self.with_cost = True
         self.tables_copied = self.tables_failed = self.tables_skipped = 0
         self.attempted = self.failed_copies = self.schemas_created = 0
         self.excluded_tables: list[ExcludedTable] = []
@@ -244,7 +242,7 @@ class RunResult:
 
     def _cost_summary(self) -> dict[str, Any] | None:
         """What it cost, on DuckDB nothing; None where there is nothing to sum up."""
-        if not self.with_cost:
+        if self.skipped_by_run_id or self.pipeline_type in _UNPRICED:
             return None
         per_model = [
             {"asset_key": entry.asset_key, "duration_ms": entry.duration_ms, "cost_usd": entry.cost_usd}
@@ -265,8 +263,10 @@ class RunResult:
             "drift": {**counts, "actions_taken": self.drift_actions},
             "cost_summary": self._cost_summary(),
         }
-        names = [key.rstrip("?") for key in _KEYS]
-        values = {name: made[name] if name in made else getattr(self, name) for name in names}
-        return output.head("run") | {
-            name: value for name, value in values.items() if value or f"{name}?" not in _KEYS
-        }
+        told = output.head("run")
+        for key in _ORDER.split():
+            name = key.rstrip("?")
+            value = made[name] if name in made else getattr(self, name)
+            if value or name == key:
+                told[name] = value
+        return told

@@ -3,7 +3,6 @@
 import os
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import Any
 
 from rocky_local import clock, support, tracing
 from rocky_local.args import Arguments
@@ -74,7 +73,7 @@ def _claim(args: Arguments, run_id: str, started_ns: int) -> Answer | None:
     with open_for_writing(args.state_file, " for idempotency claim") as store:
         prior = store.fact("claim", key)
         if prior is None or clock.now_ns() - prior["at_ns"] > _CLAIM_NS:
-            store.set_fact("claim", key, _held_by(run_id, "in_flight"))
+            store.set_fact("claim", key, {"run_id": run_id, "state": "in_flight", "at_ns": clock.now_ns()})
             told = {"idempotency_key": key, "run_id": run_id, "backend": "local"}
             LOG.info("idempotency key claimed — proceeding", **told)
             return None
@@ -86,12 +85,8 @@ def _claim(args: Arguments, run_id: str, started_ns: int) -> Answer | None:
     result = RunResult("replication", started_ns)
     result.forced_status = "SkippedIdempotent" if done else "SkippedInFlight"
     result.skipped_by_run_id, result.idempotency_key = prior["run_id"], key
-    result.concurrency, result.with_cost = 0, False
+    result.concurrency = 0
     return Answer(result.as_json(), "")
-
-
-def _held_by(run_id: str, state: str) -> dict[str, Any]:
-    return {"run_id": run_id, "state": state, "at_ns": clock.now_ns()}
 
 
 def _settle(args: Arguments, run_id: str, *, succeeded: bool, store: StateStore | None = None) -> None:
@@ -104,7 +99,7 @@ def _settle(args: Arguments, run_id: str, *, succeeded: bool, store: StateStore 
         if prior is None or prior["run_id"] != run_id:
             return
         if succeeded:
-            held.set_fact("claim", key, _held_by(run_id, "succeeded"))
+            held.set_fact("claim", key, prior | {"state": "succeeded"})
         else:
             held.drop_fact("claim", key)
 
@@ -121,7 +116,6 @@ def _sweep(path: Path) -> None:
 
 
 def _record(context: RunContext) -> RunRecord:
-    """What `history` keeps of the run."""
     result, pipeline = context.result, context.pipeline
     models = [
         ModelRun(
