@@ -28,7 +28,6 @@ class RunContext:
     Attributes:
         pipeline: The pipeline that runs; None for a single model.
         drifts: How the sources of copied tables had changed, by target.
-        column_counts: How many columns the query of each compiled model names.
         input_hashes: What the skip gate saw of the inputs of models that depend on no other, by target.
     """
 
@@ -39,13 +38,11 @@ class RunContext:
         self, config: Config, args: Arguments, run_id: str, started_ns: int, messages: Messages
     ) -> None:
         self.config, self.args, self.run_id, self.messages = config, args, run_id, messages
-        self.variables = args.variables
         self.pipeline = pipeline = None if args.has("model") else config.select(args.get("pipeline"))
         self.result = RunResult(pipeline.type if pipeline else "replication", started_ns)
         self.hooks, self.shutdown = Hooks(), Shutdown()
         self.shadow: Shadow | None = None
         self.drifts: dict[str, Drift] = {}
-        self.column_counts: dict[str, int] = {}
         self.input_hashes: dict[str, str] = {}
         if pipeline is not None:
             self.result.concurrency = pipeline.execution.concurrency

@@ -86,7 +86,7 @@ class SkipGate:
         return "upstream data may have changed since last build"
 
     def _logic(self, model: Model) -> str:
-        return sql_hash([model.kind, model.target, model.rendered(self._context.variables)])
+        return sql_hash([model.kind, model.target, model.rendered(self._context.args.variables)])
 
     def _inputs(self, model: Model) -> str:
         """The row counts of what a model reads, or nothing when they prove nothing."""
