@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from rocky_local import tracing
 from rocky_local.args import Arguments
-from rocky_local.execution.copies import Drift
 from rocky_local.execution.hooks import Hooks
 from rocky_local.execution.options import Shadow
 from rocky_local.execution.result import Materialization, RunResult
@@ -27,7 +26,6 @@ class RunContext:
 
     Attributes:
         pipeline: The pipeline that runs; None for a single model.
-        drifts: How the sources of copied tables had changed, by target.
         input_hashes: What the skip gate saw of the inputs of models that depend on no other, by target.
     """
 
@@ -42,7 +40,6 @@ class RunContext:
         self.result = RunResult(pipeline.type if pipeline else "replication", started_ns)
         self.hooks, self.shutdown = Hooks(), Shutdown()
         self.shadow: Shadow | None = None
-        self.drifts: dict[str, Drift] = {}
         self.input_hashes: dict[str, str] = {}
         if pipeline is not None:
             self.result.concurrency = pipeline.execution.concurrency

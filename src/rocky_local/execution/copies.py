@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rocky_local import clock
 from rocky_local.errors import EngineError
 from rocky_local.execution.discovery import TableCopy
+from rocky_local.execution.result import Materialization
 
 if TYPE_CHECKING:
     from rocky_local.adapter import Column
@@ -85,6 +86,16 @@ class Drift(NamedTuple):
     statements: list[str]
 
 
+class Copied(NamedTuple):
+    """A table that was copied: the columns of its source, its own before that, and its entry in the result."""
+
+    copy: TableCopy
+    source_columns: list[Column]
+    columns_before: list[Column]
+    drift: Drift | None
+    entry: Materialization
+
+
 def detect(source: list[Column], target: list[Column], table: str) -> Drift | None:
     """Compare the columns of a source with its copy's; a dropped one is no drift: the next append fails on it."""
     existing = {column.name.lower(): column for column in target}
@@ -93,8 +104,8 @@ def detect(source: list[Column], target: list[Column], table: str) -> Drift | No
     unsafe = [(new, old) for new, old in changed if not widens(old.type, new.type)]
     if unsafe:
         reason = ", ".join(f"column '{old.name}' changed {new.type} → {old.type}" for new, old in unsafe)
-        statements = [f"DROP TABLE IF EXISTS {table}"]
-        return Drift("drop_and_recreate", reason, "drift detected, dropping target", {}, statements)
+        message, statement = "drift detected, dropping target", f"DROP TABLE IF EXISTS {table}"
+        return Drift("drop_and_recreate", reason, message, {}, [statement])
     added = [new for new, old in pairs if not old]
     statements = [f"ALTER TABLE {table} ALTER COLUMN {old.name} TYPE {new.type}" for new, old in changed]
     statements += [f"ALTER TABLE {table} ADD COLUMN {column.name} {column.type}" for column in added]

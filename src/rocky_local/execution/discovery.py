@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rocky_local import tracing
 from rocky_local.errors import EngineError, IdentifierError
 from rocky_local.execution.options import Shadow
-from rocky_local.execution.result import Materialization
 from rocky_local.project.pipeline import Pipeline, TableOverride
 from rocky_local.project.tables import Place
 
 if TYPE_CHECKING:
-    from rocky_local.adapter import Column, DuckDBAdapter
+    from rocky_local.adapter import DuckDBAdapter
 
 
 SOURCE_TYPE = "duckdb"
@@ -93,15 +92,6 @@ class TableCopy(NamedTuple):
     def select(self) -> str:
         """Return the query that reads the source: everything, then the metadata columns."""
         return f"SELECT {', '.join(['*', *self.metadata_columns])}\nFROM {self.source_name}"
-
-
-class Copied(NamedTuple):
-    """A table that was copied: the columns of its source, its own before that, and its entry in the result."""
-
-    copy: TableCopy
-    source_columns: list[Column]
-    columns_before: list[Column]
-    entry: Materialization
 
 
 class CopyPlan(NamedTuple):

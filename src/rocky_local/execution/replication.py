@@ -6,15 +6,8 @@ from contextlib import nullcontext, suppress
 from rocky_local import clock, tracing
 from rocky_local.errors import DatabaseError, EngineError, IdentifierError
 from rocky_local.execution.context import LOG, RunContext
-from rocky_local.execution.copies import COPY_STRATEGIES, detect
-from rocky_local.execution.discovery import (
-    Copied,
-    CopyPlan,
-    TableCopy,
-    check_names,
-    is_identifier,
-    plan_copies,
-)
+from rocky_local.execution.copies import COPY_STRATEGIES, Copied, detect
+from rocky_local.execution.discovery import CopyPlan, TableCopy, check_names, is_identifier, plan_copies
 from rocky_local.execution.replication_checks import run_checks
 from rocky_local.execution.result import (
     DriftAction,
@@ -29,8 +22,8 @@ from rocky_local.signals import ANSWERING_SECONDS
 _WORKERS = 4
 _EARLIEST = -9 * 10**18  # nanoseconds before 1970; DuckDB's begin in 1677, too
 
-
 Failures = list[tuple[TableCopy, EngineError]]
+Outcome = tuple[list[Copied], Failures]
 
 
 def run_replication(context: RunContext, pipeline: Pipeline) -> Failures:
@@ -54,9 +47,8 @@ def run_replication(context: RunContext, pipeline: Pipeline) -> Failures:
     failed.sort(key=lambda failure: copies.index(failure[0]))
     failed = _retry(context, pipeline, failed, copied)
     result.attempted, result.failed_copies, result.with_metrics = len(copied) + len(failed), len(failed), True
-    for target in (item.copy.target for item in copied if item.copy.target in context.drifts):
-        change = context.drifts[target]
-        result.drift_actions.append(DriftAction(target, change.action, change.reason))
+    changed = [(item.copy.target, item.drift) for item in copied if item.drift]
+    result.drift_actions = [DriftAction(target, drift.action, drift.reason) for target, drift in changed]
     if hooks.table or (copied and pipeline.checks.written):
         run_checks(context, pipeline, copied)
     return failed
@@ -120,9 +112,7 @@ def _without_resumed(context: RunContext, copies: list[TableCopy]) -> list[Table
     return remaining
 
 
-def _copy_all(
-    context: RunContext, pipeline: Pipeline, copies: list[TableCopy]
-) -> tuple[list[Copied], Failures]:
+def _copy_all(context: RunContext, pipeline: Pipeline, copies: list[TableCopy]) -> Outcome:
     """Copy tables side by side; a stop request or `fail_fast` keeps further ones from starting."""
     copied: list[Copied] = []
     failed: Failures = []
@@ -162,10 +152,9 @@ def _add(context: RunContext, copied: list[Copied], item: Copied) -> None:
 
 
 def _tell_hooks(context: RunContext, item: Copied) -> None:
-    target = item.copy.target
-    context.hooks.call("after_materialize", table=target, duration_ms=item.entry.duration_ms)
-    if target in context.drifts:
-        context.hooks.call("drift_detected", {"drifted_columns": []}, table=target)
+    context.hooks.call("after_materialize", table=item.copy.target, duration_ms=item.entry.duration_ms)
+    if item.drift:
+        context.hooks.call("drift_detected", {"drifted_columns": []}, table=item.copy.target)
 
 
 def _gives_up(pipeline: Pipeline, copied: int, failed: int) -> bool:
@@ -200,7 +189,6 @@ def _copy_table(context: RunContext, copy: TableCopy) -> Copied:
         known = bool(before) and watermark is not None
         change = detect(source, before, copy.target) if known else None
         if change:
-            context.drifts[copy.target] = change
             LOG.info(change.message, table=copy.target, **change.fields)
         anew = not known or (change and change.action == "drop_and_recreate")
         strategy = COPY_STRATEGIES["full_refresh" if anew else copy.strategy]
@@ -230,7 +218,8 @@ def _copy_table(context: RunContext, copy: TableCopy) -> Copied:
         state.finish_copy(context.run_id, copy.target, reached, settled=not empty)
     metadata = Metadata(strategy.name, clock.rfc3339(reached), copy.target)
     duration, begun = clock.since_ms(started), clock.rfc3339(started)
-    return Copied(copy, source, before, Materialization(copy.asset_key, None, duration, begun, metadata))
+    entry = Materialization(copy.asset_key, None, duration, begun, metadata)
+    return Copied(copy, source, before, change, entry)
 
 
 def _latest(context: RunContext, copy: TableCopy) -> tuple[int | None, bool]:

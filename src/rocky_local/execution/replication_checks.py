@@ -6,7 +6,8 @@ from rocky_local import clock
 from rocky_local.errors import DatabaseError
 from rocky_local.execution import checks
 from rocky_local.execution.context import LOG, RunContext
-from rocky_local.execution.discovery import Copied, overlap_name
+from rocky_local.execution.copies import Copied
+from rocky_local.execution.discovery import overlap_name
 from rocky_local.execution.result import CheckedTable, Finding
 from rocky_local.project.pipeline import Checks, FreshnessCheck, Overlap, Pipeline
 
