@@ -12,7 +12,7 @@ from rocky_local.execution.result import Materialization, RunResult
 from rocky_local.messages import Messages
 from rocky_local.project.config import Config
 from rocky_local.signals import Shutdown
-from rocky_local.state import StateStore
+from rocky_local.state import StateStore, open_for_writing
 
 if TYPE_CHECKING:
     from rocky_local.adapter import DuckDBAdapter
@@ -49,8 +49,6 @@ class RunContext:
 
     def open(self, adapter: str, *, with_state: bool = True) -> None:
         """Open the DuckDB file of an adapter and then the state file."""
-        from rocky_local.state import open_for_writing  # noqa: PLC0415
-
         self.adapter = self.config.open(adapter)
         if with_state:
             self.state = open_for_writing(self.args.state_file)

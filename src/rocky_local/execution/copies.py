@@ -22,9 +22,8 @@ _PREVIEW = "-- preview: duckdb resolves explicit UPDATE/INSERT columns from the 
 
 
 class CopyStrategy(NamedTuple):
-    """One kind of copy: its name in results and plans, its statement, and whether one cut off half-way leaves rows."""
+    """One kind of copy: its name in plans, its statement, and whether one cut off half-way leaves rows."""
 
-    name: str
     purpose: str
     sql: Callable[[TableCopy, str, list[Column], int | None], str]
     appends: bool = False
@@ -39,15 +38,6 @@ def merge_sql(target: str, source: str, keys: tuple[str, ...], updated: list[str
         f"MERGE INTO {target} AS t\nUSING (\n{source}\n) AS s\nON {matching}\n"
         f"{when_matched}WHEN NOT MATCHED THEN INSERT *"
     )
-
-
-def _full_refresh(copy: TableCopy, target: str, _: list[Column], __: int | None) -> str:
-    return f"CREATE OR REPLACE TABLE {target} AS\n{copy.select()}"
-
-
-def _view(copy: TableCopy, target: str, _: list[Column], __: int | None) -> str:
-    """The first run makes a table, on which this then fails, as in the real engine."""
-    return f"CREATE OR REPLACE VIEW {target} AS\n{copy.select()}"
 
 
 def _incremental(copy: TableCopy, target: str, columns: list[Column], watermark: int | None) -> str:
@@ -69,10 +59,15 @@ def _merge(copy: TableCopy, target: str, columns: list[Column], watermark: int |
 
 
 COPY_STRATEGIES = {
-    "full_refresh": CopyStrategy("full_refresh", "full_refresh_copy", _full_refresh),
-    "incremental": CopyStrategy("incremental", "incremental_copy", _incremental, appends=True),
-    "merge": CopyStrategy("merge", "merge_copy", _merge),
-    "view": CopyStrategy("view", "view", _view),
+    "full_refresh": CopyStrategy(
+        "full_refresh_copy", lambda copy, target, *_: f"CREATE OR REPLACE TABLE {target} AS\n{copy.select()}"
+    ),
+    "incremental": CopyStrategy("incremental_copy", _incremental, appends=True),
+    "merge": CopyStrategy("merge_copy", _merge),
+    # The first run makes a table, on which this then fails, as in the real engine.
+    "view": CopyStrategy(
+        "view", lambda copy, target, *_: f"CREATE OR REPLACE VIEW {target} AS\n{copy.select()}"
+    ),
 }
 
 

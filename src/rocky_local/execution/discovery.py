@@ -156,24 +156,16 @@ def _parse_filter(text: str | None) -> tuple[str, str] | None:
     return key, value
 
 
-def _is_pattern(table: str) -> bool:
-    return "*" in table or "?" in table
-
-
 def _matches(rule: TableOverride, source: Source, table: str) -> bool:
-    wanted = rule.match.table
-    if rule.match.connector not in (None, source.id):
-        return False
-    if wanted is None or not _is_pattern(wanted):
-        return wanted in (None, table)
-    return fnmatch.fnmatchcase(table, wanted.replace("[", "[[]"))
+    connector, pattern = rule.match.connector, rule.match.table or "*"
+    return connector in (None, source.id) and fnmatch.fnmatchcase(table, pattern.replace("[", "[[]"))
 
 
 def _generality(rule: TableOverride) -> int:
     """A connector with a literal table comes first, then with a pattern, then alone, then a table alone."""
     if rule.match.connector is None:
         return 3 if rule.match.table else 4
-    return 2 if rule.match.table is None else int(_is_pattern(rule.match.table))
+    return 2 if rule.match.table is None else int("*" in rule.match.table or "?" in rule.match.table)
 
 
 def _first(rules: list[TableOverride], name: str, default: Any) -> Any:
@@ -184,15 +176,13 @@ def _first(rules: list[TableOverride], name: str, default: Any) -> Any:
 def _copy(
     pipeline: Pipeline, source: Source, table: str, place: Place, rules: list[TableOverride]
 ) -> TableCopy:
-    def chosen(field: str) -> Any:
-        return _first(rules, field, getattr(pipeline, field))
-
     added = (
         f"CAST({pipeline.pattern.fill(column.value, source.components)} AS {column.type}) AS {column.name}"
         for column in pipeline.metadata_columns
     )
-    how = chosen("strategy"), chosen("timestamp_column"), chosen("merge_keys")
-    return TableCopy(source, table, place, *how, tuple(added))
+    fields = ("strategy", "timestamp_column", "merge_keys")
+    how = {field: _first(rules, field, getattr(pipeline, field)) for field in fields}
+    return TableCopy(source, table, place, **how, metadata_columns=tuple(added))
 
 
 def _reject_collisions(copies: list[TableCopy]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rocky_local import tracing
 from rocky_local.adapter import DuckDBAdapter
-from rocky_local.errors import DatabaseError, EngineError, Unsupported
+from rocky_local.errors import DatabaseError, Unsupported
 from rocky_local.execution import checks
 from rocky_local.execution.context import RunContext
 from rocky_local.execution.loading import load
@@ -20,7 +20,6 @@ from rocky_local.signals import release
 
 _LOG = tracing.Log("rocky_cli::commands::run_local")
 _EVENTS = tracing.Log("rocky_observe::events")
-_NAME = ("catalog", "schema", "table")
 
 
 class _Work(ABC):
@@ -241,15 +240,9 @@ def _sides(pipeline: Pipeline) -> list[str]:
 
 def _statements(pipeline: Pipeline) -> list[str]:
     """The engine's own statements, which history would be kept with."""
-    sides, raw = {"source": pipeline.source, "target": pipeline.target}, pipeline.written
-    lacking = [f"{name}.{part}" for name, side in sides.items() for part in _NAME if part not in side.written]
-    lacking += [key for key in ("unique_key", "updated_at") if not raw.get(key)]
-    if lacking:
-        raise EngineError(
-            f"pipeline '{pipeline.name}': a snapshot needs {', '.join(lacking)}; set them in rocky.toml"
-        )
     source, target = _sides(pipeline)
-    keys = [raw["unique_key"]] if isinstance(raw["unique_key"], str) else raw["unique_key"]
+    given = pipeline.written.get("unique_key", ())
+    keys = [given] if isinstance(given, str) else given
     same = " AND ".join(f"target.{key} = source.{key}" for key in keys)
     stamp = pipeline.updated_at
     create = (

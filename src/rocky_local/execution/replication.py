@@ -16,7 +16,7 @@ from rocky_local.execution.result import (
     Metadata,
     OverrideWarning,
 )
-from rocky_local.project.pipeline import Pipeline, TableOverride
+from rocky_local.project.pipeline import Pipeline
 from rocky_local.signals import ANSWERING_SECONDS
 
 _WORKERS = 4
@@ -80,18 +80,15 @@ def _report_plan(context: RunContext, pipeline: Pipeline, plan: CopyPlan) -> Non
                 context.adapter.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
         result.schemas_created = len(plan.schemas)
     for rule in plan.unmatched:
-        result.override_warnings.append(_warn_unmatched(rule, pipeline.table_overrides.index(rule)))
-
-
-def _warn_unmatched(rule: TableOverride, index: int) -> OverrideWarning:
-    """Log that an override matched nothing in this run and return its entry of `override_warnings`."""
-    match = {"connector": rule.match.connector, "table": rule.match.table}
-    shown = ", ".join(f"{key} = " + (f'Some("{name}")' if name else "None") for key, name in match.items())
-    place = f"[[table_overrides]] rule index {index} ({shown})"
-    message = f"{place} matched no (connector, table) pair in this run"
-    fields = {"rule_index": index, "kind": "zero_match"}
-    LOG.warn("table_override rule matched zero tables", also=message, **fields)
-    return OverrideWarning(index, "zero_match", message, **match)
+        index, match = pipeline.table_overrides.index(rule), rule.match
+        named = {"connector": match.connector, "table": match.table}
+        shown = ", ".join(
+            f'{key} = Some("{name}")' if name else f"{key} = None" for key, name in named.items()
+        )
+        place = f"[[table_overrides]] rule index {index} ({shown})"
+        message = f"{place} matched no (connector, table) pair in this run"
+        LOG.warn("table_override rule matched zero tables", also=message, rule_index=index, kind="zero_match")
+        result.override_warnings.append(OverrideWarning(index, "zero_match", message, **named))
 
 
 def _without_resumed(context: RunContext, copies: list[TableCopy]) -> list[TableCopy]:
@@ -191,7 +188,8 @@ def _copy_table(context: RunContext, copy: TableCopy) -> Copied:
         if change:
             LOG.info(change.message, table=copy.target, **change.fields)
         anew = not known or (change and change.action == "drop_and_recreate")
-        strategy = COPY_STRATEGIES["full_refresh" if anew else copy.strategy]
+        kind = "full_refresh" if anew else copy.strategy
+        strategy = COPY_STRATEGIES[kind]
         since = watermark or 0
         if strategy.appends:
             # The copy may hold more than this state knows of: of a run that was cut off, or of the other engine.
@@ -199,8 +197,7 @@ def _copy_table(context: RunContext, copy: TableCopy) -> Copied:
             since = max(_EARLIEST if unsettled else since, _EARLIEST if latest is None else latest)
         sql = strategy.sql(copy, copy.target, source, since)
         sql = sql if before else sql.replace("CREATE OR REPLACE TABLE", "CREATE TABLE", 1)
-        LOG.debug("generated SQL", table=copy.target, strategy=strategy.name, sql=sql)
-        LOG.info("copying data", table=copy.target, strategy=strategy.name)
+        LOG.info("copying data", table=copy.target, strategy=kind)
         if strategy.appends:
             state.start_copy(copy.target)
         try:
@@ -216,7 +213,7 @@ def _copy_table(context: RunContext, copy: TableCopy) -> Copied:
         reached = clock.now_ns() if latest is None else latest
         # An empty table has the wall clock as its watermark (contract, 5.2); what comes later may be older than that.
         state.finish_copy(context.run_id, copy.target, reached, settled=not empty)
-    metadata = Metadata(strategy.name, clock.rfc3339(reached), copy.target)
+    metadata = Metadata(kind, clock.rfc3339(reached), copy.target)
     duration, begun = clock.since_ms(started), clock.rfc3339(started)
     entry = Materialization(copy.asset_key, None, duration, begun, metadata)
     return Copied(copy, source, before, change, entry)

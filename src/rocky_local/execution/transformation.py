@@ -29,7 +29,7 @@ def execute_models(context: RunContext, directory: str, only: str | None = None)
             return
         context.hooks.call("compile_complete", {"model_count": len(compiled.project.models)})
         models = _selected(context, compiled, only)
-        if models is not None and _shadowable(context, models):
+        if models is not None:
             _build_all(context, compiled, models, only)
 
 
@@ -44,7 +44,7 @@ def _compile(directory: str, variables: dict[str, str]) -> Compiled:
 
 
 def _selected(context: RunContext, compiled: Compiled, only: str | None) -> list[Model] | None:
-    """The models to build in order; those with compile errors are reported instead."""
+    """The models to build in order, or in their shadows; None where none can. Compile errors are reported instead."""
     if only is not None and only not in compiled.project.by_name():
         reason = f"model '{only}' not found (no transformation model with that name)"
         context.result.add_error([only], reason)
@@ -62,19 +62,18 @@ def _selected(context: RunContext, compiled: Compiled, only: str | None) -> list
         message = "model(s) failed to compile — excluded from execution; in-scope ones fail the run"
         LOG.warn(message, failed_models=len(broken), reported=len(reported))
     wanted = [m for m in compiled.order if only in (None, m.name) and m.name not in broken]
-    shadow = context.shadow
-    return [model._replace(place=shadow.redirect(model.place)) for model in wanted] if shadow else wanted
-
-
-def _shadowable(context: RunContext, models: list[Model]) -> bool:
-    partitioned = next((model.name for model in models if model.kind == "time_interval"), None)
-    context.result.shadow = context.shadow is not None and partitioned is None
-    if context.shadow is None or partitioned is None:
-        return True
-    reason = "its partition state cannot yet be isolated safely"
-    text = f"shadow/branch execution is not supported for time-interval model '{partitioned}': {reason}"
-    context.result.add_error([_RUNTIME], text)
-    return False
+    shadow, partitioned = context.shadow, [model.name for model in wanted if model.kind == "time_interval"]
+    if shadow is None:
+        return wanted
+    context.result.shadow = not partitioned
+    if partitioned:
+        reason = "its partition state cannot yet be isolated safely"
+        text = (
+            f"shadow/branch execution is not supported for time-interval model '{partitioned[0]}': {reason}"
+        )
+        context.result.add_error([_RUNTIME], text)
+        return None
+    return [model._replace(place=shadow.redirect(model.place)) for model in wanted]
 
 
 def _build_all(context: RunContext, compiled: Compiled, models: list[Model], only: str | None) -> None:
