@@ -12,7 +12,6 @@ from rocky_local.execution import runner
 from rocky_local.execution.builds import statement_outside_of_a_run
 from rocky_local.execution.copies import COPY_STRATEGIES
 from rocky_local.execution.discovery import plan_copies
-from rocky_local.execution.options import refuse_unusable
 from rocky_local.messages import open_messages
 from rocky_local.output import Answer, head
 from rocky_local.project.compiler import Compiled, compile_project, models_below
@@ -33,7 +32,7 @@ _KEPT_OPTIONS = (
 
 def answer_run(args: Arguments) -> Answer:
     """Run one pipeline, one model, or the whole graph."""
-    refuse_unusable(args)
+    runner.refuse_unusable(args)
     if args.has("dag"):
         from rocky_local.execution.dag_run import run_dag  # noqa: PLC0415
 
@@ -45,7 +44,7 @@ def answer_plan(args: Arguments) -> Answer:
     """Plan, and keep the plan for `apply`."""
     config = load_config(args.config)
     pipeline = config.select_replication(args.get("pipeline"))
-    refuse_unusable(args)
+    runner.refuse_unusable(args)
     model = args.get("model")
     with config.open(pipeline.source_adapter) as adapter:
         compiled = _compile(args) if model or models_below(args.models) else None

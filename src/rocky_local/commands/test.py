@@ -159,8 +159,7 @@ def _declared_test(adapter: DuckDBAdapter, model: Model, test: Assertion) -> _En
     detail, sql = "", ""
     try:
         sql = checks.assertion_sql(test, model.target)
-        found = checks.failing_rows(test, adapter.query(sql))
-        passed = checks.holds(test, found)
+        found, passed = checks.judged(test, adapter.query(sql))
         status, detail = "pass" if passed else "fail", _detail(test, found, passed=passed)
     except NoQuery as error:
         status, detail = "error", error.message

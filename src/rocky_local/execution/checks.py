@@ -178,22 +178,18 @@ _WRONG: dict[str, Callable[[Assertion], str]] = {
 }
 
 
-def failing_rows(rule: Assertion, rows: list[tuple[Any, ...]]) -> int:
-    """Return what an assertion's query found: a count, or as many rows as it gave."""
-    return len(rows) if rule.type in _LISTING else int(rows[0][0])
-
-
-def holds(rule: Assertion, found: int) -> bool:
-    """Return whether what was found is in order; a row count has bounds, everything else must be zero."""
+def judged(rule: Assertion, rows: list[tuple[Any, ...]]) -> tuple[int, bool]:
+    """Return the count that an assertion's query found, or how many rows, and whether that is in order."""
+    found = len(rows) if rule.type in _LISTING else int(rows[0][0])
     if rule.type == "row_count_range":
-        return bool((rule.min or 0) <= found <= (found if rule.max is None else rule.max))
-    return found == 0
+        return found, bool((rule.min or 0) <= found <= (found if rule.max is None else rule.max))
+    return found, found == 0
 
 
 def assertion(adapter: DuckDBAdapter, rule: Assertion, table: str) -> Finding:
     """Evaluate one assertion on a table."""
-    found = failing_rows(rule, adapter.query(assertion_sql(rule, table)))
-    one = Finding(assertion_name(rule), holds(rule, found), rule.severity, kind=rule.type)
+    found, passed = judged(rule, adapter.query(assertion_sql(rule, table)))
+    one = Finding(assertion_name(rule), passed, rule.severity, kind=rule.type)
     return one.changed(column=rule.column or None, failing_rows=found)
 
 

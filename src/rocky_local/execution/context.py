@@ -1,24 +1,59 @@
-"""One run while it goes on: what all its parts share."""
+"""One run while it goes on: what all its parts share, and what its flags mean beyond their text."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, NamedTuple
 
 from rocky_local import tracing
 from rocky_local.args import Arguments
+from rocky_local.errors import EngineError
 from rocky_local.execution.hooks import Hooks
-from rocky_local.execution.options import Shadow
 from rocky_local.execution.result import Materialization, RunResult
 from rocky_local.messages import Messages
 from rocky_local.project.config import Config
+from rocky_local.project.tables import Place
 from rocky_local.signals import Shutdown
-from rocky_local.state import StateStore, open_for_writing
+from rocky_local.state import StateStore, open_for_writing, reading
 
 if TYPE_CHECKING:
     from rocky_local.adapter import DuckDBAdapter
 
 
 LOG = tracing.Log("rocky_cli::commands::run")
+
+
+class Shadow(NamedTuple):
+    """Where a shadow run writes instead: a suffix on the tables, or one schema for all (contract, 5.9)."""
+
+    suffix: str = "_rocky_shadow"
+    schema: str | None = None
+
+    def redirect(self, place: Place) -> Place:
+        """Return the table that stands in for the real one."""
+        if self.schema:
+            return place._replace(schema=self.schema)
+        return place._replace(table=place.table + self.suffix)
+
+
+def shadow_from(args: Arguments) -> Shadow | None:
+    """Return where a shadow run writes, or None for a real one. A schema wins over a suffix."""
+    if branch := args.get("branch"):
+        with reading(args.state_file) as store:
+            known = store.fact("branch", branch)
+        if known is None:
+            raise EngineError(f"branch '{branch}' not found — create it with `rocky branch create {branch}`")
+        return Shadow(schema=known["schema_prefix"])
+    if args.command != "compare" and not args.has("shadow"):
+        return None
+    return Shadow(args.get("shadow-suffix") or Shadow().suffix, args.get("shadow-schema"))
+
+
+def key_from(args: Arguments) -> str | None:
+    """Return the idempotency key of a run; the graph and its steps have none (contract, 5.7 and 5.8)."""
+    if args.has("dag"):
+        return None
+    return args.get("idempotency-key") or os.environ.get("ROCKY_IDEMPOTENCY_KEY")
 
 
 class RunContext:

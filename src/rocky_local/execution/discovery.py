@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rocky_local import tracing
 from rocky_local.errors import EngineError, IdentifierError
-from rocky_local.execution.options import Shadow
 from rocky_local.project.pipeline import Pipeline, TableOverride
 from rocky_local.project.tables import Place
 
 if TYPE_CHECKING:
     from rocky_local.adapter import DuckDBAdapter
+    from rocky_local.execution.context import Shadow
 
 
 SOURCE_TYPE = "duckdb"

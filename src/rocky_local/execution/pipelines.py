@@ -7,9 +7,8 @@ from rocky_local import tracing
 from rocky_local.adapter import DuckDBAdapter
 from rocky_local.errors import DatabaseError, Unsupported
 from rocky_local.execution import checks
-from rocky_local.execution.context import RunContext
+from rocky_local.execution.context import RunContext, key_from
 from rocky_local.execution.loading import load
-from rocky_local.execution.options import key_from
 from rocky_local.execution.replication import report_failures, run_replication
 from rocky_local.execution.result import Breach, CheckedTable, Finding
 from rocky_local.execution.transformation import execute_models

@@ -1,5 +1,6 @@
 """One run from beginning to end: its id, its key, the work of its pipeline, history."""
 
+import json
 import os
 from contextlib import nullcontext, suppress
 from pathlib import Path
@@ -8,8 +9,7 @@ from rocky_local import clock, support, tracing
 from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
 from rocky_local.execution import pipelines
-from rocky_local.execution.context import LOG, RunContext
-from rocky_local.execution.options import key_from, shadow_from
+from rocky_local.execution.context import LOG, RunContext, key_from, shadow_from
 from rocky_local.execution.result import RunResult
 from rocky_local.messages import open_messages
 from rocky_local.output import Answer
@@ -42,6 +42,20 @@ def run(args: Arguments, shutdown: Shutdown | None = None) -> Answer:
             _settle(args, run_id, succeeded=False)
             _sweep(args.state_file)
             raise
+
+
+def refuse_unusable(args: Arguments) -> None:
+    """Look at the flags of a run before anything is done; no grants of DuckDB could be overridden."""
+    for name in ("lookback", "parallel"):
+        args.number(name)
+    failed = "failed to parse governance override JSON"
+    try:
+        value = json.loads(args.get("governance-override") or "{}")
+    except json.JSONDecodeError as error:
+        reason = "key must be a string" if "property name" in error.msg else error.msg.lower()
+        raise EngineError(failed, f"{reason} at line {error.lineno} column {error.colno}") from error
+    if not isinstance(value, dict):
+        raise EngineError(failed, "invalid type: expected a map at line 1 column 1")
 
 
 def _execute(context: RunContext, shutdown: Shutdown | None) -> Answer:
