@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rocky_local import clock
 from rocky_local.errors import EngineError
 from rocky_local.execution.discovery import TableCopy
-from rocky_local.execution.result import Materialization
+from rocky_local.execution.result import DriftAction, Materialization
 
 if TYPE_CHECKING:
     from rocky_local.adapter import Column
@@ -72,10 +72,9 @@ COPY_STRATEGIES = {
 
 
 class Drift(NamedTuple):
-    """One finding: the action and its reason as results print them, the log line, and the statements to run."""
+    """One finding: its entry in the result, the log line, and the statements to run."""
 
-    action: str
-    reason: str
+    entry: DriftAction
     message: str
     fields: dict[str, int]
     statements: list[str]
@@ -97,22 +96,25 @@ def detect(source: list[Column], target: list[Column], table: str) -> Drift | No
     pairs = [(column, existing.get(column.name.lower())) for column in source]
     changed = [(new, old) for new, old in pairs if old and old.type != new.type]
     unsafe = [(new, old) for new, old in changed if not widens(old.type, new.type)]
-    if unsafe:
-        reason = ", ".join(f"column '{old.name}' changed {new.type} → {old.type}" for new, old in unsafe)
-        message, statement = "drift detected, dropping target", f"DROP TABLE IF EXISTS {table}"
-        return Drift("drop_and_recreate", reason, message, {}, [statement])
     added = [new for new, old in pairs if not old]
     statements = [f"ALTER TABLE {table} ALTER COLUMN {old.name} TYPE {new.type}" for new, old in changed]
     statements += [f"ALTER TABLE {table} ADD COLUMN {column.name} {column.type}" for column in added]
-    if changed:
+    fields = {}
+    if unsafe:
+        action, message = "drop_and_recreate", "dropping target"
+        reason = ", ".join(f"column '{old.name}' changed {new.type} → {old.type}" for new, old in unsafe)
+        statements = [f"DROP TABLE IF EXISTS {table}"]
+    elif changed:
+        action, message = "alter_column_types", f"widening {len(changed)} column type(s)"
         reason = ", ".join(f"column '{old.name}' widened {old.type} → {new.type}" for new, old in changed)
-        message = f"drift detected, widening {len(changed)} column type(s)"
-        return Drift("alter_column_types", reason, message, {"widened": len(changed)}, statements)
-    if added:
+        fields = {"widened": len(changed)}
+    elif added:
+        action, message = "add_columns", f"adding {len(added)} column(s) to target"
         reason = ", ".join(f"added column '{column.name}' ({column.type})" for column in added)
-        message = f"drift detected, adding {len(added)} column(s) to target"
-        return Drift("add_columns", reason, message, {"added": len(added)}, statements)
-    return None
+        fields = {"added": len(added)}
+    else:
+        return None
+    return Drift(DriftAction(table, action, reason), f"drift detected, {message}", fields, statements)
 
 
 def widens(old: str, new: str) -> bool:

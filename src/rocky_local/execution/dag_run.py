@@ -34,8 +34,7 @@ def run_dag(args: Arguments) -> Answer:
     elapsed = clock.since_ms(started)
     result = {**output.head("run --dag"), **size, **counts, "duration_ms": elapsed, "nodes": entries}
     told = ", ".join(f"{count} {status}" for status, count in counts.items())
-    nodes, layers = size.values()
-    text = f"DAG run: {nodes} nodes across {layers} layers ({told}) in {elapsed}ms"
+    text = f"DAG run: {len(graph.nodes)} nodes across {len(graph.layers())} layers ({told}) in {elapsed}ms"
     problem = f"DAG execution had {counts['failed']} failed node(s)"
     return output.Answer(result, text).unless(counts["failed"], problem)
 

@@ -4,16 +4,15 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 
 from rocky_local import tracing
-from rocky_local.adapter import DuckDBAdapter
 from rocky_local.errors import DatabaseError, Unsupported
 from rocky_local.execution import checks
-from rocky_local.execution.context import RunContext, key_from
+from rocky_local.execution.context import LOG, RunContext, key_from
 from rocky_local.execution.loading import load
-from rocky_local.execution.replication import report_failures, run_replication
+from rocky_local.execution.replication import run_replication
 from rocky_local.execution.result import Breach, CheckedTable, Finding
 from rocky_local.execution.transformation import execute_models
 from rocky_local.output import Answer
-from rocky_local.project.pipeline import Checks, Pipeline
+from rocky_local.project.pipeline import Pipeline
 from rocky_local.project.tables import Place
 from rocky_local.signals import release
 
@@ -87,7 +86,9 @@ class _Replication(_Work):
             release()
             execute_models(context, args.models)
         context.hooks.call("state_synced")
-        report_failures(context, failed)
+        for error in failed:
+            LOG.warn("table error", error=error.chain())
+            result.add_error([], error.chain())
         if result.status == "Success":
             told = {"table_count": result.tables_copied}
             context.hooks.call("pipeline_complete", told, duration_ms=result.duration_ms)
@@ -167,7 +168,14 @@ class _Quality(_Work):
             names = [place.table] if place.table else adapter.base_tables(place.schema).get(place.schema, [])
             self._tables += [Place(place.catalog, place.schema, name) for name in names]
         for table in self._tables:
-            found = _check(adapter, wanted, table)
+            found, name = [], table.name
+            if wanted.row_count.enabled:
+                count, severity = adapter.count(name), wanted.row_count.severity
+                # The table is compared with itself, so only an empty one fails.
+                found.append(checks.row_count(count, count).changed(passed=count > 0, severity=severity))
+            found += [checks.custom(adapter, rule, name) for rule in wanted.custom]
+            rules = checks.assertions_on(wanted, table.table)
+            found += [checks.assertion(adapter, rule, name) for rule in rules]
             self._found += found
             if found:
                 result.check_results.append(CheckedTable(list(table), found))
@@ -194,17 +202,6 @@ class _Quality(_Work):
 
     def _failed(self, severity: str) -> int:
         return sum(not entry.passed and entry.severity == severity for entry in self._found)
-
-
-def _check(adapter: DuckDBAdapter, wanted: Checks, table: Place) -> list[Finding]:
-    found = []
-    if wanted.row_count.enabled:
-        count, severity = adapter.count(table.name), wanted.row_count.severity
-        # The table is compared with itself, so only an empty one fails.
-        found.append(checks.row_count(count, count).changed(passed=count > 0, severity=severity))
-    found += [checks.custom(adapter, rule, table.name) for rule in wanted.custom]
-    rules = checks.assertions_on(wanted, table.table)
-    return found + [checks.assertion(adapter, rule, table.name) for rule in rules]
 
 
 class _Snapshot(_Work):

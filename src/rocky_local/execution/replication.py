@@ -10,7 +10,6 @@ from rocky_local.execution.copies import COPY_STRATEGIES, Copied, detect
 from rocky_local.execution.discovery import CopyPlan, TableCopy, check_names, is_identifier, plan_copies
 from rocky_local.execution.replication_checks import run_checks
 from rocky_local.execution.result import (
-    DriftAction,
     ExcludedTable,
     Materialization,
     Metadata,
@@ -26,8 +25,8 @@ Failures = list[tuple[TableCopy, EngineError]]
 Outcome = tuple[list[Copied], Failures]
 
 
-def run_replication(context: RunContext, pipeline: Pipeline) -> Failures:
-    """Copy the tables of a pipeline and return those that could not be copied, for `report_failures`."""
+def run_replication(context: RunContext, pipeline: Pipeline) -> list[EngineError]:
+    """Copy the tables of a pipeline and return why some could not be copied."""
     result, limit, hooks = context.result, pipeline.execution.concurrency, context.hooks
     plan = plan_copies(context.adapter, pipeline, context.args.get("filter"), context.shadow)
     _report_plan(context, pipeline, plan)
@@ -46,19 +45,11 @@ def run_replication(context: RunContext, pipeline: Pipeline) -> Failures:
         return []
     failed.sort(key=lambda failure: copies.index(failure[0]))
     failed = _retry(context, pipeline, failed, copied)
-    result.attempted, result.failed_copies, result.with_metrics = len(copied) + len(failed), len(failed), True
-    changed = [(item.copy.target, item.drift) for item in copied if item.drift]
-    result.drift_actions = [DriftAction(target, drift.action, drift.reason) for target, drift in changed]
+    result.attempted, result.failed_copies = len(copied) + len(failed), len(failed)
+    result.drift_actions = [item.drift.entry for item in copied if item.drift]
     if hooks.table or (copied and pipeline.checks.written):
         run_checks(context, pipeline, copied)
-    return failed
-
-
-def report_failures(context: RunContext, failed: Failures) -> None:
-    """Put the tables that could not be copied into the result."""
-    for _, error in failed:
-        LOG.warn("table error", error=error.chain())
-        context.result.add_error([], error.chain())
+    return [error for _, error in failed]
 
 
 def _report_plan(context: RunContext, pipeline: Pipeline, plan: CopyPlan) -> None:
@@ -187,7 +178,7 @@ def _copy_table(context: RunContext, copy: TableCopy) -> Copied:
         change = detect(source, before, copy.target) if known else None
         if change:
             LOG.info(change.message, table=copy.target, **change.fields)
-        anew = not known or (change and change.action == "drop_and_recreate")
+        anew = not known or (change and change.entry.action == "drop_and_recreate")
         kind = "full_refresh" if anew else copy.strategy
         strategy = COPY_STRATEGIES[kind]
         since = watermark or 0

@@ -169,7 +169,7 @@ class RunResult:
 
     Attributes:
         forced_status: A status that does not follow from the rest.
-        attempted: Replication tables that were tried.
+        attempted: How many tables a replication tried; None where there was none that ran to its end.
     """
 
     def __init__(self, pipeline_type: str, started_ns: int) -> None:
@@ -181,9 +181,10 @@ class RunResult:
         self.skipped_by_run_id: str | None = None
         self.idempotency_key: str | None = None
         self.resumed_from: str | None = None
-        self.adaptive = self.shadow = self.interrupted = self.with_metrics = False
+        self.adaptive = self.shadow = self.interrupted = False
         self.tables_copied = self.tables_failed = self.tables_skipped = 0
-        self.attempted = self.failed_copies = self.schemas_created = 0
+        self.attempted: int | None = None
+        self.failed_copies = self.schemas_created = 0
         self.excluded_tables: list[ExcludedTable] = []
         self.materializations: list[Materialization] = []
         self.model_decisions: list[Decision] = []
@@ -221,14 +222,14 @@ class RunResult:
 
     def _execution(self) -> dict[str, Any]:
         """How the tables were worked on; models count nothing here."""
-        counts = {"tables_processed": self.attempted, "tables_failed": self.failed_copies}
+        counts = {"tables_processed": self.attempted or 0, "tables_failed": self.failed_copies}
         throttle = {"final_concurrency": self.concurrency, "rate_limits_detected": 0}
         adaptive = {"adaptive_concurrency": True, **throttle} if self.adaptive else {}
         return {"concurrency": self.concurrency, **counts, **adaptive}
 
     def _metrics(self) -> dict[str, Any] | None:
         """The counters of a replication; None for everything else."""
-        if not self.with_metrics:
+        if self.attempted is None:
             return None
         durations = sorted(entry.duration_ms for entry in self.materializations[: self.tables_copied]) or [0]
         total = self.tables_copied + self.failed_copies

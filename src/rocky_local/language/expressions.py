@@ -170,10 +170,6 @@ class ExpressionParser:
             inner = self.expression()
             self.expect(")")
             return exp.paren(inner, copy=False)
-        return self._constant()
-
-    def _constant(self) -> exp.Expression:
-        token = self.token
         made: dict[str, Callable[[], exp.Expression]] = {
             "Number": lambda: exp.Literal.number(token.text),
             "String": lambda: exp.Literal.string(re.sub(r'\\(["\\])', r"\1", token.text[1:-1])),
