@@ -13,11 +13,11 @@ from dagster_rocky import RockyComponent
 from dagster_rocky.project.refresh import refresh
 from dagster_rocky.project.snapshot import ProjectSnapshot
 from dagster_rocky.resource import RockyResource
-from support import migrations
+from support import storages
 from support.recorded import ENGINE, Loaded, copy_project, logging_engine
 from support.stand_in import MODES, write_engine
 
-migrations.read_once()
+storages.share()
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,10 @@ from types import ModuleType
 
 import pytest
 
-from support import forking, migrations
+from support import forking, storages
 from support.scripts import load_script
 
-migrations.read_once()
+storages.share()
 REPOSITORY = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 LEFT_BEHIND = shutil.ignore_patterns(
