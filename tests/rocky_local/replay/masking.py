@@ -15,9 +15,11 @@ _VARYING_NUMBERS = re.compile(
 )
 _VARYING_STRINGS = {"sql_hash", "recipe_identity", "plan_id", "hostname", "session_id"}
 _UNORDERED_STRINGS = {"missing", "contributing_tables"}
+# The state file of rocky-local has a name of its own.
+_OWN_STATE = re.compile(r"\.local\.sqlite\b")
+_DIGIT = re.compile(r"[0-9]")
+# Each of them looks for something with digits.
 _TEXT_RULES = [
-    # The state file of rocky-local has a name of its own.
-    (re.compile(r"\.local\.sqlite\b"), ".redb"),
     (re.compile(r"run-apply-[0-9a-f-]{36}"), "<run-apply>"),
     (re.compile(r"run-20(?!000101)\d{6}-\d{6}-\d{3}"), "<run>"),
     (re.compile(r"\b(transform|load|quality|snapshot|dag|seed)-20\d{6}-\d{6}-\d{3}"), "<run>"),
@@ -50,6 +52,9 @@ class Mask:
         """Mask one string."""
         if self._root != "/project":
             text = text.replace(self._root, "/project")
+        text = _OWN_STATE.sub(".redb", text)
+        if not _DIGIT.search(text):
+            return text
         for pattern, replacement in _TEXT_RULES:
             text = pattern.sub(replacement, text)
         return _DATE.sub(self._date, text)
