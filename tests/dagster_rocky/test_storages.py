@@ -12,7 +12,9 @@ from support import storages
 if {shared}:
     storages.share()
 
-@dg.multi_asset(specs=[dg.AssetSpec("a"), dg.AssetSpec("b", deps=["a"])], check_specs=[dg.AssetCheckSpec("c", asset="b")])
+@dg.multi_asset(
+    specs=[dg.AssetSpec("a"), dg.AssetSpec("b", deps=["a"])], check_specs=[dg.AssetCheckSpec("c", asset="b")]
+)
 def step(context):
     yield dg.MaterializeResult(asset_key="a", metadata={{"rows": 1}}, tags={{"mark": "7"}})
     context.log.info("between")

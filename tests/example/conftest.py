@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from support import forking, storages
+from support.homes import make_home
 from support.scripts import load_script
 
 storages.share()
@@ -40,10 +41,7 @@ def example(seeded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     project = tmp_path / "example_project"
     shutil.copytree(REPOSITORY / "example_project", project, ignore=LEFT_BEHIND)
     shutil.copy(seeded, project / "flights.duckdb")
-    home = project / ".dagster_home"
-    home.mkdir()
-    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
-    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    monkeypatch.setenv("DAGSTER_HOME", str(make_home(project / ".dagster_home")))
     places = [str(forking.rocky_local().script.parent), str(BIN), os.environ["PATH"]]
     monkeypatch.setenv("PATH", os.pathsep.join(places))
     return project

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from support import forking
+from support.homes import make_home
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TUTORIAL = "first_project.md"
@@ -92,9 +93,7 @@ def test_the_tutorial_ends_with_a_failed_check_and_its_repair(
         "    loaded = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)\n"
         "    return dg.Definitions.merge(loaded, dg.Definitions(executor=dg.in_process_executor))\n"
     )
-    home = project / ".dagster_home"
-    home.mkdir()
-    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    home = make_home(project / ".dagster_home")
     places = [str(forking.rocky_local().script.parent), str(Path(sys.executable).parent), os.environ["PATH"]]
     monkeypatch.setenv("PATH", os.pathsep.join(places))
     environment = {**os.environ, "DAGSTER_HOME": str(home)}

@@ -16,6 +16,7 @@ import pytest
 from dagster_rocky.engine import process
 from dagster_rocky.resource import RockyResource
 from support.forking import ForkedProcess, cancelled_step
+from support.homes import make_home
 
 Make = Callable[..., RockyResource]
 
@@ -47,8 +48,7 @@ GRACEFUL = """
 @contextmanager
 def started(resource: RockyResource, mode: str, home: Path, grace: float) -> Iterator[ForkedProcess]:
     """The run in a process of its own, from the moment when the engine works."""
-    home.mkdir()
-    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    make_home(home)
     pids = Path(resource.config_path).parent / "pids"
     with open(os.devnull, "w") as nowhere:
         driver = cancelled_step().start(

@@ -16,6 +16,7 @@ from dagster.components.testing import create_defs_folder_sandbox
 from dagster_rocky import RockyComponent
 from dagster_rocky.yaml.scaffolding import RockyComponentScaffolder, RockyScaffoldParams, templates_folder
 from support import forking
+from support.homes import make_home
 from support.recorded import ENGINE
 
 PYPROJECT = """
@@ -53,10 +54,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / "pyproject.toml").write_text(PYPROJECT)
     (root / "fresh" / "__init__.py").write_text("")
     (root / "fresh" / "definitions.py").write_text(DEFINITIONS)
-    home = tmp_path / "home"
-    home.mkdir()
-    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
-    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    monkeypatch.setenv("DAGSTER_HOME", str(make_home(tmp_path / "home")))
     return root
 
 
