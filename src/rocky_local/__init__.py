@@ -15,7 +15,7 @@ Where each section of the engine's contract is kept:
  6    checks                                `execution`: `checks`, `replication_checks`, `pipelines`
  7    drift                                 `execution.copies`
  8    other commands                        `commands`, whose modules `args.COMMANDS` names; `project`: `compiler`,
-                                            `lineage`, `query_cache`, `graph`
+                                            `lineage`, `graph`
  9    stderr                                `tracing`, `dispatch`
 10    signals                               `signals`
 11    concurrency                           `state`, `adapter` (the only module that knows DuckDB)

@@ -1,4 +1,4 @@
-"""`rocky run`, and `plan` and `apply`: what a replication would run, kept, and run later (contract, 4 and 5)."""
+"""What writes into the warehouse: `rocky run`; `plan` and `apply`, a run kept for later; `load` and `seed`, files."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ from rocky_local import clock
 from rocky_local.adapter import DuckDBAdapter
 from rocky_local.args import Arguments
 from rocky_local.errors import EngineError, os_reason
-from rocky_local.execution import runner
+from rocky_local.execution import loading, runner
 from rocky_local.execution.builds import statement_outside_of_a_run
 from rocky_local.execution.copies import COPY_STRATEGIES
 from rocky_local.execution.discovery import plan_copies
@@ -18,7 +18,9 @@ from rocky_local.project.compiler import Compiled, compile_project, models_below
 from rocky_local.project.config import load_config
 from rocky_local.project.models import Model
 from rocky_local.project.pipeline import Pipeline
+from rocky_local.project.sidecar import read_seeds
 from rocky_local.side_files import ROCKY, made, replace
+from rocky_local.state import open_for_writing
 
 Statement = dict[str, str]
 _PLANS = ROCKY / "plans"
@@ -136,3 +138,26 @@ def _read(plan_id: str) -> dict[str, Any]:
     except ValueError as error:
         raise EngineError(failed, str(error)) from error
     return plan
+
+
+def answer_load(args: Arguments) -> Answer:
+    """Load the files of a load pipeline; one that cannot be loaded fails the command."""
+    config = load_config(args.config)
+    pipeline = loading.resolve(config, args.get("pipeline"), "load")
+    if pipeline.type != "load":
+        kind = f"pipeline '{pipeline.name}' is type '{pipeline.type}'"
+        problem = f"{kind}, but this command only supports load pipelines"
+        raise EngineError("failed to resolve pipeline for load", problem)
+    with config.open(pipeline.adapter) as adapter, open_for_writing(args.state_file):
+        return loading.load(adapter, pipeline, args.get("source-dir"), args.get("format"))
+
+
+def answer_seed(args: Arguments) -> Answer:
+    """Load all seeds; one that could not be loaded fails the command."""
+    config = load_config(args.config)
+    pipeline = loading.resolve(config, args.get("pipeline"), "seed")
+    directory = args.get("seeds") or "seeds"
+    # A filter names source components, which seeds do not have: none of them fits.
+    seeds = [] if args.has("filter") else read_seeds(directory)
+    with config.open(pipeline.adapter) as adapter:
+        return loading.load_seeds(adapter, directory, seeds)

@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 from rocky_local.errors import CompileError
 from rocky_local.output import Entry
 from rocky_local.project import toml
-from rocky_local.project.lineage import LineageError, QueryLineage
+from rocky_local.project.lineage import LineageError, QueryCache, QueryLineage
 from rocky_local.project.models import Model, Project, files_below, load_project
-from rocky_local.project.query_cache import QueryCache
 from rocky_local.project.sidecar import Contract, read_table
 from rocky_local.tracing import Log
 

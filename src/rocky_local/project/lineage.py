@@ -1,13 +1,28 @@
-"""Which columns a query gives, and from which columns of which tables each of them comes."""
+"""Which columns a query gives, and from which columns of which tables each of them comes; found once and remembered.
 
+What is remembered lives in `.rocky/`, beside traces and plans. Losing it costs time only.
+"""
+
+import hashlib
+import json
 import re
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from rocky_local import side_files
 
 SUBQUERY = "(subquery)"
 _PLACEHOLDER = re.compile(r"@(start_date|end_date)\b")
 _STATEMENT = re.compile(
     r"SELECT|WITH|VALUES|FROM|TABLE|INSERT|UPDATE|DELETE|MERGE|CREATE|DROP|ALTER|EXPLAIN|SHOW|SET|USE", re.I
 )
+_PATH = side_files.ROCKY / "lineage.json"
+# What is remembered came from this code; other code may find out something else.
+_CODE = (*sorted(Path(__file__).parents[1].glob("language/*.py")), Path(__file__))
+_KEPT = 5000
 
 
 class LineageError(Exception):
@@ -127,3 +142,63 @@ def _transform(expression: Any, text: str) -> str:
     if isinstance(expression, exp.AggFunc):
         return f"aggregation: {expression.sql_name().lower()}"
     return "expression"
+
+
+class QueryCache:
+    """A dictionary of parsed queries; what was asked for is written back at the end of a `with` block.
+
+    Example:
+        >>> cache = QueryCache(Path("/nowhere/lineage.json"))
+        >>> cache.analyse("SELECT t.a FROM s.t AS t").columns
+        ['a']
+    """
+
+    def __init__(self, path: Path = _PATH) -> None:
+        self._path = path
+        self._learned = False
+
+    @cached_property
+    def _format(self) -> str:
+        return hashlib.sha256(b"".join(path.read_bytes() for path in _CODE if path.exists())).hexdigest()
+
+    @cached_property
+    def _queries(self) -> dict[str, dict[str, Any]]:
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            stored = json.loads(self._path.read_text(encoding="utf-8"))
+            if stored["format"] == self._format:
+                return dict(stored["queries"])
+        return {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if not self._learned or kind is not None:
+            return
+        kept = dict([*self._queries.items()][-_KEPT:])
+        with suppress(OSError):  # A folder that cannot be written to: the next invocation parses again.
+            side_files.replace(self._path, json.dumps({"format": self._format, "queries": kept}))
+
+    def analyse(self, sql: str) -> QueryLineage:
+        """Return the lineage of a query; one that cannot be analysed is never remembered."""
+        entry = self._remembered("analyse", sql, lambda: analyse(sql)._asdict())
+        return QueryLineage(**{**entry, "edges": [ColumnEdge(*edge) for edge in entry["edges"]]})
+
+    def lower(self, source: str) -> str:
+        """Return the SQL of a text in the pipeline language; an error is never remembered."""
+
+        def lowered() -> dict[str, Any]:
+            from rocky_local.language import to_sql  # noqa: PLC0415
+
+            return {"sql": to_sql(source)}
+
+        return str(self._remembered("lower", source, lowered)["sql"])
+
+    def _remembered(self, what: str, text: str, find: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        key = hashlib.sha256(f"{what} {text}".encode()).hexdigest()
+        entry = self._queries.pop(key, None)
+        if entry is None:
+            entry = find()
+            self._learned = True
+        self._queries[key] = entry  # What was asked for last is at the end and is kept longest.
+        return entry

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from rocky_local.errors import CompileError, EngineError, NotAQuery
 from rocky_local.project import toml
-from rocky_local.project.query_cache import QueryCache
+from rocky_local.project.lineage import QueryCache
 from rocky_local.project.sidecar import Contract, Sidecar, Strategy, read_table
 from rocky_local.project.tables import EMPTY, Assertion, Place, T, checked
 

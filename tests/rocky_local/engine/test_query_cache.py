@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rocky_local.project.lineage import LineageError, analyse
-from rocky_local.project.query_cache import QueryCache
+from rocky_local.project.lineage import LineageError, QueryCache, analyse
 
 QUERY = "SELECT t.a, SUM(t.b) AS b FROM s.t AS t GROUP BY t.a"
 
