@@ -57,6 +57,7 @@ _NEEDED = {"--from": "--to", "--to": "--from", "--shadow-suffix": "--shadow", "-
 _SHORTS = {"-c": "--config", "-o": "--output"}
 _GLOBAL = ("--config", "--output", "--state-path", "--state-namespace")
 _FORMS = ("json", "table", "md")
+_NUMBERS = ("--lookback", "--parallel")
 _SELECTIONS = combinations(("--partition", "--latest", "--from", "--missing"), 2)
 _EXCLUSIVE = (("--watch", "--dag"), *_SELECTIONS, ("--resume", "--resume-latest"))
 # Flags of the real engine that change what a command does, and that only it knows.
@@ -117,10 +118,7 @@ class Arguments(NamedTuple):
     def number(self, name: str) -> int | None:
         """Return the value of an option as a whole number, or None."""
         value = self.get(name)
-        if value is not None and not value.isdecimal():
-            given = f"invalid value '{value}' for '{_shown(f'--{name}')}'"
-            raise UsageError(f"{given}: invalid digit found in string")
-        return None if value is None else int(value)
+        return int(value) if value else None
 
 
 def warn_of_legacy_place() -> None:
@@ -192,6 +190,8 @@ def _take(result: Arguments, name: str, value: str | None, rest: list[str]) -> N
         if not rest or rest[0].startswith("--"):
             raise UsageError(f"a value is required for '{_shown(name)}' but none was supplied")
         value = rest.pop(0)
+    if name in _NUMBERS and not value.isdecimal():
+        raise UsageError(f"invalid value '{value}' for '{_shown(name)}': invalid digit found in string")
     if name == "--var":
         variable, equals, text = value.partition("=")
         if not equals:

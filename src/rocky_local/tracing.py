@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from functools import partialmethod
 from typing import Any
 
@@ -34,13 +35,8 @@ class _Settings:
     lock = threading.Lock()
 
 
-class _Spans(threading.local):
-    def __init__(self) -> None:
-        self.stack: list[_Span] = []
-
-
 _settings = _Settings()
-_spans = _Spans()
+_spans: ContextVar[list[_Span]] = ContextVar("spans")
 
 
 class Log:
@@ -56,7 +52,7 @@ class Log:
             return
         pairs = [*fields.items(), *([("message", also)] if also is not None else [])]
         pairs[:0] = [("message", message)] if message else []
-        spans = _spans.stack if self._in_spans else []
+        spans = _spans.get([]) if self._in_spans else []
         stamp = clock.log_stamp(clock.now_ns())
         line = _json_line(stamp, level, self._target, pairs, spans)
         with _settings.lock:
@@ -83,12 +79,11 @@ def span(name: str, **fields: str) -> Iterator[None]:
     if not _enabled("INFO", "rocky_cli"):
         yield
         return
-    kept = _spans.stack
-    _spans.stack = [*kept, {**fields, "name": name}]
+    outer = _spans.set([*_spans.get([]), {**fields, "name": name}])
     try:
         yield
     finally:
-        _spans.stack = kept
+        _spans.reset(outer)
 
 
 def silence() -> None:

@@ -54,7 +54,7 @@ def _pairs(config: Config, adapter: DuckDBAdapter, args: Arguments, shadow: Shad
         models = load_project(args.get("models") or config.models_dir(pipeline)).models
         built = [model for model in models if model.kind != "ephemeral"]
         return [(model.target, shadow.redirect(model.place).name) for model in built]
-    config.select_replication(pipeline.name)
+    config.select(pipeline.name, "replication")
     real, other = (plan_copies(adapter, pipeline, args.get("filter"), each).copies for each in (None, shadow))
     return [(copy.target, twin.target) for copy, twin in zip(real, other, strict=True)]
 

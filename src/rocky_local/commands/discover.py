@@ -21,7 +21,7 @@ def answer_discover(args: Arguments) -> Answer:
     """Discover the sources of a replication."""
     state_file = args.state_file
     config = load_config(args.config)
-    pipeline = config.select_replication(args.get("pipeline"))
+    pipeline = config.select(args.get("pipeline"), "replication")
     with config.open(pipeline.source_adapter) as adapter:
         sources = discover_sources(adapter, pipeline, warn=True)
     if args.has("with-schemas"):

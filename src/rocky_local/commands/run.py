@@ -45,7 +45,7 @@ def answer_run(args: Arguments) -> Answer:
 def answer_plan(args: Arguments) -> Answer:
     """Plan, and keep the plan for `apply`."""
     config = load_config(args.config)
-    pipeline = config.select_replication(args.get("pipeline"))
+    pipeline = config.select(args.get("pipeline"), "replication")
     runner.refuse_unusable(args)
     model = args.get("model")
     with config.open(pipeline.source_adapter) as adapter:
@@ -143,11 +143,7 @@ def _read(plan_id: str) -> dict[str, Any]:
 def answer_load(args: Arguments) -> Answer:
     """Load the files of a load pipeline; one that cannot be loaded fails the command."""
     config = load_config(args.config)
-    pipeline = loading.resolve(config, args.get("pipeline"), "load")
-    if pipeline.type != "load":
-        kind = f"pipeline '{pipeline.name}' is type '{pipeline.type}'"
-        problem = f"{kind}, but this command only supports load pipelines"
-        raise EngineError("failed to resolve pipeline for load", problem)
+    pipeline = loading.resolve(config, args.get("pipeline"), "load", "load")
     with config.open(pipeline.adapter) as adapter, open_for_writing(args.state_file):
         return loading.load(adapter, pipeline, args.get("source-dir"), args.get("format"))
 

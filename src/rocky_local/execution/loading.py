@@ -38,10 +38,10 @@ class LoadedSeed(Entry):
     error: str | None = None
 
 
-def resolve(config: Config, pipeline: str | None, purpose: str) -> Pipeline:
+def resolve(config: Config, pipeline: str | None, purpose: str, kind: str | None = None) -> Pipeline:
     """Return the named pipeline, or the only one, for a `load` or a `seed`."""
     try:
-        return config.select(pipeline)
+        return config.select(pipeline, kind)
     except EngineError as error:
         raise EngineError(f"failed to resolve pipeline for {purpose}", error.message) from error
 

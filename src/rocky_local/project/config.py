@@ -141,25 +141,23 @@ class Config(NamedTuple):
         named = (tag for value in masks.values() if isinstance(value, dict) for tag in value)
         return {*masks, *named, *self.settings.classifications.get("allow_unmasked", ())}
 
-    def select(self, name: str | None) -> Pipeline:
-        """Return the named pipeline, or the only one."""
-        if name is not None:
-            if name not in self.pipelines:
-                raise EngineError(f"pipeline '{name}' not found in config")
-            return self.pipelines[name]
-        if not self.pipelines:
-            raise EngineError("no pipelines defined in config")
-        if len(self.pipelines) > 1:
-            names = ", ".join(sorted(self.pipelines))
-            raise EngineError(f"multiple pipelines defined ({names}). Use --pipeline <name> to select one.")
-        return next(iter(self.pipelines.values()))
-
-    def select_replication(self, name: str | None) -> Pipeline:
-        """Return the selected pipeline, which must be a replication."""
-        pipeline = self.select(name)
-        if pipeline.type != "replication":
-            kind = f"pipeline '{pipeline.name}' is type '{pipeline.type}'"
-            raise EngineError(f"{kind}, but this command only supports replication pipelines")
+    def select(self, name: str | None, kind: str | None = None) -> Pipeline:
+        """Return the named pipeline, or the only one, which must be of a kind."""
+        if name is None:
+            if not self.pipelines:
+                raise EngineError("no pipelines defined in config")
+            if len(self.pipelines) > 1:
+                names = ", ".join(sorted(self.pipelines))
+                raise EngineError(
+                    f"multiple pipelines defined ({names}). Use --pipeline <name> to select one."
+                )
+            [name] = self.pipelines
+        if name not in self.pipelines:
+            raise EngineError(f"pipeline '{name}' not found in config")
+        pipeline = self.pipelines[name]
+        if kind not in (None, pipeline.type):
+            found = f"pipeline '{pipeline.name}' is type '{pipeline.type}'"
+            raise EngineError(f"{found}, but this command only supports {kind} pipelines")
         return pipeline
 
     def open(self, adapter: str) -> DuckDBAdapter:
