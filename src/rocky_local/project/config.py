@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rocky_local.adapter import DuckDBAdapter
 
 # fmt: off
-TOP_LEVEL = (
+_TOP_LEVEL = (
     "state", "adapter", "adapters", "pipeline", "pipelines", "hook", "hooks", "cost", "budget", "schema_evolution",
     "retry", "portability", "cache", "mask", "classifications", "role", "roles", "ai", "branch", "freshness",
     "schedule", "imports", "run", "reuse", "gc", "policy", "fulfill", "resilience",
@@ -78,6 +78,7 @@ class Hook(Table):
 class RockyToml(Closed):
     """All tables that are looked into."""
 
+    accepted = _TOP_LEVEL
     adapter: dict[str, Adapter] = EMPTY
     pipeline: dict[str, Pipeline] = EMPTY
     state: dict[str, Any] = EMPTY
@@ -88,11 +89,6 @@ class RockyToml(Closed):
     run: _Run = _Run()
     resilience: _Resilience = _Resilience()
     freshness: _Freshness | None = None
-
-    @classmethod
-    def known(cls) -> list[str]:
-        """Return the names of all tables, also of those that are not looked into."""
-        return [*TOP_LEVEL]
 
     @classmethod
     def prepared(cls, table: dict[str, Any]) -> dict[str, Any]:

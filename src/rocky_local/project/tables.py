@@ -76,17 +76,14 @@ class Table:
 
 
 class Closed(Table):
-    """A table in which unknown fields are errors."""
+    """A table in which unknown fields are errors; `accepted` names those that are not looked into, too."""
 
-    @classmethod
-    def known(cls) -> list[str]:
-        """Return the names of the fields."""
-        return [*_fields(cls)]
+    accepted = Names()
 
     @classmethod
     def prepared(cls, table: dict[str, Any]) -> dict[str, Any]:
         """Refuse unknown fields."""
-        known = cls.known()
+        known = [*(cls.accepted or _fields(cls))]
         for name in table:
             if name not in known:
                 raise ValueError(toml.unknown("field", name, known))
