@@ -3,12 +3,8 @@
 import time
 from datetime import UTC, date, datetime, timedelta
 
+now_ns = time.time_ns
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def now_ns() -> int:
-    """Return nanoseconds since 1970."""
-    return time.time_ns()
 
 
 def since_ms(started_ns: int) -> int:

@@ -27,9 +27,9 @@ class Answer(NamedTuple):
     def give(self, *, as_json: bool) -> int:
         """Print the answer and return its exit code."""
         if self.result and (as_json or self.text is None):
-            write(json.dumps(shown(self.result), indent=2, ensure_ascii=False) + "\n")
+            tracing.write_whole(1, json.dumps(shown(self.result), indent=2, ensure_ascii=False) + "\n")
         elif self.text:
-            write(f"{self.text}\n")
+            tracing.write_whole(1, f"{self.text}\n")
         if self.closing:
             tracing.plain(self.closing)
         return self.code
@@ -84,8 +84,3 @@ def shown(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: shown(one) for name, one in value.items()}
     return [shown(one) for one in value] if isinstance(value, list | tuple) else value
-
-
-def write(text: str) -> None:
-    """Write text to stdout at once; a reader that has gone away ends the process by SIGPIPE."""
-    tracing.write_whole(1, text)

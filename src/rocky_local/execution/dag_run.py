@@ -110,7 +110,7 @@ class _Steps(NamedTuple):
         if node.kind == "transformation" or node.pipeline is None:
             return
         if self.config.pipelines[node.pipeline].type == "load" or not self.args.json:
-            output.write(f"{answer.text}\n")
+            tracing.write_whole(1, f"{answer.text}\n")
         else:
             tracing.plain(answer.text or "")
 
