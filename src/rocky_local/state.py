@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -177,11 +177,10 @@ class StateStore(AbstractContextManager["StateStore"]):
     def finish_copy(self, run_id: str, target: str, ns: int, *, settled: bool = True) -> None:
         """Note that a run committed a table up to a watermark; a settled one need not be compared with the table."""
         mark = "INSERT OR REPLACE INTO watermarks VALUES (?, ?, ?)"
-        with self._access():
+        with self._access(), self._connection:
             self._connection.execute("BEGIN")
             self._connection.execute(mark, (target, ns, not settled))
             self._connection.execute("INSERT OR IGNORE INTO copied VALUES (?, ?)", (run_id, target))
-            self._connection.execute("COMMIT")
 
     def abandon_copy(self, target: str) -> None:
         """Note that appending to a table failed and left it as it was."""
@@ -252,9 +251,6 @@ class StateStore(AbstractContextManager["StateStore"]):
             try:
                 yield
             except sqlite3.DatabaseError as error:
-                if self._connection.in_transaction:
-                    with suppress(sqlite3.Error):
-                        self._connection.execute("ROLLBACK")
                 code = error.sqlite_errorcode & 0xFF
                 text = f"database error: I/O error: {error}" if code in _OF_THE_DISK else _INVALID
                 busy = f"state store at {self._path} {_BUSY}"

@@ -26,7 +26,8 @@ def answer_list(args: Arguments) -> Answer:
     folder = args.get("models") or config.models_dir()
     if kind in _NEIGHBOURS:
         project = load_project(folder)
-        related = project.find(name).depends_on if kind == "deps" else project.consumers(name)
+        depends_on, consumers = project.find(name).depends_on, project.consumers(name)
+        related = depends_on if kind == "deps" else consumers
         found = {**head(f"list_{kind}"), _NEIGHBOURS[kind]: related, "model": name}
         return Answer(dict(sorted(found.items())))
     listed = _models(folder) if kind == "models" else _configured(config, kind)

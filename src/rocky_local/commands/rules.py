@@ -69,6 +69,5 @@ def _retention(model: Model) -> dict[str, Any]:
         return {"model": model.name, "in_sync": True}
     found = re.fullmatch(r"(\d+)([dy])", retention)
     if found is None:
-        expected = "a number of days or years such as '90d' or '1y'"
-        raise EngineError(f"model '{model.name}': retention '{retention}' is not {expected}")
+        raise EngineError(f"model '{model.name}': retention '{retention}' is none such as '90d' or '1y'")
     return {"model": model.name, "configured_days": int(found[1]) * _DAYS[found[2]], "in_sync": False}

@@ -133,10 +133,8 @@ def _read(plan_id: str) -> dict[str, Any]:
     failed = f"failed to read plan '{plan_id}'"
     try:
         plan: dict[str, Any] = json.loads((_PLANS / f"{plan_id}.json").read_text(encoding="utf-8"))
-    except OSError as error:
-        raise EngineError(failed, os_reason(error)) from error
-    except ValueError as error:
-        raise EngineError(failed, str(error)) from error
+    except (OSError, ValueError) as error:
+        raise EngineError(failed, os_reason(error) if isinstance(error, OSError) else str(error)) from error
     return plan
 
 

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain
@@ -90,19 +90,12 @@ class Project(NamedTuple):
 
     def layers(self) -> list[list[str]]:
         """Return the names in layers; each layer depends only on earlier ones, sorted within."""
-        needs = {model.name: set(model.depends_on) for model in self.models}
+        needs = {model.name: model.depends_on for model in self.models}
         for model in self.models:
             for name in model.depends_on:
                 if name not in needs:
                     raise CompileError(f"unknown dependency '{name}' referenced by '{model.name}'")
-        sorter = TopologicalSorter(needs)
-        with suppress(CycleError):
-            sorter.prepare()  # What is not behind the cycle still comes out.
-        layers = in_layers(sorter)
-        if blocked := needs.keys() - set(chain.from_iterable(layers)):
-            names = ", ".join(f'"{name}"' for name in sorted(blocked))
-            raise CompileError(f"circular dependency detected involving: [{names}]")
-        return layers
+        return in_layers(needs)
 
     def order(self, *, by_name: bool = False) -> list[Model]:
         """Return the models as a run builds them: those that are ready first became so, or by name, as lists do."""
@@ -121,12 +114,17 @@ class Project(NamedTuple):
         return ordered
 
 
-def in_layers(sorter: TopologicalSorter[str]) -> list[list[str]]:
-    """Return what a prepared sorter gives, each layer sorted."""
-    layers = []
+def in_layers(needs: Mapping[str, Sequence[str]]) -> list[list[str]]:
+    """Return names in layers by what each of them needs, which is in earlier layers, sorted within."""
+    sorter, layers = TopologicalSorter(needs), []
+    with suppress(CycleError):
+        sorter.prepare()  # What is not behind the cycle still comes out.
     while layer := sorted(sorter.get_ready()):
         layers.append(layer)
         sorter.done(*layer)
+    if blocked := needs.keys() - set(chain.from_iterable(layers)):
+        names = ", ".join(f'"{name}"' for name in sorted(blocked))
+        raise CompileError(f"circular dependency detected involving: [{names}]")
     return layers
 
 

@@ -39,13 +39,13 @@ def parse(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        where = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", str(error))
-        line, column = (where[1], where[2]) if where else (None, None)
-        lines = text.split("\n")[: int(line) if line else None]
-        reason = str(error)[: where.start() if where else None]
+        reason, _, at = str(error).rpartition(" (at ")
+        lines, numbers = text.split("\n"), re.findall(r"\d+", at)
+        # There are none at the end of the document.
+        line, column = map(int, numbers or (len(lines), len(lines[-1]) + 1))
         if _UNTERMINATED.match(reason):
             reason = 'invalid basic string, expected `"`'
-        raise _pointed(text, len(lines), int(column or len(lines[-1]) + 1), 1, reason) from error
+        raise _pointed(text, line, column, 1, reason) from error
 
 
 def misplaced(reason: str, place: tuple[str | int, ...], text: str | None = None) -> TomlError:
