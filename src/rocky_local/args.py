@@ -140,48 +140,36 @@ def warn_of_legacy_place() -> None:
 
 
 def parse(argv: list[str]) -> Arguments:
-    """Parse the arguments after the program's name."""
-    command, before = _find_command(argv)
-    if command not in COMMANDS:
-        raise Unsupported(f"the command '{command}'")
-    result, grammar = Arguments(command, {}, {}, []), COMMANDS[command]
-    taking = (*_GLOBAL, *grammar.options.split())
-    rest = argv[:before] + argv[before + 1 :]
+    """Parse the arguments after the program's name; before the command only global options may come."""
+    result, grammar, rest = Arguments("", {}, {}, []), Grammar(), [*argv]
     while rest:
         token = rest.pop(0)
         name, equals, inline = token.partition("=")
         name = _SHORTS.get(name, name)
-        if not token.startswith("-") or token == "-":
-            if len(result.positionals) >= grammar.positionals:
-                raise UsageError(f"unexpected argument '{token}' found", _usage(command))
-            result.positionals.append(token)
-        elif name in taking:
+        if name in (*_GLOBAL, *grammar.options.split()):
             _take(result, name, inline if equals else None, rest)
         elif name in grammar.switches.split():
             result.values[name[2:]] = True
+        elif token.startswith("-") and token != "-":
+            raise _unexpected(result.command, token.partition("=")[0], grammar)
+        elif not result.command:
+            if token not in COMMANDS:
+                raise Unsupported(f"the command '{token}'")
+            result, grammar = result._replace(command=token), COMMANDS[token]
+        elif len(result.positionals) < grammar.positionals:
+            result.positionals.append(token)
         else:
-            raise _unexpected(command, token.split("=", maxsplit=1)[0], grammar)
+            raise UsageError(f"unexpected argument '{token}' found", _usage(result.command))
+    if not result.command:
+        raise UsageError("'rocky' requires a subcommand but one was not provided", _usage(""))
     if result.get("output") not in (None, *_FORMS):
         problem = f"invalid value '{result.get('output')}' for '--output <OUTPUT>'"
         raise UsageError(problem, details=(f"  [possible values: {', '.join(_FORMS)}]",))
     _check_together(result)
     for flag in LEFT_OUT:
         if result.has(flag[2:]):
-            raise Unsupported(f"the flag '{flag}' of '{command}'")
+            raise Unsupported(f"the flag '{flag}' of '{result.command}'")
     return result
-
-
-def _find_command(argv: list[str]) -> tuple[str, int]:
-    """The subcommand and its place; only global options may come before it."""
-    usage, place = "rocky [OPTIONS] <COMMAND>", 0
-    while place < len(argv) and argv[place].startswith("-"):
-        name, equals, _ = argv[place].partition("=")
-        if _SHORTS.get(name, name) not in _GLOBAL:
-            raise UsageError(f"unexpected argument '{argv[place]}' found", usage)
-        place += 1 if equals else 2
-    if place >= len(argv):
-        raise UsageError("'rocky' requires a subcommand but one was not provided", usage)
-    return argv[place], place
 
 
 def _take(result: Arguments, name: str, value: str | None, rest: list[str]) -> None:
@@ -210,10 +198,8 @@ def _check_together(result: Arguments) -> None:
         if result.has(first[2:]) and result.has(second[2:]):
             problem = f"the argument '{_shown(first)}' cannot be used with '{_shown(second)}'"
             raise UsageError(problem, _usage(result.command, first, *output))
-    missing, required = (
-        "the following required arguments were not provided:",
-        COMMANDS[result.command].required,
-    )
+    missing = "the following required arguments were not provided:"
+    required = COMMANDS[result.command].required
     for given, wanted in _NEEDED.items() if result.command in ("run", "plan") else ():
         if result.has(given[2:]) and not result.has(wanted[2:]):
             usage = _usage(result.command, given, wanted, *output)
@@ -227,7 +213,8 @@ def _unexpected(command: str, token: str, grammar: Grammar) -> UsageError:
     """Say which flag is meant, if any is near: by the similarity of Jaro, as the real parser does."""
     from rocky_local.adapter import DuckDBAdapter, literal  # noqa: PLC0415
 
-    problem, flags = f"unexpected argument '{token}' found", f"{grammar.options} {grammar.switches}".split()
+    problem = f"unexpected argument '{token}' found"
+    flags = [*_GLOBAL, *grammar.options.split(), *grammar.switches.split()]
     near = f"SELECT flag FROM (SELECT UNNEST({flags}) AS flag) WHERE jaro_similarity(flag, {literal(token)}) > 0.7"
     with DuckDBAdapter(":memory:") as adapter:
         found = adapter.query(f"{near} ORDER BY jaro_similarity(flag, {literal(token)}) DESC LIMIT 1")
@@ -245,4 +232,5 @@ def _shown(flag: str) -> str:
 
 
 def _usage(command: str, *flags: str) -> str:
-    return f"rocky {command} {' '.join(map(_shown, flags)) or '[OPTIONS]'}"
+    given = " ".join(map(_shown, flags)) or "[OPTIONS]"
+    return f"rocky {command} {given}" if command else f"rocky {given} <COMMAND>"
