@@ -86,7 +86,7 @@ def answer_dag(args: Arguments) -> Answer:
     result: dict[str, Any] = {
         **{"version": __version__, "schema_version": "1", "command": "dag"},
         "nodes": [node.changed(depends_on=graph.upstream(node.id) or None) for node in graph.nodes],
-        "edges": [{"from": edge.origin, "to": edge.to, "edge_type": edge.type} for edge in graph.edges],
+        "edges": graph.edges,
         "execution_layers": layers,
         "summary": {
             "total_nodes": len(graph.nodes),

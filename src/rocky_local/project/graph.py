@@ -1,7 +1,7 @@
 """The steps of a project and what each of them waits for: sources, copies, models, tests, checks, seeds."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from rocky_local.errors import EngineError
 from rocky_local.output import Entry, filled
@@ -27,20 +27,12 @@ class Node(Entry):
     depends_on: list[str] | None = None
 
 
-class Edge(NamedTuple):
-    """`to` waits for `origin`; the type is `data`, or `check` for a test of a model."""
-
-    origin: str
-    to: str
-    type: str
-
-
 class Graph:
-    """All steps in listing order, and the edges between them in theirs, as keys."""
+    """All steps in listing order, and the edges between them in theirs, as results print them."""
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
-        self.edges: dict[Edge, None] = {}
+        self.edges: list[dict[str, str]] = []
         self._upstream: dict[str, list[str]] = {}
 
     def add(self, id_: str, label: str, pipeline: str | None = None, **shape: Any) -> None:
@@ -48,10 +40,9 @@ class Graph:
         self.nodes.append(Node(id_, id_.partition(":")[0], label, pipeline, **shape))
 
     def connect(self, origin: str, to: str, kind: str = "data") -> None:
-        """Add an edge unless it is there already."""
-        edge = Edge(origin, to, kind)
-        if edge not in self.edges:
-            self.edges[edge] = None
+        """Let a step wait for another unless it does already; the kind is `check` for a test of a model."""
+        if origin not in self.upstream(to):
+            self.edges.append({"from": origin, "to": to, "edge_type": kind})
             self._upstream.setdefault(to, []).append(origin)
 
     def upstream(self, node: str) -> list[str]:
