@@ -37,7 +37,7 @@ def answer_compile(args: Arguments) -> Answer:
     compiled = compile_project(
         args.models, contracts_dir=args.get("contracts"), variables=args.variables, masked=masked
     )
-    models = {model.name: model for model in _chosen(args, list(compiled.project.models))}
+    models = {model.name: model for model in compiled.project.chosen(args.get("model"))}
     findings = [finding for finding in compiled.diagnostics if finding.model in models]
     failed = any(finding.severity == "Error" for finding in findings)
     costs = _cost_hints(compiled)
@@ -52,15 +52,6 @@ def answer_compile(args: Arguments) -> Answer:
     }
     text = "" if args.json else _human(compiled, models, findings)
     return Answer(result, text, int(failed), "Error: compilation failed with errors" if failed else None)
-
-
-def _chosen(args: Arguments, models: list[Model]) -> list[Model]:
-    """All models, or the one that `--model` names."""
-    only = args.get("model")
-    chosen = [model for model in models if only in (None, model.name)]
-    if not chosen:
-        raise EngineError(f"model '{only}' not found")
-    return chosen
 
 
 def _detail(compiled: Compiled, model: Model, cost: dict[str, Any]) -> dict[str, Any]:
@@ -139,7 +130,9 @@ def _human(compiled: Compiled, chosen: dict[str, Model], findings: list[Diagnost
 def answer_emit_sql(args: Arguments) -> Answer:
     """Give the statement that builds each model, in the order of a run, in any output form as plain SQL."""
     variables, emitted, left = args.variables, [], []
-    for model in _chosen(args, compile_project(args.models, variables=variables).project.order(by_name=True)):
+    project = compile_project(args.models, variables=variables).project
+    chosen = project.chosen(args.get("model"))
+    for model in (model for model in project.order(by_name=True) if model in chosen):
         try:
             sql = statement_outside_of_a_run(model, model.rendered(variables))
             note = _EXISTING_TARGET if strategy_of(model).bootstrap else ""
@@ -154,7 +147,7 @@ def answer_estimate(args: Arguments) -> Answer:
     """Give DuckDB's plan for each model whose statement can be written without a run and refers to what is there."""
     config, found = load_config(args.config), []
     with config.open(next(iter(config.adapters), "default")) as adapter:
-        models = _chosen(args, list(load_project(args.models).models))
+        models = load_project(args.models).chosen(args.get("model"))
         for model in sorted(models, key=lambda model: model.name):
             with suppress(EngineError):
                 sql = statement_outside_of_a_run(model, model.rendered(args.variables))

@@ -31,7 +31,7 @@ def answer_test(args: Arguments) -> Answer:
         return _on_the_warehouse(args)
     only, variables = args.get("model"), args.variables
     compiled = compile_project(args.models, contracts_dir=args.get("contracts"), variables=variables)
-    models = [compiled.project.find(only)] if only else compiled.project.models
+    models = compiled.project.chosen(only)
     found = _build_all(compiled, variables, only)
     compiled.log()
     units = [_unit_test(model, test, variables) for model in models for test in model.sidecar.test]

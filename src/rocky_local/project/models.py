@@ -84,6 +84,10 @@ class Project(NamedTuple):
                 return model
         raise EngineError(f"model '{name}' not found")
 
+    def chosen(self, name: str | None) -> list[Model]:
+        """Return all models, or the one of a name."""
+        return [*self.models] if name is None else [self.find(name)]
+
     def consumers(self, name: str) -> list[str]:
         """Return the names of the models that declare a dependency on one, sorted."""
         return sorted(model.name for model in self.models if name in model.depends_on)

@@ -126,7 +126,6 @@ class Assertion(Table):
 
 
 T = TypeVar("T")
-_Kind = TypeVar("_Kind", bound=Table)
 _FIELDS: dict[type[Table], dict[str, Any]] = {}
 
 
@@ -154,7 +153,7 @@ def _fields(kind: type[Table]) -> dict[str, Any]:
     return _FIELDS[kind]
 
 
-def _table(kind: type[_Kind], table: dict[str, Any], place: Position, text: str | None) -> _Kind:
+def _table(kind: type[Table], table: dict[str, Any], place: Position, text: str | None) -> Table:
     try:
         table = kind.prepared(table)
         found = kind()
