@@ -42,8 +42,6 @@ REFUSED = {
     "pipeline.*.options.format": "every load format but `auto`, `csv`, `json`, `parquet`",
     "strategy.type": "`delete_insert`, `microbatch`, `materialized_view`, `dynamic_table`, `content_addressed`",
 }
-ADAPTERS = ("duckdb",)
-PIPELINES = get_args(PipelineType)
 _said: set[str] = set()
 
 
@@ -53,8 +51,8 @@ def table() -> dict[str, dict[str, str]]:
     stopped |= {f"the flag `{flag}`": "" for flag in args.LEFT_OUT}
     return {
         "Commands": dict.fromkeys(sorted(args.COMMANDS), ""),
-        "Adapters": dict.fromkeys(ADAPTERS, ""),
-        "Pipelines": dict.fromkeys(PIPELINES, ""),
+        "Adapters": {"duckdb": ""},
+        "Pipelines": dict.fromkeys(get_args(PipelineType), ""),
         "Accepted and ignored": IGNORED,
         "Left to the real engine": stopped,
     }
