@@ -39,7 +39,7 @@ COMMANDS = {
     "emit-sql": Grammar("models", "--models --model --var"),
     "estimate": Grammar("models", "--models --model --var"),
     "history": Grammar("past", "--model --since", "--audit --rolling-stats"),
-    "lineage": Grammar("models", "--models --column", "--downstream --upstream", 1, "<TARGET>"),
+    "lineage": Grammar("models", "--models --column --format", "--downstream --upstream", 1, "<TARGET>"),
     "list": Grammar("project", "--models", "", 2),
     "load": Grammar("run", "--pipeline --source-dir --target --format", "--truncate", 1),
     "metrics": Grammar("past", "", "--trend --alerts", 1, "<MODEL>"),

@@ -131,9 +131,13 @@ class StateStore(AbstractContextManager["StateStore"]):
         self._lock = lock
         self._path = path
         if path is not None and path.exists():
-            with path.open("rb") as file:
-                if file.read(4) == b"redb":
-                    raise EngineError(f"{path} {_FOREIGN}")
+            try:
+                with path.open("rb") as file:
+                    start = file.read(4)
+            except OSError as error:
+                raise EngineError(f"I/O error: {os_reason(error)}") from error
+            if start == b"redb":
+                raise EngineError(f"{path} {_FOREIGN}")
         self._connection = sqlite3.connect(
             path or ":memory:", timeout=_PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
         )

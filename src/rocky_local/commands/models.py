@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from rocky_local.args import Arguments
-from rocky_local.errors import ConfigError, EngineError
+from rocky_local.errors import ConfigError, EngineError, Unsupported
 from rocky_local.execution.builds import statement_outside_of_a_run, strategy_of
 from rocky_local.output import Answer, filled, head
 from rocky_local.project.compiler import Compiled, Diagnostic, compile_project
@@ -50,8 +50,8 @@ def answer_compile(args: Arguments) -> Answer:
         "compile_timings": compiled.timings,
         "models_detail": [_detail(compiled, model, costs[model.name]) for model in models.values()],
     }
-    text = "" if args.json else _human(compiled, models, findings)
-    return Answer(result, text, int(failed), "Error: compilation failed with errors" if failed else None)
+    closing = "Error: compilation failed with errors" if failed else None
+    return Answer(result, _human(compiled, models, findings), int(failed), closing)
 
 
 def _detail(compiled: Compiled, model: Model, cost: dict[str, Any]) -> dict[str, Any]:
@@ -158,6 +158,8 @@ def answer_estimate(args: Arguments) -> Answer:
 
 def answer_lineage(args: Arguments) -> Answer:
     """Give where the columns of a model come from and go to, or the trace of one of its columns."""
+    if args.get("format") not in (None, "json"):
+        raise Unsupported(f"lineage --format {args.get('format')}")
     name, _, dotted = args.positionals[0].partition(".")
     column = args.get("column") or dotted
     compiled = compile_project(args.models)

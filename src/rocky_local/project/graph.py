@@ -51,7 +51,10 @@ class Graph:
 
     def layers(self) -> list[list[str]]:
         """Return the ids in layers, sorted; a layer waits only for earlier ones."""
-        return in_layers({node.id: self.upstream(node.id) for node in self.nodes})
+        layers, blocked = in_layers({node.id: self.upstream(node.id) for node in self.nodes})
+        if blocked:
+            raise EngineError(f"cycle detected in DAG involving: {', '.join(blocked)}")
+        return layers
 
 
 def build_graph(config: Config, *, models_dir: str | None = None, seeds_dir: str | None = None) -> Graph:

@@ -99,7 +99,11 @@ class Project(NamedTuple):
             for name in model.depends_on:
                 if name not in needs:
                     raise CompileError(f"unknown dependency '{name}' referenced by '{model.name}'")
-        return in_layers(needs)
+        layers, blocked = in_layers(needs)
+        if blocked:
+            names = ", ".join(f'"{name}"' for name in blocked)
+            raise CompileError(f"circular dependency detected involving: [{names}]")
+        return layers
 
     def order(self, *, by_name: bool = False) -> list[Model]:
         """Return the models as a run builds them: those that are ready first became so, or by name, as lists do."""
@@ -118,18 +122,15 @@ class Project(NamedTuple):
         return ordered
 
 
-def in_layers(needs: Mapping[str, Sequence[str]]) -> list[list[str]]:
-    """Return names in layers by what each of them needs, which is in earlier layers, sorted within."""
+def in_layers(needs: Mapping[str, Sequence[str]]) -> tuple[list[list[str]], list[str]]:
+    """Return names in layers, sorted, by what each of them needs, and those that a cycle keeps out."""
     sorter, layers = TopologicalSorter(needs), []
     with suppress(CycleError):
         sorter.prepare()  # What is not behind the cycle still comes out.
     while layer := sorted(sorter.get_ready()):
         layers.append(layer)
         sorter.done(*layer)
-    if blocked := needs.keys() - set(chain.from_iterable(layers)):
-        names = ", ".join(f'"{name}"' for name in sorted(blocked))
-        raise CompileError(f"circular dependency detected involving: [{names}]")
-    return layers
+    return layers, sorted(needs.keys() - set(chain.from_iterable(layers)))
 
 
 def files_below(root: Path) -> Iterator[Path]:
