@@ -78,9 +78,8 @@ def load(
     lines = ["", f"Load complete: {len(files) - lost} loaded, {lost} failed ({spent} ms)"]
     lines.append(f"  Total: {rows} rows, {size} bytes")
     for file in files:
-        outcome = f"{file.rows_loaded} rows, {file.bytes_read} bytes, {file.duration_ms} ms"
-        mark, outcome = ("FAIL", file.error) if file.error else ("OK", outcome)
-        lines.append(f"  [{mark}] {file.file} -> {file.target} ({outcome})")
+        outcome = file.error or f"{file.rows_loaded} rows, {file.bytes_read} bytes, {file.duration_ms} ms"
+        lines.append(f"  [{'FAIL' if file.error else 'OK'}] {file.file} -> {file.target} ({outcome})")
     return Answer(result, "\n".join(lines), int(lost > 0), failure=f"{lost} file(s) failed to load")
 
 

@@ -111,7 +111,7 @@ def _settle(args: Arguments, run_id: str, *, succeeded: bool, store: StateStore 
         if prior is None or prior["run_id"] != run_id:
             return
         if succeeded:
-            held.set_fact("claim", key, prior | {"state": "succeeded"})
+            held.set_fact("claim", key, prior | {"state": "succeeded", "at_ns": clock.now_ns()})
         else:
             held.drop_fact("claim", key)
 

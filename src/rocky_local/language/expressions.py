@@ -67,13 +67,8 @@ class ExpressionParser:
 
     def unexpected(self, expected: str, shown_offset: int | None = None) -> NotAQuery:
         """Return the error that something else was expected here."""
-        if self.token.kind == "End":
-            error = error_at(self._source, self.token.start, "")
-            return NotAQuery(
-                f"unexpected end of file: expected {expected}", "parse", error.line, error.column
-            )
-        problem = f"expected {expected}, found {self.token.shown}"
-        return error_at(self._source, self.token.start, problem, shown_offset)
+        found = "" if self.token.kind == "End" else f", found {self.token.shown}"
+        return error_at(self._source, self.token.start, f"expected {expected}{found}", shown_offset)
 
     def block(self, item: Callable[[], T], *, at_least: int = 0) -> tuple[T, ...]:
         """Read `{ item, … }`; the commas may be left out."""

@@ -74,4 +74,5 @@ def error_at(source: str, place: int, problem: str, shown_offset: int | None = N
     before = source[:place]
     offset = len(before.encode(errors="replace")) if shown_offset is None else shown_offset
     line, column = before.count("\n") + 1, place - before.rfind("\n")
-    return NotAQuery(f"unexpected token at offset {offset}: {problem}", "parse", line, column)
+    what = f"token at offset {offset}" if place < len(source) else "end of file"
+    return NotAQuery(f"unexpected {what}: {problem}", "parse", line, column)
