@@ -66,10 +66,8 @@ def partition_statements(model: Model, sql: str, bounds: Bounds = _NO_TIME) -> l
 
 
 def _merge(model: Model, sql: str) -> list[str]:
-    keys, updated = model.strategy.unique_key, model.strategy.update_columns
-    if not keys:
-        raise EngineError(f"merge model '{model.name}' needs `unique_key` in its [strategy]")
-    return [merge_sql(model.target, sql, keys, [*updated] or None)]
+    updated = [*model.strategy.update_columns]
+    return [merge_sql(model.target, sql, model.strategy.unique_key, updated or None)]
 
 
 def _empty_table(model: Model, sql: str) -> str:

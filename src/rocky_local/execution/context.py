@@ -68,12 +68,12 @@ class RunContext:
     state: StateStore = None  # type: ignore[assignment]
 
     def __init__(
-        self, config: Config, args: Arguments, run_id: str, started_ns: int, messages: Messages
+        self, config: Config, args: Arguments, run_id: str, started: int, messages: Messages
     ) -> None:
         self.config, self.args, self.run_id, self.messages = config, args, run_id, messages
         self.pipeline = pipeline = None if args.has("model") else config.select(args.get("pipeline"))
-        self.result = RunResult(pipeline.type if pipeline else "replication", started_ns)
-        self.hooks, self.shutdown = Hooks(), Shutdown()
+        self.result = RunResult(pipeline.type if pipeline else "replication", started)
+        self.hooks, self.shutdown = Hooks({}, run_id, ""), Shutdown()
         self.shadow: Shadow | None = None
         self.input_hashes: dict[str, str] = {}
         if pipeline is not None:

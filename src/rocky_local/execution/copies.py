@@ -31,6 +31,10 @@ class CopyStrategy(NamedTuple):
 
 def merge_sql(target: str, source: str, keys: tuple[str, ...], updated: list[str] | None) -> str:
     """Return a MERGE of a query into a table by keys; of known rows, some columns or all (None) are updated."""
+    if not keys:
+        raise EngineError(
+            f"a merge into '{target}' needs `merge_keys` (of a copy) or `unique_key` (of a model)"
+        )
     matching = " AND ".join(f"t.{key} = s.{key}" for key in keys)
     assignments = "*" if updated is None else ", ".join(f"{name} = s.{name}" for name in updated)
     when_matched = f"WHEN MATCHED THEN UPDATE SET {assignments}\n" if assignments else ""
@@ -49,8 +53,6 @@ def _incremental(copy: TableCopy, target: str, columns: list[Column], watermark:
 
 
 def _merge(copy: TableCopy, target: str, columns: list[Column], watermark: int | None) -> str:
-    if not copy.merge_keys:
-        raise EngineError(f"merge strategy for '{target}' needs merge_keys; set them on the override")
     if watermark is None:
         return f"{merge_sql(target, copy.select(), copy.merge_keys, None)}\n{_PREVIEW}"
     keys = {key.lower() for key in copy.merge_keys}

@@ -10,7 +10,6 @@ from typing import Any
 from rocky_local import clock, tracing
 from rocky_local.errors import EngineError
 from rocky_local.project.config import Hook
-from rocky_local.project.tables import EMPTY
 
 _LOG = tracing.Log("rocky_core::hooks")
 
@@ -19,12 +18,10 @@ class Hooks:
     """The hooks that one run of a pipeline calls, as they are written in the configuration.
 
     Example:
-        >>> Hooks({"on_pipeline_start": (Hook(command="true"),)}).call("pipeline_start")
+        >>> Hooks({"on_pipeline_start": (Hook(command="true"),)}, "run-1", "copies").call("pipeline_start")
     """
 
-    def __init__(
-        self, table: dict[str, tuple[Hook, ...]] = EMPTY, run_id: str = "", pipeline: str = ""
-    ) -> None:
+    def __init__(self, table: dict[str, tuple[Hook, ...]], run_id: str, pipeline: str) -> None:
         self.table = table
         self._origin = {"run_id": run_id, "pipeline": pipeline}
 
