@@ -42,8 +42,3 @@ def rfc3339(ns: int, zone: str = "Z") -> str:
 def run_id(ns: int) -> str:
     """Return the id of a run that starts at this time, for example `run-20261123-051813-645`."""
     return utc(ns).strftime("run-%Y%m%d-%H%M%S-") + f"{ns // 1_000_000 % 1000:03d}"
-
-
-def log_stamp(ns: int) -> str:
-    """Return the time of a log line, always with six decimals."""
-    return f"{utc(ns):%Y-%m-%dT%H:%M:%S}.{ns // 1000 % 1_000_000:06d}Z"

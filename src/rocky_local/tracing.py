@@ -53,7 +53,7 @@ class Log:
         pairs = [*fields.items(), *([("message", also)] if also is not None else [])]
         pairs[:0] = [("message", message)] if message else []
         spans = _spans.get([]) if self._in_spans else []
-        stamp = clock.log_stamp(clock.now_ns())
+        stamp = f"{clock.utc(clock.now_ns()):%Y-%m-%dT%H:%M:%S.%fZ}"
         line = _json_line(stamp, level, self._target, pairs, spans)
         with _settings.lock:
             plain(line if _settings.json else _human_line(stamp, level, pairs, spans))
