@@ -14,9 +14,8 @@ from rocky_local.execution.copies import COPY_STRATEGIES
 from rocky_local.execution.discovery import plan_copies
 from rocky_local.messages import open_messages
 from rocky_local.output import Answer, head
-from rocky_local.project.compiler import Compiled, compile_project, models_below
+from rocky_local.project.compiler import compile_project, models_below
 from rocky_local.project.config import load_config
-from rocky_local.project.models import Model
 from rocky_local.project.pipeline import Pipeline
 from rocky_local.project.sidecar import read_seeds
 from rocky_local.side_files import ROCKY, made, replace
@@ -49,9 +48,15 @@ def answer_plan(args: Arguments) -> Answer:
     runner.refuse_unusable(args)
     model = args.get("model")
     with config.open(pipeline.source_adapter) as adapter:
-        compiled = _compile(args) if model or models_below(args.models) else None
+        compiled = None
+        if model or models_below(args.models):
+            compiled = compile_project(args.models, variables=args.variables)
+            for _ in range(_COMPILATIONS - 1 + args.has("model")):
+                compiled.log()
         if compiled and model:
-            statements = [_model_statement(compiled.project.find(model), args.variables)]
+            found = compiled.project.find(model)
+            sql = statement_outside_of_a_run(found, found.rendered(args.variables))
+            statements = [{"purpose": found.kind, "target": found.target, "sql": sql}]
         else:
             statements = _copy_statements(adapter, pipeline, args.get("filter"))
     options = {name: args.values[name] for name in _KEPT_OPTIONS.split() if name in args.values}
@@ -75,13 +80,6 @@ def answer_plan(args: Arguments) -> Answer:
     return Answer(plan)
 
 
-def _compile(args: Arguments) -> Compiled:
-    compiled = compile_project(args.models, variables=args.variables)
-    for _ in range(_COMPILATIONS - 1 + args.has("model")):
-        compiled.log()
-    return compiled
-
-
 def _copy_statements(adapter: DuckDBAdapter, pipeline: Pipeline, text: str | None) -> list[Statement]:
     plan = plan_copies(adapter, pipeline, text)
     by_source: dict[str, list[Statement]] = {}
@@ -103,11 +101,6 @@ def _copy_statements(adapter: DuckDBAdapter, pipeline: Pipeline, text: str | Non
             statements.append({"purpose": "create_schema", "target": schema, "sql": sql})
         statements += sorted(entries, key=lambda entry: entry["target"])
     return statements
-
-
-def _model_statement(model: Model, variables: dict[str, str]) -> Statement:
-    sql = statement_outside_of_a_run(model, model.rendered(variables))
-    return {"purpose": model.kind, "target": model.target, "sql": sql}
 
 
 def answer_apply(args: Arguments) -> Answer:
