@@ -108,7 +108,11 @@ def answer_apply(args: Arguments) -> Answer:
     from uuid import uuid4  # noqa: PLC0415
 
     plan_id = args.positionals[0]
-    plan = _read(plan_id)
+    try:
+        plan: dict[str, Any] = json.loads((_PLANS / f"{plan_id}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        reason = os_reason(error) if isinstance(error, OSError) else str(error)
+        raise EngineError(f"failed to read plan '{plan_id}'", reason) from error
     options: dict[str, Any] = plan["options"]
     pipeline = load_config(args.config).select(options.get("pipeline"))
     models = str(options.get("models", "models"))
@@ -120,15 +124,6 @@ def answer_apply(args: Arguments) -> Answer:
         raise EngineError(f"rocky apply run plan '{plan_id}' failed", reason)
     planned = Arguments("run", {**options, **args.values}, plan["variables"], [])
     return runner.run(planned.changed(run_id=f"run-apply-{uuid4()}"))
-
-
-def _read(plan_id: str) -> dict[str, Any]:
-    failed = f"failed to read plan '{plan_id}'"
-    try:
-        plan: dict[str, Any] = json.loads((_PLANS / f"{plan_id}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise EngineError(failed, os_reason(error) if isinstance(error, OSError) else str(error)) from error
-    return plan
 
 
 def answer_load(args: Arguments) -> Answer:
