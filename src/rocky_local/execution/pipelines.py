@@ -21,10 +21,7 @@ _EVENTS = tracing.Log("rocky_observe::events")
 
 
 class _Work(ABC):
-    """One kind of run; a graceful one lets its statements finish, some print success whatever happened."""
-
-    stops_gracefully = False
-    prints_success = False
+    """One kind of run."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
@@ -37,8 +34,7 @@ class _Work(ABC):
         result, budget = context.result, context.config.settings.budget
         failure = self.failure(context) if result.exit_code else None
         closing = f"Error: {failure}" if result.status == "Failure" else None
-        told = result.as_json() | ({"status": "Success"} if self.prints_success else {})
-        answer = Answer(told, self.text(context), result.exit_code, closing, failure)
+        answer = Answer(result.as_json(), self.text(context), result.exit_code, closing, failure)
         strict = budget.on_breach == "error" and not answer.code
         breaches = ", ".join(
             f"{each.limit_type}: actual {each.actual:.0f} > limit {each.limit:.0f}"
@@ -68,8 +64,6 @@ class _Work(ABC):
 
 class _Replication(_Work):
     """Copy a pipeline's tables, then build models when they were asked for, too."""
-
-    stops_gracefully = True
 
     def run(self, context: RunContext) -> None:
         config, args, result, pipeline = context.config, context.args, context.result, self.pipeline
@@ -148,8 +142,6 @@ class _SingleModel(_Work):
 class _Quality(_Work):
     """Check tables, and put wrong rows aside; a missing table stops the run."""
 
-    prints_success = True
-
     def run(self, context: RunContext) -> None:
         context.messages.log("rocky run starting (quality pipeline)")
         context.open(self.pipeline.adapter)
@@ -206,8 +198,6 @@ class _Quality(_Work):
 
 class _Snapshot(_Work):
     """Run the statements of a snapshot."""
-
-    prints_success = True
 
     def run(self, context: RunContext) -> None:
         context.messages.log("rocky run starting (snapshot pipeline)")

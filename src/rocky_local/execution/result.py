@@ -15,7 +15,8 @@ _ORDER = (
     "quarantine? anomalies? errors? execution metrics permissions drift partition_summaries? interrupted cost_summary? "
     "budget_breaches? override_warnings?"
 )
-_UNPRICED = ("quality", "snapshot")
+# The kinds of runs that print success whatever happened, and no costs (contract, 5.2).
+_UNTOLD = ("quality", "snapshot")
 
 AssetKey = list[str]
 
@@ -243,7 +244,7 @@ class RunResult:
 
     def _cost_summary(self) -> dict[str, Any] | None:
         """What it cost, on DuckDB nothing; None where there is nothing to sum up."""
-        if self.skipped_by_run_id or self.pipeline_type in _UNPRICED:
+        if self.skipped_by_run_id or self.pipeline_type in _UNTOLD:
             return None
         per_model = [
             {"asset_key": entry.asset_key, "duration_ms": entry.duration_ms, "cost_usd": entry.cost_usd}
@@ -258,6 +259,7 @@ class RunResult:
         zeros = dict.fromkeys(("grants_added", "grants_revoked", "catalogs_created"), 0)
         counts = {"tables_checked": self.tables_copied, "tables_drifted": len(self.drift_actions)}
         made = {
+            "status": "Success" if self.pipeline_type in _UNTOLD else self.status,
             "execution": self._execution(),
             "metrics": self._metrics(),
             "permissions": {**zeros, "schemas_created": self.schemas_created},

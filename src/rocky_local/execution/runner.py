@@ -59,7 +59,8 @@ def refuse_unusable(args: Arguments) -> None:
 def _execute(context: RunContext, shutdown: Shutdown | None) -> Answer:
     work = pipelines.work_of(context.pipeline)
     context.shutdown = shutdown or context.shutdown
-    if shutdown is None and work.stops_gracefully:
+    # Only a copy lets its statements finish (contract, 10).
+    if shutdown is None and context.pipeline and context.pipeline.type == "replication":
         watch(context.shutdown)
     try:
         work.run(context)
