@@ -121,12 +121,12 @@ def test_an_editor_completes_the_yaml(example: Path, tmp_path: Path, monkeypatch
     monkeypatch.setenv("PATH", f"{code.parent}{os.pathsep}{os.environ['PATH']}")
     run("dg utils configure-editor vscode", example, {**os.environ, "HOME": str(tmp_path)})
     schema = json.loads((example / ".dg" / "schema.json").read_text())
+    offers = jsonschema.validators.validator_for(schema)(schema)
     for file in (example / "nyc_flights" / "defs").glob("*/defs.yaml"):
         written = yaml.safe_load(file.read_text())
-        jsonschema.validate(written, schema)
+        offers.validate(written)
         written["attributes"]["paralelism"] = 2
-        with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate(written, schema)
+        assert not offers.is_valid(written)
     offered = schema["$defs"]["RockyComponentModel"]["properties"]
     assert [name for name, field in offered.items() if not field.get("description")] == []
 

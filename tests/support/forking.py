@@ -146,15 +146,17 @@ class ForkServer:
     def _start_when_asked(self) -> None:
         select.select([self._listening], [], [])
         fds = (self._listening.fileno(), self._ends_with)
-        self._server = subprocess.Popen(
-            [sys.executable, __file__, *map(str, fds), *self._arguments],
-            pass_fds=fds,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        )
-        # With the last of its listeners gone, whoever waits for a server that has failed is told at once.
-        self._listening.close()
+        try:
+            self._server = subprocess.Popen(
+                [sys.executable, __file__, *map(str, fds), *self._arguments],
+                pass_fds=fds,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            )
+        finally:
+            # With the last of its listeners gone, whoever waits for a server that has failed is told at once.
+            self._listening.close()
 
     def _close(self) -> None:
         os.close(self._alive)
