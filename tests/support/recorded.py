@@ -13,6 +13,7 @@ import duckdb
 from dagster_rocky import RockyComponent
 from dagster_rocky.project.snapshot import ProjectSnapshot
 from support import forking
+from support.seeding import fill
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 PROJECTS = RECORDINGS / "projects"
@@ -27,8 +28,7 @@ def copy_project(name: str, folder: Path) -> Path:
     database = re.search(r'path = "(.*?)"', config.read_text())
     for seed in (folder / "seed.sql", folder / "data" / "seed.sql"):
         if seed.exists() and database and not is_there:
-            with duckdb.connect(str(folder / database.group(1))) as connection:
-                connection.execute(seed.read_text())
+            fill(folder / database.group(1), seed.read_text())
     return folder
 
 

@@ -22,6 +22,7 @@ import duckdb
 
 from rocky_local.args import STATE_FILE
 from support.forking import ForkedProcess, ForkServer
+from support.seeding import fill
 
 from .cases import PROJECTS, RECORDINGS, Case, Outcome, Sequence
 
@@ -110,8 +111,7 @@ class Replay:
             else:
                 sql = action.get("sql") or (self.work / action["sql_file"]).read_text()
                 sql = sql.replace(*_LIGHTER.get(self.sequence.project, ("", "")))
-                with duckdb.connect(str(self.work / action["db"])) as connection:
-                    connection.execute(sql)
+                fill(self.work / action["db"], sql)
 
     def _path(self, recorded: str) -> Path:
         """Where something of the recorded project is in ours, whose state file has a name of its own."""
