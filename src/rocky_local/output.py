@@ -36,12 +36,7 @@ class Answer(NamedTuple):
 
 
 def head(command: str) -> dict[str, Any]:
-    """Return the two keys that open almost every result.
-
-    Example:
-        >>> head("run")["command"]
-        'run'
-    """
+    """Return the two keys that open almost every result."""
     return {"version": __version__, "command": command}
 
 

@@ -4,6 +4,7 @@
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -166,3 +167,12 @@ def test_the_documents_say_where_each_room_is():
     page = (REPOSITORY / "docs" / "how_it_works.md").read_text(encoding="utf-8")
     top = {room.partition(".")[0] for room in ORDER}
     assert {room for room in top if f"`{room}/`" not in page and f"`{room}.py`" not in page} == set()
+
+
+def test_the_documents_say_where_each_part_of_the_embedded_engine_is():
+    page = (REPOSITORY / "docs" / "how_it_works.md").read_text(encoding="utf-8")
+    section = page.partition("## Where rocky-local does what")[2]
+    named = set(re.findall(r"`([a-z_/]+\.py)`", section))
+    engine = REPOSITORY / "src" / "rocky_local"
+    assert named, section
+    assert {name for name in named if not any(engine.rglob(name))} == set()

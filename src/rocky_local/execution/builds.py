@@ -45,12 +45,7 @@ def statement_outside_of_a_run(model: Model, sql: str) -> str:
 
 
 def within(sql: str, bounds: Bounds) -> str:
-    """Return a partitioned query with its bounds in place.
-
-    Example:
-        >>> within("SELECT 1 WHERE t >= @start_date AND t < @end_date", ("2026-01-01 00:00:00", "2026-01-02 00:00:00"))
-        "SELECT 1 WHERE t >= '2026-01-01 00:00:00' AND t < '2026-01-02 00:00:00'"
-    """
+    """Return a partitioned query with its bounds in place."""
     return sql.replace("@start_date", f"'{bounds[0]}'").replace("@end_date", f"'{bounds[1]}'")
 
 

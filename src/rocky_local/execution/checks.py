@@ -110,12 +110,7 @@ def assertions_on(checks: Checks, table: str) -> list[Assertion]:
 
 
 def assertion_name(rule: Assertion) -> str:
-    """Return an assertion's own name, or the one made from its type and column.
-
-    Example:
-        >>> assertion_name(Assertion(type="row_count_range"))
-        'row_count_range:-'
-    """
+    """Return an assertion's own name, or the one made from its type and column."""
     return rule.name or f"{rule.type}:{rule.column or '-'}"
 
 

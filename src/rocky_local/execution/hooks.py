@@ -15,11 +15,7 @@ _LOG = tracing.Log("rocky_core::hooks")
 
 
 class Hooks:
-    """The hooks that one run of a pipeline calls, as they are written in the configuration.
-
-    Example:
-        >>> Hooks({"on_pipeline_start": (Hook(command="true"),)}, "run-1", "copies").call("pipeline_start")
-    """
+    """The hooks that one run of a pipeline calls, as they are written in the configuration."""
 
     def __init__(self, table: dict[str, tuple[Hook, ...]], run_id: str, pipeline: str) -> None:
         self.table = table

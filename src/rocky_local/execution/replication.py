@@ -124,7 +124,10 @@ def _copy_all(context: RunContext, pipeline: Pipeline, copies: list[TableCopy]) 
                     failed.append((copy, error))
                     context.hooks.call("materialize_error", table=copy.target, error=error.chain())
                 else:
-                    _tell_hooks(context, copied[-1])
+                    took = copied[-1].entry.duration_ms
+                    context.hooks.call("after_materialize", table=copy.target, duration_ms=took)
+                    if copied[-1].drift:
+                        context.hooks.call("drift_detected", {"drifted_columns": []}, table=copy.target)
             if failed and _gives_up(pipeline, len(copied), len(failed)):
                 # One more has begun before the engine looks; it is copied, and nothing is said of it.
                 for copy in waiting[-1:]:
@@ -137,12 +140,6 @@ def _add(context: RunContext, copied: list[Copied], item: Copied) -> None:
     copied.append(item)
     context.result.tables_copied += 1
     context.add_materialization(item.entry)
-
-
-def _tell_hooks(context: RunContext, item: Copied) -> None:
-    context.hooks.call("after_materialize", table=item.copy.target, duration_ms=item.entry.duration_ms)
-    if item.drift:
-        context.hooks.call("drift_detected", {"drifted_columns": []}, table=item.copy.target)
 
 
 def _gives_up(pipeline: Pipeline, copied: int, failed: int) -> bool:

@@ -44,12 +44,7 @@ class Token(NamedTuple):
 
 
 def spelt(text: str) -> str:
-    """Return the engine's name of a keyword or a sign.
-
-    Example:
-        >>> spelt("on"), spelt(".")
-        ('On', 'Dot')
-    """
+    """Return the engine's name of a keyword or a sign."""
     return _SIGNS.get(text) or text.capitalize()
 
 

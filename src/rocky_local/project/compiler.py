@@ -216,13 +216,6 @@ def breaches(contract: Contract, lineage: QueryLineage) -> Iterator[tuple[str, s
 
     Types are unknown on DuckDB, so declared types are never compared. A query with a star gives columns
     that nobody can name beforehand; nothing is said about those.
-
-    Example:
-        >>> from rocky_local.project.lineage import QueryLineage
-        >>> from rocky_local.project.sidecar import Contract
-        >>> from rocky_local.project.tables import checked
-        >>> list(breaches(checked(Contract, {"rules": {"required": ["a"]}}), QueryLineage(["b"], [], [], [])))
-        [('E010', 'a')]
     """
 
     def absent(names: Iterable[str]) -> list[str]:

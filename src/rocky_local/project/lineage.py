@@ -145,13 +145,7 @@ def _transform(expression: Any, text: str) -> str:
 
 
 class QueryCache:
-    """A dictionary of parsed queries; what was asked for is written back at the end of a `with` block.
-
-    Example:
-        >>> cache = QueryCache(Path("/nowhere/lineage.json"))
-        >>> cache.analyse("SELECT t.a FROM s.t AS t").columns
-        ['a']
-    """
+    """A dictionary of parsed queries; what was asked for is written back at the end of a `with` block."""
 
     def __init__(self, path: Path = _PATH) -> None:
         self._path = path

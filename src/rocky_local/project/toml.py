@@ -30,12 +30,7 @@ def read(path: Path) -> str:
 
 
 def parse(text: str) -> dict[str, Any]:
-    """Return the tables of a TOML text.
-
-    Example:
-        >>> parse('a = 1')
-        {'a': 1}
-    """
+    """Return the tables of a TOML text."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -84,12 +79,7 @@ def _entries(text: str) -> Iterator[tuple[int, list[str | int], re.Match[str]]]:
 
 
 def unknown(what: str, name: str, allowed: list[str]) -> str:
-    """Return the sentence for a name that is none of those which are allowed.
-
-    Example:
-        >>> unknown("variant", "week", ["day", "month", "year"])
-        'unknown variant `week`, expected one of `day`, `month`, `year`'
-    """
+    """Return the sentence for a name that is none of those which are allowed."""
     names = [f"`{known}`" for known in allowed]
     expected = " or ".join(names) if len(names) < 3 else f"one of {', '.join(names)}"
     return f"unknown {what} `{name}`, expected {expected}"
