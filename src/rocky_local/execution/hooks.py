@@ -54,7 +54,7 @@ def _call(command: str, seconds: float, payload: bytes) -> str | None:
             _end(process.pid)
             process.wait()
             return f"took longer than {seconds:g} s and was stopped"
-        stderr.seek(0)
+        stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - 2_000))
         last = stderr.read().decode(errors="replace").strip().rpartition("\n")[2]
     return f"exit code {code}" + (f": {last}" if last else "") if code else None
 

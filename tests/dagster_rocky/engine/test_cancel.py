@@ -64,7 +64,6 @@ def started(resource: RockyResource, mode: str, home: Path, grace: float) -> Ite
             assert time.monotonic() < deadline, "the engine did not start"
             assert driver.poll() is None, "the run ended by itself"
             time.sleep(0.02)
-        time.sleep(0.6)
         yield driver
     finally:
         driver.kill()
