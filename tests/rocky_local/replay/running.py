@@ -66,6 +66,7 @@ class Replay:
     server: ForkServer | None = None
     plan_ids: dict[str, str] = field(default_factory=dict)
     stack: ExitStack = field(default_factory=ExitStack)
+    background: list[subprocess.Popen[bytes]] = field(default_factory=list)
     results: dict[str, Replayed] = field(default_factory=dict)
 
     @property
@@ -85,6 +86,9 @@ class Replay:
                     self.results[case.name] = self._run_case(case)
                 except (OSError, duckdb.Error, subprocess.TimeoutExpired) as error:
                     self.results[case.name] = Replayed(None, "", _today(), f"{type(error).__name__}: {error}")
+            # Nothing that comes later needs the end of what still runs.
+            for process in self.background:
+                process.kill()
         return self.results
 
     def _prepare(self, case: Case) -> None:
@@ -208,6 +212,7 @@ class Replay:
                 process = subprocess.Popen(
                     [ENGINE, *argv], cwd=self.work, stdout=subprocess.DEVNULL, stderr=stderr
                 )
+            self.background.append(process)
             self.stack.callback(process.wait)
             wait_for_text(err, "m_heavy" if "copying" in description else '"model":"b_heavy"', process)
             return
