@@ -117,7 +117,7 @@ class _Story:
             return Fate.BUILT
         choices = [Fate.BUILT, Fate.BUILT, Fate.FAILED, Fate.NOT_REACHED]
         if unit.engine_partition is None:
-            choices += [Fate.CONTRADICTED, *(REASONS if kind == "table" else ())]
+            choices += [Fate.CONTRADICTED, Fate.CONTRADICTED, *(REASONS if kind == "table" else ())]
             choices += [Fate.SKIPPED] if kind == "model" else []
         choices += [Fate.CONTAINED] if kind == "model" and self.contains else []
         return self.draw(st.sampled_from(choices))
@@ -259,7 +259,7 @@ class _Story:
     def _error(self, key: list[str], text: str, kind: str | None = None) -> None:
         found: dict[str, Any] = {"asset_key": key, "error": text, "failure_kind": kind or self.draw(_kinds)}
         if found["failure_kind"] == "quota-exceeded":
-            found["cooldown_seconds"] = self.draw(st.sampled_from([None, 0.02, 0.01]))
+            found["cooldown_seconds"] = self.draw(st.sampled_from([0.02, None, 0.01]))
         if self.draw(st.integers(0, 4)) == 0:
             found["attempts"] = [{"attempt": 1, "error": text, "failure_kind": found["failure_kind"]}, {}]
         self.errors.append(found)
