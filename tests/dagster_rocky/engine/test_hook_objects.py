@@ -12,7 +12,7 @@ EVENT = st.sampled_from(["on_after_materialize", "after_materialize", "before_ma
 NAME = st.text(min_size=1, max_size=5).map(lambda text: f"wh.x.{text}")
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     st.lists(st.tuples(EVENT, NAME, st.sampled_from([None, 1, 2]), st.sampled_from(["", "\n"])), max_size=6),
     st.lists(st.integers(0, 400), max_size=4),

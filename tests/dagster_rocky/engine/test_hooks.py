@@ -57,7 +57,7 @@ def read_in_pieces(folder: Path, content: bytes, cuts: list[int]) -> list[Engine
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     chosen=st.lists(st.tuples(st.integers(0, len(EVENTS) - 1), st.sampled_from([None, 2, 4])), max_size=8),
     between=st.lists(st.sampled_from(["", "\n", " ", "\r\n\n"]), min_size=8, max_size=8),
@@ -73,7 +73,7 @@ def test_whole_objects_are_read_in_any_layout_and_any_pieces(tmp_path_factory, c
     assert found == [TOLD[which] for which, _ in chosen if TOLD[which] is not None]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     torn=st.lists(
         st.tuples(st.integers(0, len(EVENTS) - 1), st.integers(1, 60), st.sampled_from([None, 2])), max_size=3

@@ -53,7 +53,7 @@ def test_checks_of_one_name_or_one_spelling_are_told_apart(engine_names, expecte
     assert [(check.name, check.occurrence) for check in declared] == expected
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(st.text("ab_:-é2", max_size=4), max_size=12), st.sets(st.text("ab_2", min_size=1, max_size=3))
 )

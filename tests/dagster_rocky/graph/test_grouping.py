@@ -107,7 +107,7 @@ def graphs(draw):
     return draw(st.permutations(nodes))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(graphs())
 def test_groups_never_form_a_cycle(nodes):
     groups = group_nodes(graph_of(nodes))

@@ -43,7 +43,7 @@ def test_keys_that_are_spelled_alike_or_are_no_names_get_names_of_their_own(firs
     assert names == output_names(reversed(keys)), "a name does not depend on the order"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.one_of(KEYS, st.builds(dg.AssetCheckKey, KEYS, PARTS)), unique=True, max_size=8))
 def test_every_key_has_a_valid_name_of_its_own(keys):
     for names in (output_names(keys), input_names([key for key in keys if isinstance(key, dg.AssetKey)])):

@@ -97,7 +97,7 @@ def snapshots(draw):
     return ProjectSnapshot(pipelines=pipelines, models=models)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, suppress_health_check=list(HealthCheck))
 @given(
     snapshots(), st.sampled_from([{}, {"by": "shop"}, {"by": "shop", "every": "day", "start": "2026-05-01"}])
 )

@@ -84,7 +84,7 @@ def test_what_a_blocking_check_found_wrong_is_built_again():
     assert tries.found == {("a", None): second, ("b", None): root}
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     st.lists(st.tuples(st.sets(st.sampled_from(NAMES), max_size=2), st.booleans()), min_size=1, max_size=4)
 )

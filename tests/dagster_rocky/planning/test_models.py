@@ -92,7 +92,7 @@ def fewest_stages(models, chosen) -> int:
     return len({stage for name, stage in waits.items() if by_name[name].granularity is None})
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(graphs(), st.integers(1, 4))
 def test_the_runs_build_exactly_the_selection_in_order_and_in_the_fewest_runs(graph, per_run):
     models, units = graph
@@ -116,7 +116,7 @@ def test_the_runs_build_exactly_the_selection_in_order_and_in_the_fewest_runs(gr
         assert run.assets[0].granularity is None or len(run.units) <= per_run
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(graphs(), st.data())
 def test_after_failures_all_that_does_not_depend_on_them_is_built(graph, data):
     models, _ = graph

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import dagster as dg
 import sqlglot
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dagster_rocky.project.files import current_code_version
@@ -166,7 +166,7 @@ def answering(folder: Path, models: list[str], edges: list[tuple[str, str, str]]
     return cast("RockyResource", fake)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(
     first=queries(),
     second=queries(),

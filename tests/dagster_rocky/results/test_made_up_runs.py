@@ -38,7 +38,7 @@ runs = st.sampled_from([TABLES, MODELS, DAYS, QUALITY, [*TABLES, *MODELS]])
 answers = runs.flatmap(lambda units: engine_answers(units, extras=[asset("table", "extra")]))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(answer=answers)
 def test_a_made_up_result_is_valid_and_tells_its_truth(answer):
     if answer.ending in (Ending.NO_JSON, Ending.NOT_JSON, Ending.CUT_OFF):
@@ -126,7 +126,6 @@ def test_everything_that_an_engine_does_occurs():
 
     search = settings(
         max_examples=300,
-        deadline=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
         report_multiple_bugs=False,
@@ -140,7 +139,7 @@ def test_everything_that_an_engine_does_occurs():
 def test_the_scripted_engine_gives_its_answers_one_after_the_other(tmp_path):
     numbers = count()
 
-    @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=20, suppress_health_check=list(HealthCheck))
     @given(made_up=st.lists(answers, min_size=2, max_size=2))
     def holds_for(made_up):
         folder = tmp_path / f"engine {next(numbers)}"

@@ -138,7 +138,7 @@ def test_every_field_and_element_may_be_null(command):
 
 
 @pytest.mark.parametrize("command", OUTPUTS)
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25, derandomize=True)
 @given(data=st.data())
 def test_any_fields_may_be_null_together(command, data):
     document = json.loads(data.draw(st.sampled_from(recorded()[command])))

@@ -116,10 +116,9 @@ def told(result: dg.ExecuteInProcessResult) -> str:
 @pytest.mark.parametrize("mode", MODES)
 @settings(
     max_examples=examples(20),
-    deadline=None,
     suppress_health_check=[
-        HealthCheck.too_slow,
         HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
         HealthCheck.data_too_large,
     ],
 )
@@ -190,7 +189,6 @@ def _checks_are_true(result: dg.ExecuteInProcessResult, units: list[Unit], answe
 
 @settings(
     max_examples=examples(8),
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(data=st.data())

@@ -119,7 +119,7 @@ def test_an_empty_table_is_judged_too(rule: dict[str, object], empty: bool) -> N
     assert found.passed == (not empty or rule["type"] != "aggregate")
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     st.lists(st.sampled_from("abc"), max_size=9),
     st.lists(st.lists(st.sampled_from("abcd"), max_size=9), min_size=1, max_size=3),

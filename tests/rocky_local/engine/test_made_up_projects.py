@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from support.examples import examples
@@ -199,10 +199,8 @@ def change(database: duckdb.DuckDBPyConnection, made: MadeUp, *, first: bool) ->
 @pytest.mark.timeout(300)
 @settings(
     max_examples=examples(12),
-    deadline=None,
     derandomize=True,
     phases=(Phase.generate,),
-    suppress_health_check=[HealthCheck.too_slow],
 )
 @given(made=projects())
 def test_the_warehouse_holds_what_plain_sql_gives(made: MadeUp) -> None:

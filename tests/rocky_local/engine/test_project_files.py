@@ -36,7 +36,6 @@ VALUES = st.sampled_from(
 FUZZ = settings(
     max_examples=250,
     derandomize=True,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

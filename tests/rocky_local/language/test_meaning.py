@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import duckdb
 import pytest
 import sqlglot
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from rocky_local.language import to_sql
@@ -184,7 +184,7 @@ def database() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-@settings(max_examples=examples(75), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(75))
 @given(program=programs())
 def test_one_query_means_what_the_steps_mean(program: Program, database: duckdb.DuckDBPyConnection) -> None:
     lowered = to_sql(program.text)
