@@ -1,7 +1,5 @@
 """The one place that knows DuckDB: connecting, statements, the catalogue of tables."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress

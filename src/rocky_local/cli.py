@@ -28,7 +28,3 @@ def _occupy_standard_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,7 +1,7 @@
 """Times as the engine writes them: UTC, to the nanosecond, no more digits than needed."""
 
 import time
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 now_ns = time.time_ns
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -15,14 +15,6 @@ def since_ms(started_ns: int) -> int:
 def utc(ns: int) -> datetime:
     """Return nanoseconds since 1970 as an aware datetime, cut to microseconds."""
     return _EPOCH + timedelta(microseconds=ns // 1000)
-
-
-def from_date(value: date) -> int:
-    """Return nanoseconds since 1970; a date is its midnight, a time without a zone counts as UTC."""
-    if not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day)
-    aware = value if value.tzinfo else value.replace(tzinfo=UTC)
-    return (aware - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
 def rfc3339(ns: int, zone: str = "Z") -> str:

@@ -120,10 +120,10 @@ def reading(path: Path) -> StateStore:
 class StateStore(AbstractContextManager["StateStore"]):
     """An open state file; with a lock it is open for writing. Use `open_for_writing` or `reading`.
 
-    Besides watermarks, runs and row counts it holds facts: a JSON value for a key of some kind. The kinds are
-    `branch`, `build` (the fingerprints of a model's last build), `claim` (who holds an idempotency key), `partition`
-    (those that are computed), `row_counts` and `source` (those that were discovered). In memory it has no schema
-    version.
+    Besides watermarks and runs it holds facts: a JSON value for a key of some kind. The kinds are `branch`, `build`
+    (the fingerprints of a model's last build), `claim` (who holds an idempotency key), `partition` (those that are
+    computed), `row_counts` (of a table's last runs) and `source` (those that were discovered). In memory it has no
+    schema version.
     """
 
     def __init__(self, path: Path | None, lock: int | None = None) -> None:
@@ -224,12 +224,6 @@ class StateStore(AbstractContextManager["StateStore"]):
             for record in records
         ]
 
-    def add_row_count(self, target: str, count: int, limit: int) -> list[int]:
-        """Keep a table's row count and return its latest ones, oldest first, up to a limit."""
-        counts: list[int] = [*(self.fact("row_counts", target) or ()), count][-limit:]
-        self.set_fact("row_counts", target, counts)
-        return counts
-
     def facts(self, kind: str) -> dict[str, Any]:
         """Return all facts of a kind, sorted by key."""
         rows = self._all("SELECT key, value FROM facts WHERE kind = ? ORDER BY key", kind)
@@ -241,12 +235,8 @@ class StateStore(AbstractContextManager["StateStore"]):
         return json.loads(rows[0][0]) if rows else None
 
     def set_fact(self, kind: str, key: str, value: Any) -> None:
-        """Keep a fact."""
+        """Keep a fact; None is as good as none."""
         self._write("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", kind, key, json.dumps(value))
-
-    def drop_fact(self, kind: str, key: str) -> None:
-        """Forget a fact."""
-        self._write("DELETE FROM facts WHERE kind = ? AND key = ?", kind, key)
 
     @contextmanager
     def _access(self) -> Iterator[None]:

@@ -1,15 +1,11 @@
 """What rocky-local does, what it accepts without doing it, and what it leaves to the real engine."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 from rocky_local import args, tracing
 from rocky_local.errors import Unsupported
+from rocky_local.project.config import Config
 from rocky_local.project.pipeline import PipelineType
-
-if TYPE_CHECKING:
-    from rocky_local.project.config import Config
 
 # Settings that are accepted and change nothing, by their place; `*` is any name.
 IGNORED = {

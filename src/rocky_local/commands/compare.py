@@ -2,8 +2,8 @@
 
 from rocky_local.adapter import DuckDBAdapter
 from rocky_local.args import Arguments
-from rocky_local.execution.context import Shadow, shadow_from
-from rocky_local.execution.discovery import plan_copies
+from rocky_local.execution.context import shadow_from
+from rocky_local.execution.discovery import Shadow, plan_copies
 from rocky_local.output import Answer, Entry, head
 from rocky_local.project.config import Config, load_config
 from rocky_local.project.models import load_project

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from rocky_local.errors import EngineError, Unsupported
-from rocky_local.execution.copies import merge_sql
 from rocky_local.project.models import Model
 
 Bounds = tuple[str, str]
@@ -58,6 +57,21 @@ def partition_statements(model: Model, sql: str, bounds: Bounds = _NO_TIME) -> l
         f"INSERT INTO {model.target}\n{within(sql, bounds)}",
         "COMMIT",
     ]
+
+
+def merge_sql(target: str, source: str, keys: tuple[str, ...], updated: list[str] | None) -> str:
+    """Return a MERGE of a query into a table by keys; of known rows, some columns or all (None) are updated."""
+    if not keys:
+        raise EngineError(
+            f"a merge into '{target}' needs `merge_keys` (of a copy) or `unique_key` (of a model)"
+        )
+    matching = " AND ".join(f"t.{key} = s.{key}" for key in keys)
+    assignments = "*" if updated is None else ", ".join(f"{name} = s.{name}" for name in updated)
+    when_matched = f"WHEN MATCHED THEN UPDATE SET {assignments}\n" if assignments else ""
+    return (
+        f"MERGE INTO {target} AS t\nUSING (\n{source}\n) AS s\nON {matching}\n"
+        f"{when_matched}WHEN NOT MATCHED THEN INSERT *"
+    )
 
 
 def _merge(model: Model, sql: str) -> list[str]:

@@ -1,26 +1,22 @@
 """Checks on tables: what each kind asks the database, and what it reports (contract, 6)."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
-from datetime import date
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, date, datetime
+from typing import Any
 
-from rocky_local import clock, tracing
-from rocky_local.adapter import literal
+from rocky_local import tracing
+from rocky_local.adapter import Column, DuckDBAdapter, literal
 from rocky_local.errors import DatabaseError, NoQuery, Unsupported
 from rocky_local.execution.result import Anomaly, Finding, Quarantine
 from rocky_local.project.pipeline import Checks, CustomCheck, FreshnessCheck, NullRate, Overlap
 from rocky_local.project.tables import Assertion, Place
 
-if TYPE_CHECKING:
-    from rocky_local.adapter import Column, DuckDBAdapter
-
-
 _SAMPLED = 5
 # The assertions that say of a single row whether it is wrong.
 _ROW_LEVEL = ("not_null", "accepted_values", "in_range", "expression")
+# Those that need no column.
+_OF_NO_COLUMN = ("expression", "row_count_range", "composite", "unique_expr")
 _RUN = tracing.Log("rocky_cli::commands::run")
 _RUN_LOCAL = tracing.Log("rocky_cli::commands::run_local")
 
@@ -38,9 +34,14 @@ def row_count(source: int, target: int) -> Finding:
     return Finding("row_count", source == target, source_count=source, target_count=target)
 
 
-def freshness(latest: date, rule: FreshnessCheck) -> Finding:
-    """Say how old the latest row is; a time without a zone counts as UTC."""
-    lag, most = max(0, clock.since_ms(clock.from_date(latest)) // 1000), rule.threshold_seconds
+def freshness(adapter: DuckDBAdapter, rule: FreshnessCheck, table: str, column: str) -> Finding | None:
+    """Say how old the latest row is, if it has a date or a time; without a zone it counts as UTC."""
+    latest = adapter.query(f"SELECT MAX({column}) FROM {table}")[0][0]
+    if not isinstance(latest, date):
+        return None
+    moment = datetime.fromisoformat(latest.isoformat())
+    age = datetime.now(UTC) - (moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    lag, most = max(0, int(age.total_seconds())), rule.threshold_seconds
     return Finding("freshness", lag <= most, rule.severity, lag_seconds=lag, threshold_seconds=most)
 
 
@@ -122,7 +123,7 @@ def assertion_sql(rule: Assertion, table: str) -> str:
         'SELECT COUNT(*) FROM s.t WHERE a IS NULL'
     """
     column = rule.column
-    if rule.type in _OF_A_COLUMN and not column:
+    if rule.type not in _OF_NO_COLUMN and not column:
         raise NoQuery(f"test '{rule.type}' requires a column but none was provided")
     if rule.type in _REPEATED:
         keys = _REPEATED[rule.type](rule)
@@ -150,10 +151,6 @@ def _unmatched(rule: Assertion) -> str:
     return f"NOT (regexp_matches({rule.column}, {literal(rule.pattern)}))"
 
 
-_OF_A_COLUMN = (
-    *("not_null", "unique", "accepted_values", "relationships", "in_range", "regex_match"),
-    *("aggregate", "not_in_future", "older_than_n_days"),
-)
 _REPEATED: dict[str, Callable[[Assertion], str]] = {
     "unique": lambda rule: rule.column,
     "composite": lambda rule: ", ".join(rule.columns),

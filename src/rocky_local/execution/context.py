@@ -1,39 +1,20 @@
 """One run while it goes on: what all its parts share, and what its flags mean beyond their text."""
 
-from __future__ import annotations
-
 import os
-from typing import TYPE_CHECKING, NamedTuple
 
 from rocky_local import tracing
+from rocky_local.adapter import DuckDBAdapter
 from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
+from rocky_local.execution.discovery import Shadow
 from rocky_local.execution.hooks import Hooks
 from rocky_local.execution.result import Materialization, RunResult
 from rocky_local.messages import Messages
 from rocky_local.project.config import Config
-from rocky_local.project.tables import Place
 from rocky_local.signals import Shutdown
 from rocky_local.state import StateStore, open_for_writing, reading
 
-if TYPE_CHECKING:
-    from rocky_local.adapter import DuckDBAdapter
-
-
 LOG = tracing.Log("rocky_cli::commands::run")
-
-
-class Shadow(NamedTuple):
-    """Where a shadow run writes instead: a suffix on the tables, or one schema for all (contract, 5.9)."""
-
-    suffix: str = "_rocky_shadow"
-    schema: str | None = None
-
-    def redirect(self, place: Place) -> Place:
-        """Return the table that stands in for the real one."""
-        if self.schema:
-            return place._replace(schema=self.schema)
-        return place._replace(table=place.table + self.suffix)
 
 
 def shadow_from(args: Arguments) -> Shadow | None:
@@ -53,7 +34,7 @@ def key_from(args: Arguments) -> str | None:
     """Return the idempotency key of a run; the graph and its steps have none (contract, 5.7 and 5.8)."""
     if args.has("dag"):
         return None
-    return args.get("idempotency-key") or os.environ.get("ROCKY_IDEMPOTENCY_KEY")
+    return args.get("idempotency-key") or os.environ.get("ROCKY_IDEMPOTENCY_KEY") or None
 
 
 class RunContext:
@@ -73,14 +54,13 @@ class RunContext:
         self.config, self.args, self.run_id, self.messages = config, args, run_id, messages
         self.pipeline = pipeline = None if args.has("model") else config.select(args.get("pipeline"))
         self.result = RunResult(pipeline.type if pipeline else "replication", started)
-        self.hooks, self.shutdown = Hooks({}, run_id, ""), Shutdown()
+        heard = config.settings.hook if pipeline and pipeline.type == "replication" else {}
+        self.hooks, self.shutdown = Hooks(heard, run_id, pipeline.name if pipeline else ""), Shutdown()
         self.shadow: Shadow | None = None
         self.input_hashes: dict[str, str] = {}
         if pipeline is not None:
             self.result.concurrency = pipeline.execution.concurrency
             LOG.info("resolved pipeline", pipeline=pipeline.name, pipeline_type=pipeline.type)
-            if pipeline.type == "replication":
-                self.hooks = Hooks(config.settings.hook, run_id, pipeline.name)
 
     def open(self, adapter: str, *, with_state: bool = True) -> None:
         """Open the DuckDB file of an adapter and then the state file."""

@@ -1,18 +1,14 @@
 """What SQL brings a source table to its copy, and the copy in line with a changed source (contract, 5.3 and 7)."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from rocky_local import clock
-from rocky_local.errors import EngineError
+from rocky_local.adapter import Column
+from rocky_local.execution.builds import merge_sql
 from rocky_local.execution.discovery import TableCopy
 from rocky_local.execution.result import DriftAction, Materialization
-
-if TYPE_CHECKING:
-    from rocky_local.adapter import Column
 
 # How a watermark is written for columns that a plain TIMESTAMP would be compared with wrongly.
 _LITERALS = {"TIMESTAMP WITH TIME ZONE": ("TIMESTAMPTZ", "+00"), "TIMESTAMP_NS": ("TIMESTAMP_NS", "")}
@@ -27,21 +23,6 @@ class CopyStrategy(NamedTuple):
     purpose: str
     sql: Callable[[TableCopy, str, list[Column], int | None], str]
     appends: bool = False
-
-
-def merge_sql(target: str, source: str, keys: tuple[str, ...], updated: list[str] | None) -> str:
-    """Return a MERGE of a query into a table by keys; of known rows, some columns or all (None) are updated."""
-    if not keys:
-        raise EngineError(
-            f"a merge into '{target}' needs `merge_keys` (of a copy) or `unique_key` (of a model)"
-        )
-    matching = " AND ".join(f"t.{key} = s.{key}" for key in keys)
-    assignments = "*" if updated is None else ", ".join(f"{name} = s.{name}" for name in updated)
-    when_matched = f"WHEN MATCHED THEN UPDATE SET {assignments}\n" if assignments else ""
-    return (
-        f"MERGE INTO {target} AS t\nUSING (\n{source}\n) AS s\nON {matching}\n"
-        f"{when_matched}WHEN NOT MATCHED THEN INSERT *"
-    )
 
 
 def _incremental(copy: TableCopy, target: str, columns: list[Column], watermark: int | None) -> str:

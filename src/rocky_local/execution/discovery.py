@@ -1,20 +1,14 @@
 """Which source tables there are, and where each of them is copied to (contract, 3 and 5.1)."""
 
-from __future__ import annotations
-
 import fnmatch
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from rocky_local import tracing
+from rocky_local.adapter import DuckDBAdapter
 from rocky_local.errors import EngineError, IdentifierError
 from rocky_local.project.pipeline import Pipeline, TableOverride
 from rocky_local.project.tables import Place
-
-if TYPE_CHECKING:
-    from rocky_local.adapter import DuckDBAdapter
-    from rocky_local.execution.context import Shadow
-
 
 SOURCE_TYPE = "duckdb"
 _LOG = tracing.Log("rocky_cli::commands::discover")
@@ -92,6 +86,19 @@ class TableCopy(NamedTuple):
     def select(self) -> str:
         """Return the query that reads the source: everything, then the metadata columns."""
         return f"SELECT {', '.join(['*', *self.metadata_columns])}\nFROM {self.source_name}"
+
+
+class Shadow(NamedTuple):
+    """Where a shadow run writes instead: a suffix on the tables, or one schema for all (contract, 5.9)."""
+
+    suffix: str = "_rocky_shadow"
+    schema: str | None = None
+
+    def redirect(self, place: Place) -> Place:
+        """Return the table that stands in for the real one."""
+        if self.schema:
+            return place._replace(schema=self.schema)
+        return place._replace(table=place.table + self.suffix)
 
 
 class CopyPlan(NamedTuple):

@@ -9,12 +9,7 @@ from rocky_local.execution.context import LOG, RunContext
 from rocky_local.execution.copies import COPY_STRATEGIES, Copied, detect
 from rocky_local.execution.discovery import CopyPlan, TableCopy, check_names, is_identifier, plan_copies
 from rocky_local.execution.replication_checks import run_checks
-from rocky_local.execution.result import (
-    ExcludedTable,
-    Materialization,
-    Metadata,
-    OverrideWarning,
-)
+from rocky_local.execution.result import ExcludedTable, Materialization, Metadata, OverrideWarning
 from rocky_local.project.pipeline import Pipeline
 from rocky_local.signals import ANSWERING_SECONDS
 

@@ -1,6 +1,7 @@
 """The checks of a replication run, kind by kind over all copied tables (contract, 6)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from rocky_local import clock
 from rocky_local.errors import DatabaseError
@@ -9,7 +10,7 @@ from rocky_local.execution.context import LOG, RunContext
 from rocky_local.execution.copies import Copied
 from rocky_local.execution.discovery import overlap_name
 from rocky_local.execution.result import CheckedTable, Finding
-from rocky_local.project.pipeline import Checks, FreshnessCheck, Overlap, Pipeline
+from rocky_local.project.pipeline import Checks, Overlap, Pipeline
 
 _BASELINE_RUNS = 10
 Found = tuple[Copied, Finding]
@@ -45,7 +46,10 @@ def _findings(context: RunContext, copied: list[Copied], wanted: Checks) -> Iter
     if wanted.row_count.enabled:
         yield from _row_counts(context, copied, wanted.anomaly_threshold_pct)
     if wanted.freshness:
-        yield from _freshness(context, copied, wanted.freshness)
+        for item in copied:
+            table, column = item.copy.target, item.copy.timestamp_column
+            ask = partial(checks.freshness, adapter, wanted.freshness, table, column)
+            yield from _tried("per-table freshness check failed", item, ask)
     yield from _assertions(context, copied, wanted)
     for rule in wanted.custom:
         yield from ((item, checks.custom(adapter, rule, item.copy.target)) for item in copied)
@@ -65,32 +69,19 @@ def _row_counts(context: RunContext, copied: list[Copied], threshold: float | No
         yield item, checks.row_count(source, target)
         if threshold is None:
             continue
-        history = context.state.add_row_count(table, target, _BASELINE_RUNS)
+        history = [*(context.state.fact("row_counts", table) or ()), target][-_BASELINE_RUNS:]
+        context.state.set_fact("row_counts", table, history)
         if anomaly := checks.anomaly(table, history, threshold):
             LOG.warn("row count anomaly detected", table=table, reason=anomaly.reason)
             context.result.anomalies.append(anomaly)
 
 
-def _freshness(context: RunContext, copied: list[Copied], rule: FreshnessCheck) -> Iterator[Found]:
-    """Say how old the latest row of each table is; a table without timestamps gives no finding."""
-    for item in copied:
-        query = f"SELECT MAX({item.copy.timestamp_column}) FROM {item.copy.target}"
-        try:
-            latest = context.adapter.query(query)[0][0]
-        except DatabaseError as error:
-            _warn("per-table freshness check failed", item, error)
-            continue
-        if hasattr(latest, "year"):
-            yield item, checks.freshness(latest, rule)
-
-
 def _assertions(context: RunContext, copied: list[Copied], wanted: Checks) -> Iterator[Found]:
     for item in copied:
         for rule in checks.assertions_on(wanted, item.copy.place.table):
-            try:
-                yield item, checks.assertion(context.adapter, rule, item.copy.target)
-            except DatabaseError as error:
-                _warn("assertion query failed — skipping", item, error, check=checks.assertion_name(rule))
+            ask = partial(checks.assertion, context.adapter, rule, item.copy.target)
+            name = checks.assertion_name(rule)
+            yield from _tried("assertion query failed — skipping", item, ask, check=name)
 
 
 def _overlaps(context: RunContext, copied: list[Copied], rule: Overlap) -> Iterator[Found]:
@@ -101,11 +92,15 @@ def _overlaps(context: RunContext, copied: list[Copied], rule: Overlap) -> Itera
     for table, items in siblings.items():
         if len(items) > 1:
             targets = [item.copy.target for item in items]
-            try:
-                yield items[0], checks.overlap(context.adapter, rule, overlap_name(table), targets)
-            except DatabaseError as error:
-                _warn("cross-source overlap check failed — skipping", items[0], error)
+            ask = partial(checks.overlap, context.adapter, rule, overlap_name(table), targets)
+            yield from _tried("cross-source overlap check failed — skipping", items[0], ask)
 
 
-def _warn(message: str, item: Copied, error: DatabaseError, **more: str) -> None:
-    LOG.warn(message, table=item.copy.target, error=error.message, **more)
+def _tried(warning: str, item: Copied, ask: Callable[[], Finding | None], **told: str) -> list[Found]:
+    """The finding if there is one; a question that the database refuses is logged."""
+    try:
+        finding = ask()
+    except DatabaseError as error:
+        LOG.warn(warning, table=item.copy.target, error=error.message, **told)
+        return []
+    return [(item, finding)] if finding else []

@@ -109,12 +109,9 @@ def _settle(args: Arguments, run_id: str, *, succeeded: bool, store: StateStore 
         return
     with suppress(EngineError), nullcontext(store) if store else open_for_writing(args.state_file) as held:
         prior = held.fact("claim", key)
-        if prior is None or prior["run_id"] != run_id:
-            return
-        if succeeded:
-            held.set_fact("claim", key, prior | {"state": "succeeded", "at_ns": clock.now_ns()})
-        else:
-            held.drop_fact("claim", key)
+        if prior is not None and prior["run_id"] == run_id:
+            done = prior | {"state": "succeeded", "at_ns": clock.now_ns()}
+            held.set_fact("claim", key, done if succeeded else None)
 
 
 def _sweep(path: Path) -> None:

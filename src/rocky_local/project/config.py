@@ -103,10 +103,11 @@ class RockyToml(Closed):
         return table
 
     def complete(self) -> None:
-        """Let the pipelines know their names, and the adapter where they name none."""
+        """Let the pipelines know their names and adapters."""
         fallback = "default" if "default" in self.adapter else next(iter(self.adapter), "default")
         for name, pipeline in self.pipeline.items():
-            pipeline.name, pipeline.fallback = name, fallback
+            pipeline.name, pipeline.adapter = name, pipeline.target.adapter or fallback
+            pipeline.source_adapter = pipeline.source.adapter or fallback
 
 
 class Config(NamedTuple):

@@ -7,10 +7,10 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from rocky_local import side_files
 
@@ -144,7 +144,7 @@ def _transform(expression: Any, text: str) -> str:
     return "expression"
 
 
-class QueryCache:
+class QueryCache(AbstractContextManager["QueryCache"]):
     """A dictionary of parsed queries; what was asked for is written back at the end of a `with` block."""
 
     def __init__(self, path: Path = _PATH) -> None:
@@ -162,9 +162,6 @@ class QueryCache:
             if stored["format"] == self._format:
                 return dict(stored["queries"])
         return {}
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if not self._learned or kind is not None:

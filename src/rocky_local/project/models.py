@@ -13,7 +13,7 @@ from rocky_local.errors import CompileError, EngineError, NotAQuery
 from rocky_local.project import toml
 from rocky_local.project.lineage import QueryCache
 from rocky_local.project.sidecar import Contract, Sidecar, Strategy, read_table
-from rocky_local.project.tables import EMPTY, Assertion, Place, T, checked
+from rocky_local.project.tables import EMPTY, Assertion, Names, Place, T, checked
 
 _VAR = re.compile(r"@var\(\s*([A-Za-z_][A-Za-z0-9_]*)\s*(?:,\s*([^)]*?)\s*)?\)")
 _ARGUMENT = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -32,11 +32,7 @@ class Model(NamedTuple):
     freshness: dict[str, Any] | None = None
     tests: tuple[Assertion, ...] = ()
     contract: Contract | None = None
-
-    @property
-    def depends_on(self) -> tuple[str, ...]:
-        """The names of the models that it reads."""
-        return self.sidecar.depends_on
+    depends_on: Names = ()
 
     @property
     def kind(self) -> str:
@@ -207,6 +203,7 @@ class _Folder:
             place=_place(name, own, group, defaults),
             strategy=own.strategy or group.strategy or defaults.strategy or Strategy(),
             sidecar=own,
+            depends_on=own.depends_on,
             tags={**group.tags, **own.tags},
             freshness=freshness.written if freshness else None,
             tests=(*own.tests, *self.named_tests(name, own)),

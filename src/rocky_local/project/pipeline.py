@@ -208,10 +208,9 @@ class _MetadataColumn(Closed):
 
 
 class Pipeline(Table):
-    """One `[pipeline.NAME]` table of any type; `fallback` is the adapter where none is named."""
+    """One `[pipeline.NAME]` table of any type, with its name and the adapters that it writes and reads with."""
 
-    name: str = ""
-    fallback: str = ""
+    name = adapter = source_adapter = ""
     type: PipelineType = "replication"
     depends_on: Names = ()
     strategy: str = "incremental"
@@ -238,16 +237,6 @@ class Pipeline(Table):
                     raise ValueError(f"missing field `{name}`")
             if self.strategy not in get_args(CopyKind):
                 raise ValueError(toml.unknown("variant", self.strategy, [*get_args(CopyKind)]))
-
-    @property
-    def adapter(self) -> str:
-        """The adapter that it writes with."""
-        return self.target.adapter or self.fallback
-
-    @property
-    def source_adapter(self) -> str:
-        """The adapter that it reads with."""
-        return self.source.adapter or self.fallback
 
     @property
     def pattern(self) -> SchemaPattern:
