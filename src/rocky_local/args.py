@@ -115,11 +115,6 @@ class Arguments(NamedTuple):
         kept = {**self.values, **named}
         return self._replace(values={name: value for name, value in kept.items() if value is not None})
 
-    def number(self, name: str) -> int | None:
-        """Return the value of an option as a whole number, or None."""
-        value = self.get(name)
-        return int(value) if value else None
-
 
 def warn_of_legacy_place() -> None:
     """Log that the state file is beside a models folder and not in it; every command says so."""

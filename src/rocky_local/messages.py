@@ -11,7 +11,7 @@ from typing import Any
 
 from rocky_local import tracing
 from rocky_local.execution.result import AssetKey, DriftAction, Finding, Materialization
-from rocky_local.output import filled, shown
+from rocky_local.output import shown
 
 _LOG = tracing.Log("rocky_cli::pipes")
 
@@ -36,15 +36,11 @@ class Messages:
 
     def materialization(self, entry: Materialization) -> None:
         """Send one entry of a result's `materializations`."""
-        told = entry.metadata
-        metadata = filled(
-            duration_ms=entry.duration_ms,
-            strategy=told.strategy,
-            target_table_full_name=told.target_table_full_name,
-            sql_hash=told.sql_hash,
-            watermark=told.watermark and told.watermark.removesuffix("Z") + "+00:00",
-            partition_key=entry.partition and entry.partition["key"],
-        )
+        watermark = entry.metadata.watermark and entry.metadata.watermark.removesuffix("Z") + "+00:00"
+        told = entry.metadata.changed(watermark=watermark, column_count=None, compile_time_ms=None)
+        metadata = {"duration_ms": entry.duration_ms, **shown(told)}
+        if entry.partition:
+            metadata["partition_key"] = entry.partition.key
         key = "/".join(entry.asset_key)
         self._tables.setdefault(key, len(self._tables))
         params = {"asset_key": key, "data_version": None, "metadata": metadata}

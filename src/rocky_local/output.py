@@ -1,7 +1,5 @@
 """What a command answers: one JSON object with two spaces of indentation on stdout, or a text for people."""
 
-from __future__ import annotations
-
 import json
 from typing import Any, NamedTuple, Self, dataclass_transform
 
@@ -11,43 +9,32 @@ from rocky_local import __version__, tracing
 class Answer(NamedTuple):
     """What a command gives: the object for stdout, or a text for people, the exit code, a last line for stderr.
 
-    `failure` says why the code is not 0, also where the engine itself says nothing of it.
+    The version and the command head the object, unless it names no command here. `failure` says why the code is not 0,
+    also where the engine itself says nothing of it.
     """
 
+    command: str
     result: dict[str, Any]
     text: str | None = None
     code: int = 0
     closing: str | None = None
     failure: str | None = None
 
-    def unless(self, failed: object, problem: str) -> Answer:
+    def unless(self, failed: object, problem: str) -> Self:
         """Return the same answer, or that of a command that failed."""
         return self._replace(code=1, closing=f"Error: {problem}", failure=problem) if failed else self
 
     def give(self, *, as_json: bool) -> int:
         """Print the answer and return its exit code."""
         if self.result and (as_json or self.text is None):
-            tracing.write_whole(1, json.dumps(shown(self.result), indent=2, ensure_ascii=False) + "\n")
+            head = {"version": __version__, "command": self.command} if self.command else {}
+            result = shown({**head, **self.result})
+            tracing.write_whole(1, json.dumps(result, indent=2, ensure_ascii=False) + "\n")
         elif self.text:
             tracing.write_whole(1, f"{self.text}\n")
         if self.closing:
             tracing.plain(self.closing)
         return self.code
-
-
-def head(command: str) -> dict[str, Any]:
-    """Return the two keys that open almost every result."""
-    return {"version": __version__, "command": command}
-
-
-def filled(**values: Any) -> dict[str, Any]:
-    """Return the values that say something: no nulls, no empty texts, lists and tables.
-
-    Example:
-        >>> filled(pipeline=None, tags={}, hops=0, name="a")
-        {'hops': 0, 'name': 'a'}
-    """
-    return {name: value for name, value in values.items() if value not in (None, "", [], {})}
 
 
 @dataclass_transform()
@@ -69,13 +56,15 @@ class Entry:
 
 
 def shown(value: Any) -> Any:
-    """Return a result as JSON has it."""
+    """Return a result as JSON has it; named tuples, too, are objects in it."""
     if isinstance(value, Entry):
         kind = type(value)
         fields = {name: getattr(value, name) for name in kind.__annotations__}
         return {
             name: shown(one) for name, one in fields.items() if one is not None or not hasattr(kind, name)
         }
+    if hasattr(value, "_asdict"):
+        value = value._asdict()
     if isinstance(value, dict):
         return {name: shown(one) for name, one in value.items()}
     return [shown(one) for one in value] if isinstance(value, list | tuple) else value

@@ -4,7 +4,7 @@ from rocky_local.adapter import DuckDBAdapter
 from rocky_local.args import Arguments
 from rocky_local.execution.context import shadow_from
 from rocky_local.execution.discovery import Shadow, plan_copies
-from rocky_local.output import Answer, Entry, head
+from rocky_local.output import Answer, Entry
 from rocky_local.project.config import Config, load_config
 from rocky_local.project.models import load_project
 
@@ -35,7 +35,6 @@ def answer_compare(args: Arguments) -> Answer:
         results = [_compared(adapter, *pair) for pair in pairs]
     verdicts = [entry.verdict for entry in results]
     result = {
-        **head("compare"),
         "filter": args.get("filter") or "",
         "tables_compared": len(results),
         "tables_passed": verdicts.count("pass"),
@@ -44,7 +43,7 @@ def answer_compare(args: Arguments) -> Answer:
         "results": results,
         "overall_verdict": max(verdicts, key=_VERDICTS.index, default="pass"),
     }
-    return Answer(result)
+    return Answer("compare", result)
 
 
 def _pairs(config: Config, adapter: DuckDBAdapter, args: Arguments, shadow: Shadow) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
 from rocky_local.execution.checks import assertion_name, assertions_on
 from rocky_local.execution.discovery import SOURCE_TYPE, Source, discover_sources, overlap_name
-from rocky_local.output import Answer, filled, head
+from rocky_local.output import Answer
 from rocky_local.project.config import load_config
 from rocky_local.project.pipeline import Checks
 
@@ -28,14 +28,14 @@ def answer_discover(args: Arguments) -> Answer:
         _LOG.warn(
             "discover --with-schemas: source.catalog not configured — cannot key cache entries, skipping"
         )
-    result: dict[str, Any] = {**head("discover"), "sources": [_source(source) for source in sources]}
+    result: dict[str, Any] = {"sources": [_source(source) for source in sources]}
     if configured := _checks(pipeline.checks, sources):
         result["checks"] = configured
     ids = [source.id for source in sources]
     if pipeline.source.discovery.report_new_sources and (new := _new_sources(state_file, pipeline.name, ids)):
         _LOG.warn("new sources discovered", pipeline=pipeline.name, new_sources=", ".join(new))
         result["new_sources"] = new
-    return Answer(result, "\n".join(map(_line, sources)) or "No sources found.")
+    return Answer("discover", result, "\n".join(map(_line, sources)) or "No sources found.")
 
 
 def _new_sources(state_file: Path, pipeline: str, ids: list[str]) -> list[str]:
@@ -70,7 +70,7 @@ def _line(source: Source) -> str:
 
 def _checks(wanted: Checks, sources: list[Source]) -> dict[str, Any]:
     """Which checks a run would make, by bare table name."""
-    fresh = {"threshold_seconds": wanted.freshness.threshold_seconds} if wanted.freshness else None
+    fresh = wanted.freshness and {"threshold_seconds": wanted.freshness.threshold_seconds}
     everywhere = [(rule.name, "custom") for rule in wanted.custom]
     if wanted.null_rate:
         everywhere += [(f"null_rate:{column}", "null_rate") for column in wanted.null_rate.columns]
@@ -86,4 +86,5 @@ def _checks(wanted: Checks, sources: list[Source]) -> dict[str, Any]:
             listed.append({"name": overlap_name(table), "kind": kind, "candidate": True})
         if listed:
             named[table] = listed
-    return filled(freshness=fresh) | {"configured_checks": named} if fresh or named else {}
+    told = {"freshness": fresh} if fresh else {}
+    return {**told, "configured_checks": named} if fresh or named else {}

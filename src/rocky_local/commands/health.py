@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from rocky_local import clock, support
 from rocky_local.args import Arguments
 from rocky_local.errors import ConfigError, EngineError
-from rocky_local.output import Answer, Entry, head
+from rocky_local.output import Answer, Entry
 from rocky_local.project.compiler import models_below
 from rocky_local.project.config import ADAPTER_TYPES, Config, load_config, unsupported_adapter
-from rocky_local.project.models import load_project
+from rocky_local.project.models import Project, load_project
 from rocky_local.project.pipeline import Pipeline
 from rocky_local.state import SCHEMA_VERSION, reading
 
@@ -44,45 +44,92 @@ class Message(Entry):
     field: str | None = None
 
 
+class _CheckedAdapter(Entry):
+    name: str
+    adapter_type: str
+    ok: bool
+
+
+class _CheckedPipeline(Entry):
+    name: str
+    pipeline_type: str
+    strategy: str
+    catalog_template: str
+    schema_template: str
+    ok: bool = True
+
+
+class _CheckedModels(Entry):
+    found: bool = False
+    count: int = 0
+    dag_valid: bool = False
+
+
+class _Validation(Entry):
+    adapters: list[_CheckedAdapter]
+    pipelines: list[_CheckedPipeline]
+    models: _CheckedModels
+    messages: list[Message]
+
+
+class _Check(Entry):
+    """One finding of the doctor; what to do about it is told apart."""
+
+    name: str
+    status: str
+    message: str
+    duration_ms: int = 0
+    suggestion = ""
+
+
 def answer_validate(args: Arguments) -> Answer:
     """Give the findings, advice last; one that is an error fails the command."""
-    nothing = {"found": False, "count": 0, "dag_valid": False}
-    about: dict[str, Any] = {"adapters": [], "pipelines": [], "models": nothing}
     try:
-        messages = list(_examine(load_config(args.config), about))
+        found = _examine(load_config(args.config))
     except ConfigError as error:
         reason = f"Failed to parse config: {error.reason}"
-        messages = [Message("error", "V001", reason, file=args.config)]
-    messages.sort(key=lambda found: found.severity == "lint")
-    valid = all(found.severity != "error" for found in messages)
-    lines = [f"{_MARKS[found.severity]:>4} {found.message}" for found in messages]
+        found = _Validation([], [], _CheckedModels(), [Message("error", "V001", reason, file=args.config)])
+    found.messages.sort(key=lambda message: message.severity == "lint")
+    valid = all(message.severity != "error" for message in found.messages)
+    lines = [f"{_MARKS[message.severity]:>4} {message.message}" for message in found.messages]
     lines += ["", "Validation complete." if valid else "Validation failed."]
-    result = {**head("validate"), "valid": valid, **about, "messages": messages}
-    return Answer(result, "\n".join(lines), int(not valid))
+    return Answer("validate", {"valid": valid, **vars(found)}, "\n".join(lines), int(not valid))
 
 
-def _examine(config: Config, about: dict[str, Any]) -> Iterator[Message]:
-    """Go through everything that is configured; what is there goes into `about`."""
+def _examine(config: Config) -> _Validation:
+    known = sorted(config.adapters.items())
+    adapters = [_CheckedAdapter(name, each.type, each.type in ADAPTER_TYPES) for name, each in known]
     pipelines = [config.pipelines[name] for name in sorted(config.pipelines)]
+    building = next((pipeline for pipeline in pipelines if pipeline.type == "transformation"), None)
+    models, about_models = _examine_models(config.models_dir(building))
+    messages = [*_general(config, adapters, pipelines), *about_models]
+    return _Validation(adapters, [_checked(pipeline) for pipeline in pipelines], models, messages)
+
+
+def _checked(pipeline: Pipeline) -> _CheckedPipeline:
+    strategy = pipeline.strategy if pipeline.type == "replication" else ""
+    templates = pipeline.target.catalog_template, pipeline.target.schema_template
+    return _CheckedPipeline(pipeline.name, pipeline.type, strategy, *templates)
+
+
+def _general(config: Config, adapters: list[_CheckedAdapter], pipelines: list[Pipeline]) -> Iterator[Message]:
     yield Message("ok", "V001", "Config syntax valid (v2 format)", file=config.path)
     if config.settings.state.get("backend", "local") == "local":
         text = f"[state] backend='local' is the default — {_OMIT}"
         yield Message("lint", "L004", text, field="state.backend")
-    for name, adapter in sorted(config.adapters.items()):
-        known = adapter.type in ADAPTER_TYPES
-        about["adapters"].append({"name": name, "adapter_type": adapter.type, "ok": known})
-        if known:
-            local = " (local)" if adapter.type == "duckdb" else ""
-            yield Message("ok", "V010", f"adapter.{name}: {adapter.type}{local}")
+    for adapter in adapters:
+        place, kind = f"adapter.{adapter.name}", adapter.adapter_type
+        if adapter.ok:
+            yield Message("ok", "V010", f"{place}: {kind}{' (local)' if kind == 'duckdb' else ''}")
         else:
-            text = f"adapter.{name}: {unsupported_adapter(adapter.type, 'unknown type')}"
-            yield Message("error", "V017", text, field=f"adapter.{name}.type")
-    if not config.adapters:
+            text = f"{place}: {unsupported_adapter(kind, 'unknown type')}"
+            yield Message("error", "V017", text, field=f"{place}.type")
+    if not adapters:
         yield Message("warn", "V010", "No adapters defined", field="adapter")
     if not pipelines:
         yield Message("warn", "V020", "No pipelines defined", field="pipeline")
     for pipeline in pipelines:
-        yield from _about_pipeline(config, pipeline, about["pipelines"])
+        yield from _about_pipeline(config, pipeline)
     only = next(iter(config.adapters), "default")
     uses = sum(_count_uses(pipeline.written, only) for pipeline in pipelines)
     if len(config.adapters) == 1 and only != "default" and uses > 1:
@@ -90,15 +137,13 @@ def _examine(config: Config, about: dict[str, Any]) -> Iterator[Message]:
         yield Message("lint", "L007", f"{repeats} — consider unnamed [adapter]")
     if any(pipeline.depends_on for pipeline in pipelines):
         yield _about_order(pipelines)
-    building = next((pipeline for pipeline in pipelines if pipeline.type == "transformation"), None)
-    yield from _about_models(config.models_dir(building), about["models"])
 
 
-def _about_pipeline(config: Config, pipeline: Pipeline, listed: list[dict[str, Any]]) -> Iterator[Message]:
-    kind, name, target = pipeline.type, f"pipeline.{pipeline.name}", pipeline.target
+def _about_pipeline(config: Config, pipeline: Pipeline) -> Iterator[Message]:
+    kind, name = pipeline.type, f"pipeline.{pipeline.name}"
     if kind == "replication":
         yield Message("ok", "V021", f"{name}: schema pattern parseable")
-        if not target.governance.auto_create_catalogs:
+        if not pipeline.target.governance.auto_create_catalogs:
             advice = f"{name}: auto_create_catalogs=false is the default — {_OMIT}"
             yield Message("lint", "L006", advice, field=f"{name}.target.governance.auto_create_catalogs")
     elif kind == "transformation" and not Path(config.models_dir(pipeline)).is_dir():
@@ -112,10 +157,6 @@ def _about_pipeline(config: Config, pipeline: Pipeline, listed: list[dict[str, A
             idle = f"{name}: checks.{check} is configured but a quality pipeline does not execute it"
             advice = "the check never runs (no-op). Move it to a pipeline type that runs it, or remove it."
             yield Message("warn", "V034", f"{idle} — {advice}", field=f"{name}.checks.{check}")
-    strategy = pipeline.strategy if kind == "replication" else ""
-    templates = {"catalog_template": target.catalog_template, "schema_template": target.schema_template}
-    known = {"name": pipeline.name, "pipeline_type": kind, "strategy": strategy}
-    listed.append({**known, **templates, "ok": True})
 
 
 def _count_uses(table: dict[str, Any], adapter: str) -> int:
@@ -135,23 +176,26 @@ def _about_order(pipelines: list[Pipeline]) -> Message:
     return Message("error", "V030", text, field="pipeline")
 
 
-def _about_models(folder: str, about: dict[str, Any]) -> Iterator[Message]:
+def _examine_models(folder: str) -> tuple[_CheckedModels, list[Message]]:
+    """Look at the models together, then at each of them."""
     if not models_below(folder):
-        return
-    code, failed = "V030", ""
+        return _CheckedModels(), []
     try:
         project = load_project(folder)
-        count = len(project.models)
-        about |= {"found": True, "count": count}
-        yield Message("ok", code, f"{count} transformation models loaded")
-        code, failed = "V031", "DAG error: "
-        project.layers()
-        about["dag_valid"] = True
-        yield Message("ok", code, f"DAG valid ({count} nodes, no cycles)")
     except EngineError as error:
-        yield Message("error", code, f"{failed}{error.message}")
-        if not about["found"]:
-            return
+        return _CheckedModels(), [Message("error", "V030", error.message)]
+    models = _CheckedModels(found=True, count=len(project.models))
+    try:
+        project.layers()
+        models.dag_valid = True
+        order = Message("ok", "V031", f"DAG valid ({models.count} nodes, no cycles)")
+    except EngineError as error:
+        order = Message("error", "V031", f"DAG error: {error.message}")
+    loaded = Message("ok", "V030", f"{models.count} transformation models loaded")
+    return models, [loaded, order, *_about_models(project)]
+
+
+def _about_models(project: Project) -> Iterator[Message]:
     shared: dict[tuple[str, str], list[str]] = {}
     for model in project.models:
         name = model.name
@@ -169,37 +213,22 @@ def _about_models(folder: str, about: dict[str, Any]) -> Iterator[Message]:
             yield Message("lint", "L003", text)
 
 
-class _Check(NamedTuple):
-    name: str
-    status: str
-    message: str
-    duration_ms: int = 0
-    suggestion: str | None = None
-
-
 def answer_doctor(args: Arguments) -> Answer:
     """Give the findings; the exit code is 3 when one of them is critical."""
     only = args.get("check")
     if only == "support":
-        found = [
-            _Check(f"support/{title}", "healthy", ", ".join(names))
-            for title, names in support.table().items()
-        ]
+        lists = support.table().items()
+        found = [_Check(f"support/{title}", "healthy", ", ".join(names)) for title, names in lists]
     else:
         found = _all(args, only)
     checks = [check for check in found if only in (None, check.name.split("/")[0])]
     overall = _RANKS[max((_RANKS.index(check.status) for check in checks), default=0)]
     suggestions = [check.suggestion for check in checks if check.suggestion]
-    result = {
-        "command": "doctor",
-        "overall": overall,
-        "checks": [dict(zip(_Check._fields[:-1], check, strict=False)) for check in checks],
-        "suggestions": suggestions,
-    }
+    result = {"command": "doctor", "overall": overall, "checks": checks, "suggestions": suggestions}
     lines = [f"  {_DOCTORS_MARKS[c.status]:<3} {c.name} — {c.message} ({c.duration_ms}ms)" for c in checks]
     lines = ["", "Rocky Doctor", "", *lines, "", f"Overall: {overall}", ""]
     text = "\n".join(lines + [f"  - {suggestion}" for suggestion in suggestions])
-    return Answer(result, text, 3 if overall == "critical" else 0)
+    return Answer("", result, text, 3 if overall == "critical" else 0)
 
 
 def _all(args: Arguments, only: str | None) -> list[_Check]:
@@ -207,19 +236,16 @@ def _all(args: Arguments, only: str | None) -> list[_Check]:
     try:
         config = load_config(args.config)
     except ConfigError as error:
-        advice = f"Fix config file at {args.config}"
-        first = _Check("config", "critical", f"Config invalid: {error.reason}", suggestion=advice)
+        first = _Check("config", "critical", f"Config invalid: {error.reason}")
+        first.suggestion = f"Fix config file at {args.config}"
         return [first, *state, *(_without_config(name, error.reason) for name in _NEEDING_CONFIG.split())]
-    healthy = (
-        ("adapters", f"{len(config.adapters)} adapter(s) configured"),
-        ("pipelines", f"{len(config.pipelines)} pipeline(s) valid"),
-        ("state_sync", "State backend: local"),
-        ("state_rw", "Local backend — no remote probe needed"),
-    )
     return [
         _Check("config", "healthy", "Config syntax valid"),
         *state,
-        *(_Check(name, "healthy", message) for name, message in healthy),
+        _Check("adapters", "healthy", f"{len(config.adapters)} adapter(s) configured"),
+        _Check("pipelines", "healthy", f"{len(config.pipelines)} pipeline(s) valid"),
+        _Check("state_sync", "healthy", "State backend: local"),
+        _Check("state_rw", "healthy", "Local backend — no remote probe needed"),
         *(_authentication(config) if only in (None, "auth") else []),
     ]
 
@@ -227,9 +253,9 @@ def _all(args: Arguments, only: str | None) -> list[_Check]:
 def _without_config(name: str, reason: str) -> _Check:
     if name == "auth":
         return _Check(name, "critical", f"Cannot load config: {reason}")
-    message = f"could not load config: {reason} — run `rocky doctor --check config`"
-    advice = f"{name}: could not load config — run `rocky doctor --check config` to diagnose"
-    return _Check(name, "critical", message, suggestion=advice)
+    check = _Check(name, "critical", f"could not load config: {reason} — run `rocky doctor --check config`")
+    check.suggestion = f"{name}: could not load config — run `rocky doctor --check config` to diagnose"
+    return check
 
 
 def _state(path: Path) -> list[_Check]:
@@ -260,8 +286,9 @@ def _authentication(config: Config) -> list[_Check]:
             config.open(name).close()
         except EngineError as error:
             message = f"Adapter construction failed: {error.message}"
-            advice = "Fix adapter configuration — see `rocky doctor --check adapters` for details"
-            return [_Check("auth", "critical", message, clock.since_ms(started), advice)]
+            check = _Check("auth", "critical", message, clock.since_ms(started))
+            check.suggestion = "Fix adapter configuration — see `rocky doctor --check adapters` for details"
+            return [check]
         label, message = f"auth/{name}", f"Discovery adapter {name} reachable"
         found.append(_Check(label, "healthy", f"Authenticated to {name}"))
         reached.append(_Check(label, "healthy", message, clock.since_ms(started)))

@@ -8,11 +8,12 @@ from typing import Any
 from rocky_local.args import Arguments
 from rocky_local.errors import ConfigError, EngineError, Unsupported
 from rocky_local.execution.builds import statement_outside_of_a_run, strategy_of
-from rocky_local.output import Answer, filled, head
-from rocky_local.project.compiler import Compiled, Diagnostic, compile_project
+from rocky_local.output import Answer, Entry
+from rocky_local.project.compiler import Compiled, Diagnostic, EdgeEnd, LineageEdge, compile_project
 from rocky_local.project.config import load_config
 from rocky_local.project.lineage import QueryLineage
 from rocky_local.project.models import Model, load_project
+from rocky_local.project.tables import Place
 from rocky_local.tracing import Log
 
 _LOG = Log("rocky_compiler::incrementality")
@@ -29,6 +30,45 @@ _EXISTING_TARGET = """\
 """
 
 
+class _CostHint(Entry):
+    estimated_rows: int
+    estimated_bytes: int
+    estimated_cost_usd: float
+    confidence: str
+
+
+class _IncrementalityHint(Entry):
+    is_candidate: bool
+    recommended_column: str
+    confidence: str
+    signals: list[str]
+
+
+class _ModelDetail(Entry):
+    name: str
+    strategy: dict[str, Any]
+    target: Place
+    freshness: dict[str, Any] | None = None
+    contract_source: str | None = None
+    incrementality_hint: _IncrementalityHint | None = None
+    cost_hint: _CostHint | None = None
+    depends_on: tuple[str, ...] | None = None
+    tags: dict[str, str] | None = None
+
+
+class _Estimate(Entry):
+    model_name: str
+    raw_explain: str
+
+
+class _LineageNode(Entry):
+    """A model with its schema, or a table that no model builds."""
+
+    model: str
+    target_schema: str | None = None
+    source_id: str | None = None
+
+
 def answer_compile(args: Arguments) -> Answer:
     """Give the findings about all models, or one; one that is an error fails the command."""
     masked: set[str] | None = None
@@ -42,7 +82,6 @@ def answer_compile(args: Arguments) -> Answer:
     failed = any(finding.severity == "Error" for finding in findings)
     costs = _cost_hints(compiled)
     result = {
-        **head("compile"),
         "models": len(models),
         "execution_layers": sum(not models.keys().isdisjoint(layer) for layer in compiled.layers),
         "diagnostics": findings,
@@ -51,45 +90,38 @@ def answer_compile(args: Arguments) -> Answer:
         "models_detail": [_detail(compiled, model, costs[model.name]) for model in models.values()],
     }
     closing = "Error: compilation failed with errors" if failed else None
-    return Answer(result, _human(compiled, models, findings), int(failed), closing)
+    return Answer("compile", result, _human(compiled, models, findings), int(failed), closing)
 
 
-def _detail(compiled: Compiled, model: Model, cost: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "name": model.name,
-        "strategy": model.strategy.shown(),
-        "target": model.place._asdict(),
-        **filled(
-            freshness=model.freshness,
-            contract_source="auto" if model.contract is not None else None,
-            incrementality_hint=_incrementality_hint(model, compiled.lineage[model.name]),
-            cost_hint=cost,
-            depends_on=list(model.depends_on),
-            tags=dict(sorted(model.tags.items())),
-        ),
-    }
+def _detail(compiled: Compiled, model: Model, cost: _CostHint) -> _ModelDetail:
+    return _ModelDetail(
+        model.name,
+        model.strategy.shown(),
+        model.place,
+        model.freshness or None,
+        contract_source="auto" if model.contract else None,
+        incrementality_hint=_incrementality_hint(model, compiled.lineage[model.name]),
+        cost_hint=cost,
+        depends_on=model.depends_on or None,
+        tags=dict(sorted(model.tags.items())) or None,
+    )
 
 
-def _cost_hints(compiled: Compiled) -> dict[str, dict[str, Any]]:
+def _cost_hints(compiled: Compiled) -> dict[str, _CostHint]:
     """Estimate each model: one without dependencies has 10,000 rows, any other four fifths of what it reads."""
-    hints: dict[str, dict[str, Any]] = {}
+    hints: dict[str, _CostHint] = {}
     for model in compiled.order:
-        rows, cost = _SOURCE_ROWS, _SOURCE_COST
+        rows, cost, confidence = _SOURCE_ROWS, _SOURCE_COST, "high"
         if model.depends_on:
             above = [hints[name] for name in dict.fromkeys(model.depends_on)]
-            read = sum(hint["estimated_rows"] for hint in above)
-            rows = int(read * _KEPT_FRACTION)
-            cost = sum(hint["estimated_cost_usd"] for hint in above) + read * _COST_PER_ROW
-        hints[model.name] = {
-            "estimated_rows": rows,
-            "estimated_bytes": rows * _BYTES_PER_ROW,
-            "estimated_cost_usd": cost,
-            "confidence": "medium" if model.depends_on else "high",
-        }
+            read = sum(hint.estimated_rows for hint in above)
+            rows, confidence = int(read * _KEPT_FRACTION), "medium"
+            cost = sum(hint.estimated_cost_usd for hint in above) + read * _COST_PER_ROW
+        hints[model.name] = _CostHint(rows, rows * _BYTES_PER_ROW, cost, confidence)
     return hints
 
 
-def _incrementality_hint(model: Model, query: QueryLineage) -> dict[str, Any] | None:
+def _incrementality_hint(model: Model, query: QueryLineage) -> _IncrementalityHint | None:
     """Name the column by which a fully refreshed model could be built incrementally, and log it."""
     named = [name for kind in (_TIMESTAMP, _NUMBER) for name in query.columns if kind.search(name)]
     column = next(iter([*named, *(name for name in query.order if name in query.columns)]), None)
@@ -109,8 +141,7 @@ def _incrementality_hint(model: Model, query: QueryLineage) -> dict[str, Any] | 
         confidence=confidence.capitalize(),
         signals=json.dumps(signals),
     )
-    found = {"is_candidate": True, "recommended_column": column, "confidence": confidence}
-    return {**found, "signals": signals}
+    return _IncrementalityHint(True, column, confidence, signals)
 
 
 def _human(compiled: Compiled, chosen: dict[str, Model], findings: list[Diagnostic]) -> str:
@@ -140,7 +171,7 @@ def answer_emit_sql(args: Arguments) -> Answer:
         except EngineError as error:
             left.append(f"  - {model.name} ({error.message})")
     closing = "\n".join([f"emit-sql: {len(left)} model(s) not emitted:", *left]) if left else None
-    return Answer({}, "\n\n".join(emitted), closing=closing)
+    return Answer("emit-sql", {}, "\n\n".join(emitted), closing=closing)
 
 
 def answer_estimate(args: Arguments) -> Answer:
@@ -152,8 +183,8 @@ def answer_estimate(args: Arguments) -> Answer:
             with suppress(EngineError):
                 sql = statement_outside_of_a_run(model, model.rendered(args.variables))
                 plan = str(adapter.query(f"EXPLAIN {sql}")[0][1])
-                found.append({"model_name": model.name, "raw_explain": plan})
-    return Answer({**head("estimate"), "estimates": found, "total_models": len(found)})
+                found.append(_Estimate(model.name, plan))
+    return Answer("estimate", {"estimates": found, "total_models": len(found)})
 
 
 def answer_lineage(args: Arguments) -> Answer:
@@ -165,38 +196,34 @@ def answer_lineage(args: Arguments) -> Answer:
     compiled = compile_project(args.models)
     model, down = compiled.project.find(name), args.has("downstream")
     found = _of_column(compiled, name, column, down) if column else _of_model(compiled, model)
-    return Answer({**head("lineage"), "model": name, **found})
+    return Answer("lineage", {"model": name, **found})
 
 
 def _of_model(compiled: Compiled, model: Model) -> dict[str, Any]:
     edges, known = compiled.column_edges(model), compiled.project.by_name()
-    names = dict.fromkeys([model.name, *(edge["source"]["model"] for edge in edges)])
+    names = dict.fromkeys([model.name, *(edge.source.model for edge in edges)])
     return {
         "columns": [{"name": name} for name in compiled.lineage[model.name].columns],
         "upstream": list(model.depends_on),
         "downstream": compiled.project.consumers(model.name),
         "edges": edges,
         "nodes": [
-            {
-                "model": name,
-                **({"target_schema": known[name].place.schema} if name in known else {"source_id": name}),
-            }
+            _LineageNode(name, known[name].place.schema)
+            if name in known
+            else _LineageNode(name, source_id=name)
             for name in names
         ],
     }
 
 
 def _of_column(compiled: Compiled, model: str, column: str, downstream: bool) -> dict[str, Any]:
-    here, there = ("source", "target") if downstream else ("target", "source")
-    edges: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for edge in (edge for each in compiled.order for edge in compiled.column_edges(each)):
-        known = edges.setdefault(tuple(edge[here].values()), [])
-        known += [edge] if edge not in known else []
-    waiting: list[tuple[str, ...]] = [(model, column)]
-    trace: list[dict[str, Any]] = []
+    edges: dict[EdgeEnd, list[LineageEdge]] = {}
+    for edge in dict.fromkeys(edge for each in compiled.order for edge in compiled.column_edges(each)):
+        edges.setdefault(edge.source if downstream else edge.target, []).append(edge)
+    waiting, trace = [EdgeEnd(model, column)], []
     for end in waiting:
         # An end that is met again gives nothing new.
-        for edge in edges.pop(end, []):
-            trace.append(edge)
-            waiting.append(tuple(edge[there].values()))
+        found = edges.pop(end, [])
+        trace += found
+        waiting += [edge.target if downstream else edge.source for edge in found]
     return {"column": column, "direction": "downstream" if downstream else "upstream", "trace": trace}

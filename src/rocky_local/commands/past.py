@@ -9,7 +9,7 @@ from typing import Any
 from rocky_local import __version__, clock
 from rocky_local.args import Arguments
 from rocky_local.errors import EngineError, Unsupported
-from rocky_local.output import Answer, Entry, filled, head
+from rocky_local.output import Answer, Entry
 from rocky_local.project.models import load_project
 from rocky_local.state import SCHEMA_VERSION, ModelRun, RunRecord, open_for_writing, reading
 
@@ -33,7 +33,6 @@ def answer_state(args: Arguments) -> Answer:
         marks, on_disk = store.watermarks(), store.schema_version
     stamps = [(table, clock.rfc3339(ns)) for table, ns in marks]
     result = {
-        **head("state"),
         "watermarks": [{"table": table, "last_value": at, "updated_at": at} for table, at in stamps],
         "schema_version_supported": SCHEMA_VERSION,
         "schema_version_on_disk": on_disk,
@@ -42,7 +41,7 @@ def answer_state(args: Arguments) -> Answer:
     lines = [f"schema version: binary supports v{SCHEMA_VERSION}, on disk {found}"]
     shown = [(table, at.replace("T", " ").replace("Z", " UTC")) for table, at in stamps]
     lines += [f"{table} | {at} | {at}" for table, at in shown]
-    return Answer(result, "\n".join(lines))
+    return Answer("state", result, "\n".join(lines))
 
 
 def answer_branch(args: Arguments) -> Answer:
@@ -51,7 +50,7 @@ def answer_branch(args: Arguments) -> Answer:
         case ["list"]:
             with reading(args.state_file) as store:
                 branches = store.facts("branch")
-            return Answer({**head("branch list"), "branches": [*branches.values()], "total": len(branches)})
+            return Answer("branch list", {"branches": [*branches.values()], "total": len(branches)})
         case ["create", name]:
             created = clock.rfc3339(clock.now_ns(), "+00:00")
             branch = {"name": name, "schema_prefix": f"branch__{name}"}
@@ -60,7 +59,7 @@ def answer_branch(args: Arguments) -> Answer:
                 if name in store.facts("branch"):
                     raise EngineError(f"branch '{name}' already exists")
                 store.set_fact("branch", name, branch)
-            return Answer({**head("branch create"), "branch": branch})
+            return Answer("branch create", {"branch": branch})
         case words:
             raise Unsupported(f"the command 'branch {' '.join(words)}'")
 
@@ -71,7 +70,7 @@ def answer_history(args: Arguments) -> Answer:
         records = [run for run in store.runs() if run.started_at >= (args.get("since") or "")]
     if (model := args.get("model")) is None:
         runs = [_told(record, audit=args.has("audit")) for record in records[:_SHOWN]]
-        return Answer({**head("history"), "runs": runs, "count": len(runs)})
+        return Answer("history", {"runs": runs, "count": len(runs)})
     found = [
         {
             "started_at": entry.started_at or record.started_at,
@@ -84,8 +83,8 @@ def answer_history(args: Arguments) -> Answer:
         for entry in record.models
         if entry.model_name == model
     ]
-    result = {**head("history"), "model": model, "executions": found, "count": len(found)}
-    return Answer(result | ({"rolling_stats": _rolling(found)} if args.has("rolling-stats") else {}))
+    rolling = {"rolling_stats": _rolling(found)} if args.has("rolling-stats") else {}
+    return Answer("history", {"model": model, "executions": found, "count": len(found), **rolling})
 
 
 def _told(record: RunRecord, *, audit: bool) -> dict[str, Any]:
@@ -95,13 +94,13 @@ def _told(record: RunRecord, *, audit: bool) -> dict[str, Any]:
         "models_executed": len(models),
         "duration_ms": record.duration_ms,
         "models": models,
-        **filled(**_of(record, "pipeline submission_id")),
-        **(filled(**_of(record, _AUDITED)) | {"rocky_version": __version__} if audit else {}),
+        **_of(record, "pipeline submission_id"),
+        **(_of(record, _AUDITED) | {"rocky_version": __version__} if audit else {}),
     }
 
 
 def _of(entry: Entry, names: str) -> dict[str, Any]:
-    return {name: getattr(entry, name) for name in names.split()}
+    return {name: value for name in names.split() if (value := getattr(entry, name)) is not None}
 
 
 def _recipe(entry: ModelRun) -> dict[str, Any]:
@@ -140,7 +139,7 @@ def answer_cost(args: Arguments) -> Answer:
     models = [_of(entry, "model_name status duration_ms") | {"cost_usd": 0.0} for entry in record.models]
     times = {"duration_ms": record.duration_ms, "adapter_type": "duckdb", "total_cost_usd": 0.0}
     total = sum(entry.duration_ms for entry in record.models)
-    return Answer({**_heading("cost", record), **times, "total_duration_ms": total, "per_model": models})
+    return Answer("cost", {**_heading(record), **times, "total_duration_ms": total, "per_model": models})
 
 
 def answer_trace(args: Arguments) -> Answer:
@@ -155,10 +154,10 @@ def answer_trace(args: Arguments) -> Answer:
         lane = next((number for number, end in enumerate(ends) if end <= offset), len(ends))
         ends[lane : lane + 1] = [offset + entry.duration_ms]
         times = {"start_offset_ms": offset, "duration_ms": entry.duration_ms}
-        named = {**_of(entry, "model_name status"), **times, **filled(sql_hash=entry.sql_hash)}
+        named = {**_of(entry, "model_name status"), **times, **_of(entry, "sql_hash")}
         models.append({**named, "lane": lane, **_recipe(entry)})
     summary = {"run_duration_ms": record.duration_ms, "lane_count": len(ends), "models": models}
-    return Answer({**_heading("trace", record), **summary})
+    return Answer("trace", {**_heading(record), **summary})
 
 
 def _find_run(args: Arguments) -> RunRecord:
@@ -171,10 +170,9 @@ def _find_run(args: Arguments) -> RunRecord:
     raise EngineError(f"run '{wanted}' not found in the state store")
 
 
-def _heading(command: str, record: RunRecord) -> dict[str, Any]:
+def _heading(record: RunRecord) -> dict[str, Any]:
     """How a run is introduced, in the spelling of states and times that only `cost` and `trace` have."""
     return {
-        **head(command),
         "run_id": record.run_id,
         "status": _STATUSES.get(record.status, record.status.lower()),
         "trigger": record.trigger.lower(),
@@ -186,7 +184,7 @@ def _heading(command: str, record: RunRecord) -> dict[str, Any]:
 def answer_metrics(args: Arguments) -> Answer:
     """Say that there are no quality figures; a run over DuckDB leaves none of any model."""
     nothing = {"snapshots": [], "count": 0, "message": "no quality metrics available"}
-    return Answer({**head("metrics"), "model": args.positionals[0], **nothing})
+    return Answer("metrics", {"model": args.positionals[0], **nothing})
 
 
 def answer_optimize(args: Arguments) -> Answer:
@@ -202,7 +200,7 @@ def answer_optimize(args: Arguments) -> Answer:
         if wanted in (None, name)
     ]
     result = {"recommendations": found, "total_models_analyzed": len(found), "incrementality_note": _NOTE}
-    return Answer({**head("optimize"), **result})
+    return Answer("optimize", result)
 
 
 def _recommendation(name: str, durations: list[int], consumers: int) -> dict[str, Any]:

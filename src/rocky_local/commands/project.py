@@ -6,7 +6,7 @@ from typing import Any
 from rocky_local import __version__
 from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
-from rocky_local.output import Answer, filled, head
+from rocky_local.output import Answer
 from rocky_local.project.compiler import compile_project, models_below
 from rocky_local.project.config import Config, load_config
 from rocky_local.project.graph import build_graph
@@ -28,10 +28,10 @@ def answer_list(args: Arguments) -> Answer:
         project = load_project(folder)
         depends_on, consumers = project.find(name).depends_on, project.consumers(name)
         related = depends_on if kind == "deps" else consumers
-        found = {**head(f"list_{kind}"), _NEIGHBOURS[kind]: related, "model": name}
-        return Answer(dict(sorted(found.items())))
+        found = {"command": f"list_{kind}", _NEIGHBOURS[kind]: related, "model": name, "version": __version__}
+        return Answer("", found)
     listed = _models(folder) if kind == "models" else _configured(config, kind)
-    return Answer({**head(f"list_{kind}"), kind: listed})
+    return Answer(f"list_{kind}", {kind: listed})
 
 
 def _configured(config: Config, kind: str) -> list[dict[str, Any]]:
@@ -49,7 +49,7 @@ def _pipeline(pipeline: Pipeline) -> dict[str, Any]:
         "name": pipeline.name,
         "pipeline_type": pipeline.type,
         "target_adapter": pipeline.adapter,
-        **filled(source_adapter=pipeline.source_adapter if copies else None),
+        **({"source_adapter": pipeline.source_adapter} if copies else {}),
         "depends_on": list(pipeline.depends_on),
         "concurrency": "adaptive" if execution.adaptive else str(execution.concurrency),
     }
@@ -60,7 +60,7 @@ def _source(pipeline: Pipeline) -> dict[str, Any]:
         "pipeline": pipeline.name,
         "adapter": pipeline.source_adapter,
         "schema_prefix": pipeline.pattern.prefix,
-        **filled(discovery_adapter=pipeline.source.discovery.adapter),
+        **({"discovery_adapter": adapter} if (adapter := pipeline.source.discovery.adapter) else {}),
         "components": list(pipeline.pattern.components),
     }
 
@@ -100,4 +100,4 @@ def answer_dag(args: Arguments) -> Answer:
         compiled = compile_project(directory, contracts_dir=args.get("contracts"))
         edges = [edge for model in compiled.order for edge in compiled.column_edges(model)]
         result |= {"column_lineage": edges} if edges else {}
-    return Answer(result)
+    return Answer("", result)

@@ -5,7 +5,7 @@ from typing import Any
 
 from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
-from rocky_local.output import Answer, head
+from rocky_local.output import Answer
 from rocky_local.project.compiler import compile_project
 from rocky_local.project.config import load_config
 from rocky_local.project.models import Model, load_project
@@ -36,7 +36,6 @@ def answer_compliance(args: Arguments) -> Answer:
             if bare or not args.has("exceptions-only"):
                 columns.append({**where, "classification": tag, "envs": shown})
     result = {
-        **head("compliance"),
         "summary": {
             "total_classified": len(states),
             "total_masked": sum(states),
@@ -45,7 +44,7 @@ def answer_compliance(args: Arguments) -> Answer:
         "per_column": columns,
         "exceptions": exceptions,
     }
-    return Answer(result, code=int(bool(exceptions) and args.get("fail-on") == "exception"))
+    return Answer("compliance", result, code=int(bool(exceptions) and args.get("fail-on") == "exception"))
 
 
 def _environments(table: dict[str, Any], only: str | None) -> dict[str, dict[str, str]]:
@@ -60,7 +59,7 @@ def answer_retention_status(args: Arguments) -> Answer:
     models = compile_project(args.models).project.models
     entries = [_retention(model) for model in models if wanted in (None, model.name)]
     shown = [entry for entry in entries if not (drift and entry["in_sync"])]
-    return Answer({**head("retention-status"), "models": shown})
+    return Answer("retention-status", {"models": shown})
 
 
 def _retention(model: Model) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from rocky_local import clock
 from rocky_local.adapter import DuckDBAdapter
@@ -13,7 +13,7 @@ from rocky_local.execution.builds import statement_outside_of_a_run
 from rocky_local.execution.copies import COPY_STRATEGIES
 from rocky_local.execution.discovery import plan_copies
 from rocky_local.messages import open_messages
-from rocky_local.output import Answer, head
+from rocky_local.output import Answer, shown
 from rocky_local.project.compiler import compile_project, models_below
 from rocky_local.project.config import load_config
 from rocky_local.project.pipeline import Pipeline
@@ -21,7 +21,6 @@ from rocky_local.project.sidecar import read_seeds
 from rocky_local.side_files import ROCKY, made, replace
 from rocky_local.state import open_for_writing
 
-Statement = dict[str, str]
 _PLANS = ROCKY / "plans"
 # The engine compiles the models once for each part of a plan that mentions them.
 _COMPILATIONS = 4
@@ -29,6 +28,12 @@ _KEPT_OPTIONS = (
     "pipeline filter models model all shadow shadow-suffix shadow-schema idempotency-key skip-unchanged force-rebuild "
     "parallel"
 )
+
+
+class _Statement(NamedTuple):
+    purpose: str
+    target: str
+    sql: str
 
 
 def answer_run(args: Arguments) -> Answer:
@@ -56,13 +61,12 @@ def answer_plan(args: Arguments) -> Answer:
         if compiled and model:
             found = compiled.project.find(model)
             sql = statement_outside_of_a_run(found, found.rendered(args.variables))
-            statements = [{"purpose": found.kind, "target": found.target, "sql": sql}]
+            statements = [_Statement(found.kind, found.target, sql)]
         else:
             statements = _copy_statements(adapter, pipeline, args.get("filter"))
     options = {name: args.values[name] for name in _KEPT_OPTIONS.split() if name in args.values}
-    content = json.dumps([options, args.variables, statements], sort_keys=True)
+    content = json.dumps([options, args.variables, shown(statements)], sort_keys=True)
     plan: dict[str, Any] = {
-        **head("plan"),
         "filter": args.get("filter") or "",
         "statements": statements,
         "plan_id": hashlib.sha256(content.encode()).hexdigest(),
@@ -75,31 +79,29 @@ def answer_plan(args: Arguments) -> Answer:
             each.name for each in compiled.project.order(by_name=True) if model in (None, each.name)
         ]
         plan["execution_layers"] = [layer for layer in layers if layer]
-    kept = {**plan, "options": options, "variables": args.variables}
+    kept = shown({**plan, "options": options, "variables": args.variables})
     replace(made(_PLANS) / f"{plan['plan_id']}.json", json.dumps(kept, indent=2))
-    return Answer(plan)
+    return Answer("plan", plan)
 
 
-def _copy_statements(adapter: DuckDBAdapter, pipeline: Pipeline, text: str | None) -> list[Statement]:
+def _copy_statements(adapter: DuckDBAdapter, pipeline: Pipeline, text: str | None) -> list[_Statement]:
     plan = plan_copies(adapter, pipeline, text)
-    by_source: dict[str, list[Statement]] = {}
+    by_source: dict[str, list[_Statement]] = {}
     for copy in plan.copies:
         target, strategy = ".".join(copy.place[1:]), COPY_STRATEGIES[copy.strategy]
         sql = strategy.sql(copy, target, adapter.columns(copy.source_name), None)
-        entry = {"purpose": strategy.purpose, "target": target, "sql": sql}
-        by_source.setdefault(copy.source.id, []).append(entry)
+        by_source.setdefault(copy.source.id, []).append(_Statement(strategy.purpose, target, sql))
     for source, table in plan.excluded:
         target = f"{pipeline.pattern.fill(pipeline.target.schema_template, source.components)}.{table}"
         sql = f"-- {table}: excluded by [[table_overrides]] enabled = false (rocky run skips this table)"
-        entry = {"purpose": "excluded", "target": target, "sql": sql}
-        by_source.setdefault(source.id, []).append(entry)
+        by_source.setdefault(source.id, []).append(_Statement("excluded", target, sql))
     statements = []
     for _, entries in sorted(by_source.items()):
-        schema = entries[0]["target"].rsplit(".", 1)[0]
+        schema = entries[0].target.rsplit(".", 1)[0]
         if pipeline.target.governance.auto_create_schemas:
             sql = f"CREATE SCHEMA IF NOT EXISTS {schema}"
-            statements.append({"purpose": "create_schema", "target": schema, "sql": sql})
-        statements += sorted(entries, key=lambda entry: entry["target"])
+            statements.append(_Statement("create_schema", schema, sql))
+        statements += sorted(entries, key=lambda entry: entry.target)
     return statements
 
 

@@ -2,14 +2,14 @@
 
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from rocky_local import clock, output, tracing
+from rocky_local import clock, tracing
 from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
 from rocky_local.execution import runner
 from rocky_local.execution.loading import load_seeds, resolve
-from rocky_local.output import Answer
+from rocky_local.output import Answer, Entry
 from rocky_local.project.config import Config, load_config
 from rocky_local.project.graph import Graph, Node, build_graph
 from rocky_local.project.sidecar import read_seeds
@@ -18,7 +18,16 @@ from rocky_local.signals import ANSWERING_SECONDS, Shutdown, watch
 _DAG = tracing.Log("rocky_cli::commands::run_dag_exec")
 _EXECUTOR = tracing.Log("rocky_core::dag_executor")
 _STATUSES = ("completed", "failed", "skipped")
-Entry = dict[str, Any]
+
+
+class _NodeRun(Entry):
+    id: str
+    kind: str
+    label: str
+    layer: int
+    status: str = "skipped"
+    duration_ms: int = 0
+    error: str | None = None
 
 
 def run_dag(args: Arguments) -> Answer:
@@ -28,15 +37,15 @@ def run_dag(args: Arguments) -> Answer:
     _DAG.info("executing unified DAG", nodes=len(graph.nodes), edges=len(graph.edges))
     started = clock.now_ns()
     entries = _run_stoppable(_Steps(graph, config, args, Shutdown()))
-    statuses = [entry["status"] for entry in entries]
+    statuses = [entry.status for entry in entries]
     counts = {status: statuses.count(status) for status in _STATUSES}
     size = {"total_nodes": len(graph.nodes), "total_layers": len(graph.layers())}
     elapsed = clock.since_ms(started)
-    result = {**output.head("run --dag"), **size, **counts, "duration_ms": elapsed, "nodes": entries}
+    result = {**size, **counts, "duration_ms": elapsed, "nodes": entries}
     told = ", ".join(f"{count} {status}" for status, count in counts.items())
     text = f"DAG run: {len(graph.nodes)} nodes across {len(graph.layers())} layers ({told}) in {elapsed}ms"
     problem = f"DAG execution had {counts['failed']} failed node(s)"
-    return output.Answer(result, text).unless(counts["failed"], problem)
+    return Answer("run --dag", result, text).unless(counts["failed"], problem)
 
 
 class _Steps(NamedTuple):
@@ -47,9 +56,9 @@ class _Steps(NamedTuple):
     args: Arguments
     shutdown: Shutdown
 
-    def run(self) -> list[Entry]:
+    def run(self) -> list[_NodeRun]:
         nodes = {node.id: node for node in self.graph.nodes}
-        entries: list[Entry] = []
+        entries: list[_NodeRun] = []
         failed: set[str] = set()
         for number, layer in enumerate(self.graph.layers()):
             _EXECUTOR.info("executing DAG layer", layer=number, nodes=len(layer))
@@ -57,26 +66,25 @@ class _Steps(NamedTuple):
             for name in layer:
                 if self.shutdown.is_set():
                     return entries
-                entry = self._step(nodes[name], begun, failed)
-                node = {"id": name, "kind": nodes[name].kind, "label": nodes[name].label}
-                entries.append({**node, "layer": number, **entry})
+                node = nodes[name]
+                entry = _NodeRun(name, node.kind, node.label, number)
+                if failed.intersection(self.graph.upstream(name)):
+                    _EXECUTOR.warn("skipping node — upstream failure", node=name)
+                    entry.error = "upstream failure"
+                elif node.kind != "test":
+                    self._step(node, entry, begun)
+                if entry.error is not None:
+                    failed.add(name)
+                entries.append(entry)
         return entries
 
-    def _step(self, node: Node, begun: int, failed: set[str]) -> Entry:
-        if failed.intersection(self.graph.upstream(node.id)):
-            failed.add(node.id)
-            _EXECUTOR.warn("skipping node — upstream failure", node=node.id)
-            return {"status": "skipped", "duration_ms": 0, "error": "upstream failure"}
-        if node.kind == "test":
-            return {"status": "skipped", "duration_ms": 0}
+    def _step(self, node: Node, entry: _NodeRun, begun: int) -> None:
         with tracing.span("materialize.table", **{"rocky.model.fqn": node.id, "rocky.model.kind": node.kind}):
-            error = self._execute(node)
-            elapsed = clock.since_ms(begun)
-            if error is None:
-                return {"status": "completed", "duration_ms": elapsed}
-            failed.add(node.id)
-            _EXECUTOR.warn("node failed", node=node.id, error=error)
-        return {"status": "failed", "duration_ms": elapsed, "error": error}
+            entry.error = self._execute(node)
+            entry.status = "completed" if entry.error is None else "failed"
+            entry.duration_ms = clock.since_ms(begun)
+            if entry.error is not None:
+                _EXECUTOR.warn("node failed", node=node.id, error=entry.error)
 
     def _execute(self, node: Node) -> str | None:
         """Do what a step stands for and return why it failed, or None."""
@@ -115,7 +123,7 @@ class _Steps(NamedTuple):
             tracing.plain(answer.text or "")
 
 
-def _run_stoppable(steps: _Steps) -> list[Entry]:
+def _run_stoppable(steps: _Steps) -> list[_NodeRun]:
     """Run in a thread, so that a signal is answered at once while a statement still runs."""
 
     def tell() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from rocky_local import clock
 from rocky_local.adapter import READERS, DuckDBAdapter
 from rocky_local.errors import DatabaseError, EngineError, Unsupported
-from rocky_local.output import Answer, Entry, head
+from rocky_local.output import Answer, Entry
 from rocky_local.project.config import Config
 from rocky_local.project.pipeline import Pipeline
 from rocky_local.project.sidecar import Seed
@@ -65,7 +65,6 @@ def load(
     rows, size = sum(file.rows_loaded for file in files), sum(file.bytes_read for file in files)
     spent = clock.since_ms(started)
     result = {
-        **head("load"),
         "source_dir": directory,
         "format": wanted,
         "files_loaded": len(files) - lost,
@@ -80,7 +79,7 @@ def load(
     for file in files:
         outcome = file.error or f"{file.rows_loaded} rows, {file.bytes_read} bytes, {file.duration_ms} ms"
         lines.append(f"  [{'FAIL' if file.error else 'OK'}] {file.file} -> {file.target} ({outcome})")
-    return Answer(result, "\n".join(lines), int(lost > 0), failure=f"{lost} file(s) failed to load")
+    return Answer("load", result, "\n".join(lines), int(lost > 0), failure=f"{lost} file(s) failed to load")
 
 
 def _load_file(adapter: DuckDBAdapter, pipeline: Pipeline, path: Path, target: str) -> LoadedFile:
@@ -113,7 +112,7 @@ def load_seeds(adapter: DuckDBAdapter, directory: str, seeds: list[Seed]) -> Ans
     lost = sum(table.error is not None for table in tables)
     counts = {"tables_loaded": len(tables) - lost, "tables_failed": lost}
     told = {"seeds_dir": directory, **counts, "tables": tables, "duration_ms": clock.since_ms(started)}
-    return Answer({**head("seed"), **told}).unless(lost, f"{lost} seed(s) failed")
+    return Answer("seed", told).unless(lost, f"{lost} seed(s) failed")
 
 
 def _load_seed(adapter: DuckDBAdapter, seed: Seed) -> LoadedSeed:

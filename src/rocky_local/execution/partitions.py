@@ -7,25 +7,10 @@ from typing import NamedTuple
 from rocky_local import clock
 from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
+from rocky_local.execution.result import Partition
 from rocky_local.project.models import Model
 
 _UTC = "%Y-%m-%dT%H:%M:%SZ"
-
-
-class Partition(NamedTuple):
-    """One partition: its key and its half-open bounds."""
-
-    key: str
-    start: datetime
-    end: datetime
-
-    def as_json(self) -> dict[str, str]:
-        """Return it as results show it."""
-        return {"key": self.key, "start": f"{self.start:{_UTC}}", "end": f"{self.end:{_UTC}}"}
-
-    def sql_bounds(self) -> tuple[str, str]:
-        """Return the bounds as SQL text, without quotes."""
-        return f"{self.start:%Y-%m-%d %H:%M:%S}", f"{self.end:%Y-%m-%d %H:%M:%S}"
 
 
 class Grain(NamedTuple):
@@ -34,10 +19,6 @@ class Grain(NamedTuple):
     label: str
     shape: str
     format: str
-
-    def floor(self, moment: datetime) -> datetime:
-        """Return the start of the partition that holds a moment."""
-        return datetime.strptime(moment.strftime(self.format), self.format).replace(tzinfo=UTC)
 
     def shift(self, start: datetime, count: int) -> datetime:
         """Return the start of the partition that lies so many later, or earlier when negative."""
@@ -63,16 +44,16 @@ class Grain(NamedTuple):
                 return start
         raise ValueError(f"partition key '{key}' does not match the canonical {self.label} format '{shown}'")
 
-    def key(self, start: datetime) -> str:
-        """Return the key of the partition that starts here."""
-        return start.strftime(self.format).rjust(len(self.shape), "0")
+    def key(self, moment: datetime) -> str:
+        """Return the key of the partition that holds a moment."""
+        return moment.strftime(self.format).rjust(len(self.shape), "0")
 
     def range(self, first: datetime, last: datetime) -> list[Partition]:
         """Return the partitions from one start to another, both included."""
         found = []
         while first <= last:
             end = self.shift(first, 1)
-            found.append(Partition(self.key(first), first, end))
+            found.append(Partition(self.key(first), f"{first:{_UTC}}", f"{end:{_UTC}}"))
             first = end
         return found
 
@@ -97,9 +78,8 @@ def plan_partitions(model: Model, args: Arguments, computed: set[str]) -> list[P
             invalid = f"invalid partition key for model '{model.name}': {error}"
             raise EngineError(failed, invalid, str(error)) from None
 
-    now = grain.floor(clock.utc(clock.now_ns()))
-    asked, key = args.number("lookback"), args.get("partition")
-    lookback = model.strategy.lookback if asked is None else asked
+    now = grain.parse(grain.key(clock.utc(clock.now_ns())))
+    lookback, key = int(args.get("lookback") or model.strategy.lookback), args.get("partition")
     if args.has("missing"):
         if not model.strategy.first_partition:
             raise EngineError(failed, "--missing requires `first_partition` to be set in the model TOML")

@@ -34,7 +34,7 @@ class _Work(ABC):
         result, budget = context.result, context.config.settings.budget
         failure = self.failure(context) if result.exit_code else None
         closing = f"Error: {failure}" if result.status == "Failure" else None
-        answer = Answer(result.as_json(), self.text(context), result.exit_code, closing, failure)
+        answer = Answer("run", result.as_json(), self.text(context), result.exit_code, closing, failure)
         strict = budget.on_breach == "error" and not answer.code
         breaches = ", ".join(
             f"{each.limit_type}: actual {each.actual:.0f} > limit {each.limit:.0f}"
@@ -125,10 +125,7 @@ class _Transformation(_Work):
 
 
 class _SingleModel(_Work):
-    """Build one model and nothing that it depends on."""
-
-    def __init__(self) -> None:
-        pass  # It belongs to no pipeline.
+    """Build one model, of whichever pipeline, and nothing that it depends on."""
 
     def run(self, context: RunContext) -> None:
         config, args = context.config, context.args
@@ -271,4 +268,4 @@ _WORKS: dict[str, type[_Work]] = {
 
 def work_of(pipeline: Pipeline | None) -> _Work:
     """Return the work of a pipeline; none stands for a single model."""
-    return _WORKS[pipeline.type](pipeline) if pipeline else _SingleModel()
+    return _WORKS[pipeline.type](pipeline) if pipeline else _SingleModel(Pipeline())

@@ -5,7 +5,7 @@ The fields of its entries are in the engine's order, those with a default only w
 
 from typing import Any
 
-from rocky_local import clock, output
+from rocky_local import clock
 from rocky_local.output import Entry
 
 # The keys of the object in the engine's order; `?` marks those that are left out when they are empty.
@@ -32,6 +32,14 @@ class Metadata(Entry):
     compile_time_ms: int | None = None
 
 
+class Partition(Entry):
+    """A partition of a model: its key and its half-open bounds."""
+
+    key: str
+    start: str
+    end: str
+
+
 class Materialization(Entry):
     """A table, model or partition that was built; on DuckDB nobody counts its rows."""
 
@@ -40,7 +48,7 @@ class Materialization(Entry):
     duration_ms: int
     started_at: str
     metadata: Metadata
-    partition: dict[str, str] | None = None
+    partition: Partition | None = None
     cost_usd: float = 0.0
 
 
@@ -260,16 +268,13 @@ class RunResult:
         counts = {"tables_checked": self.tables_copied, "tables_drifted": len(self.drift_actions)}
         made = {
             "status": "Success" if self.pipeline_type in _UNTOLD else self.status,
+            "duration_ms": self.duration_ms,
             "execution": self._execution(),
             "metrics": self._metrics(),
             "permissions": {**zeros, "schemas_created": self.schemas_created},
             "drift": {**counts, "actions_taken": self.drift_actions},
             "cost_summary": self._cost_summary(),
         }
-        told = output.head("run")
-        for key in _ORDER.split():
-            name = key.rstrip("?")
-            value = made[name] if name in made else getattr(self, name)
-            if value or name == key:
-                told[name] = value
-        return told
+        values = vars(self) | made
+        told = [key for key in _ORDER.split() if not key.endswith("?") or values[key[:-1]]]
+        return {key.rstrip("?"): values[key.rstrip("?")] for key in told}

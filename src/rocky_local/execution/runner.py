@@ -99,7 +99,7 @@ def _claim(args: Arguments, run_id: str, started_ns: int) -> Answer | None:
     result.forced_status = "SkippedIdempotent" if done else "SkippedInFlight"
     result.skipped_by_run_id, result.idempotency_key = prior["run_id"], key
     result.concurrency = 0
-    return Answer(result.as_json(), "")
+    return Answer("run", result.as_json(), "")
 
 
 def _settle(args: Arguments, run_id: str, *, succeeded: bool, store: StateStore | None = None) -> None:
@@ -154,6 +154,6 @@ def _record(context: RunContext) -> RunRecord:
         hostname=os.uname().nodename,
         pipeline=pipeline.name if pipeline else None,
         idempotency_key=key_from(context.args),
-        submission_id=os.environ.get("ROCKY_SUBMISSION_ID"),
-        target_catalog=(target.catalog_template or target.catalog) if target else None,
+        submission_id=os.environ.get("ROCKY_SUBMISSION_ID") or None,
+        target_catalog=(target.catalog_template or target.catalog or None) if target else None,
     )

@@ -4,8 +4,8 @@ from rocky_local import clock, tracing
 from rocky_local.errors import BootstrapError, CompileError, DatabaseError, EngineError
 from rocky_local.execution.builds import partition_statements, strategy_of
 from rocky_local.execution.context import LOG, RunContext
-from rocky_local.execution.partitions import Partition, plan_partitions
-from rocky_local.execution.result import Contained, Materialization, Metadata, PartitionSummary
+from rocky_local.execution.partitions import plan_partitions
+from rocky_local.execution.result import Contained, Materialization, Metadata, Partition, PartitionSummary
 from rocky_local.execution.skip_gate import SkipGate
 from rocky_local.hashing import sql_hash
 from rocky_local.project import compiler
@@ -153,10 +153,8 @@ class _Build:
     def _report(self, statements: list[str], started: int, partition: Partition | None = None) -> None:
         model, duration = self._model, clock.since_ms(started)
         metadata = Metadata(model.kind, None, model.target, sql_hash(statements), self._columns, 0)
-        told, begun = partition.as_json() if partition else None, clock.rfc3339(started)
-        self._context.add_materialization(
-            Materialization([*model.place], None, duration, begun, metadata, told)
-        )
+        begun, key = clock.rfc3339(started), [*model.place]
+        self._context.add_materialization(Materialization(key, None, duration, begun, metadata, partition))
 
     def _partitions(self) -> None:
         """Build the selected partitions, oldest first; one that fails does not stop the others."""
@@ -168,7 +166,7 @@ class _Build:
             LOG.info("planning partitions for time_interval model", **count)
             if planned:
                 self._bootstrap("target table does not exist — bootstrapping empty table from model schema")
-                LOG.info("executing partitions", **count, parallel=context.args.number("parallel") or 1)
+                LOG.info("executing partitions", **count, parallel=int(context.args.get("parallel") or 1))
             for partition in planned:
                 try:
                     self._partition(partition)
@@ -187,7 +185,8 @@ class _Build:
 
     def _partition(self, partition: Partition) -> None:
         started, context, named = clock.now_ns(), self._context, {"model": self._model.name}
-        statements = partition_statements(self._model, self._sql, partition.sql_bounds())
+        start, end = (bound[:-1].replace("T", " ") for bound in (partition.start, partition.end))
+        statements = partition_statements(self._model, self._sql, (start, end))
         with tracing.span("run_one_partition", **named, partition=partition.key):
             LOG.info("executing partition", **named, partition=partition.key, statements=len(statements))
             with context.adapter.transaction():

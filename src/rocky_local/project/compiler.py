@@ -71,6 +71,21 @@ class Diagnostic(Entry):
     suggestion: str | None
 
 
+class EdgeEnd(NamedTuple):
+    """A column of a model, or of a table as a query names it."""
+
+    model: str
+    column: str
+
+
+class LineageEdge(NamedTuple):
+    """From which column one of a model is made, and how."""
+
+    source: EdgeEnd
+    target: EdgeEnd
+    transform: str
+
+
 class Compiled(NamedTuple):
     """A project that parses, has all its dependencies and no cycle; its models in the order of a run."""
 
@@ -94,16 +109,12 @@ class Compiled(NamedTuple):
             _PROJECT.info("loaded .rocky models", count=own, dir=self.project.directory)
         _TIMINGS.info("compile finished", **self.timings, models=len(models))
 
-    def column_edges(self, model: Model) -> list[dict[str, Any]]:
+    def column_edges(self, model: Model) -> list[LineageEdge]:
         """Return the edges into a model's columns as results print them; of computed ones the engine says nothing."""
         return [
-            {
-                "source": {"model": edge.source, "column": edge.source_column},
-                "target": {"model": model.name, "column": edge.column},
-                "transform": edge.transform,
-            }
-            for edge in self.lineage[model.name].edges
-            if edge.transform != "expression"
+            LineageEdge(EdgeEnd(source, read), EdgeEnd(model.name, made), transform)
+            for source, read, made, transform in self.lineage[model.name].edges
+            if transform != "expression"
         ]
 
 

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from rocky_local.errors import EngineError
-from rocky_local.output import Entry, filled
+from rocky_local.output import Entry
 from rocky_local.project.config import Config
 from rocky_local.project.models import in_layers, load_project
 from rocky_local.project.pipeline import Pipeline
 from rocky_local.project.sidecar import read_seeds
+from rocky_local.project.tables import Place
 
 _GRAINS = {"hour": "hourly", "day": "daily", "month": "monthly", "year": "yearly"}
 
@@ -20,7 +21,7 @@ class Node(Entry):
     kind: str
     label: str
     pipeline: str | None = None
-    target: dict[str, str] | None = None
+    target: Place | None = None
     strategy: dict[str, Any] | None = None
     freshness: dict[str, Any] | None = None
     partition_shape: dict[str, str] | None = None
@@ -61,7 +62,7 @@ def build_graph(config: Config, *, models_dir: str | None = None, seeds_dir: str
     """Build the graph of a project, from other folders than its own if they are given. No SQL is looked at."""
     graph, missing = Graph(), []
     for seed in read_seeds(seeds_dir or str(Path(config.path).with_name("seeds"))):
-        graph.add(f"seed:{seed.name}", seed.name, target=seed.place._asdict())
+        graph.add(f"seed:{seed.name}", seed.name, target=seed.place)
     pipelines = [config.pipelines[name] for name in sorted(config.pipelines)]
     for pipeline in pipelines:
         name, folder = pipeline.name, models_dir or config.models_dir(pipeline)
@@ -92,11 +93,11 @@ def _add_models(graph: Graph, pipeline: str, folder: str) -> None:
     project.layers()
     for model in sorted(project.models, key=lambda model: model.name):
         node, strategy = f"transformation:{model.name}", model.strategy
-        told = {"target": model.place._asdict(), "strategy": strategy.shown(), "freshness": model.freshness}
+        told: dict[str, Any] = {"strategy": strategy.shown(), "freshness": model.freshness}
         if model.kind == "time_interval":
-            grain = _GRAINS[strategy.granularity]
-            told["partition_shape"] = filled(granularity=grain, first_partition=strategy.first_partition)
-        graph.add(node, model.name, pipeline, **told)
+            first = {"first_partition": strategy.first_partition} if strategy.first_partition else {}
+            told["partition_shape"] = {"granularity": _GRAINS[strategy.granularity], **first}
+        graph.add(node, model.name, pipeline, target=model.place, **told)
         for upstream in model.depends_on:
             graph.connect(f"transformation:{upstream}", node)
         for index, test in enumerate(model.tests):
