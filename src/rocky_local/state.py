@@ -218,11 +218,10 @@ class StateStore(AbstractContextManager["StateStore"]):
     def runs(self) -> list[RunRecord]:
         """Return the finished runs, newest first."""
         rows = self._all("SELECT record FROM runs ORDER BY started_ns DESC, rowid DESC")
-        records = (json.loads(row[0]) for row in rows)
-        return [
-            RunRecord(**record | {"models": [ModelRun(**entry) for entry in record["models"]]})
-            for record in records
-        ]
+        records = [json.loads(row[0]) for row in rows]
+        for record in records:
+            record["models"] = [ModelRun(**entry) for entry in record["models"]]
+        return [RunRecord(**record) for record in records]
 
     def facts(self, kind: str) -> dict[str, Any]:
         """Return all facts of a kind, sorted by key."""

@@ -10,11 +10,25 @@ from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
 from rocky_local.execution.checks import assertion_name, assertions_on
 from rocky_local.execution.discovery import SOURCE_TYPE, Source, discover_sources, overlap_name
-from rocky_local.output import Answer
+from rocky_local.output import Answer, Entry
 from rocky_local.project.config import load_config
 from rocky_local.project.pipeline import Checks
 
 _LOG = tracing.Log("rocky_cli::commands::discover")
+
+
+class _DiscoveredSource(Entry):
+    id: str
+    components: dict[str, str | list[str]]
+    source_type: str
+    last_sync_at: None
+    tables: list[dict[str, str]]
+
+
+class _ConfiguredCheck(Entry):
+    name: str
+    kind: str
+    candidate: bool | None = None
 
 
 def answer_discover(args: Arguments) -> Answer:
@@ -53,14 +67,9 @@ def _new_sources(state_file: Path, pipeline: str, ids: list[str]) -> list[str]:
     return [id_ for id_ in ids if known and id_ not in known]
 
 
-def _source(source: Source) -> dict[str, Any]:
-    return {
-        "id": source.id,
-        "components": source.components,
-        "source_type": SOURCE_TYPE,
-        "last_sync_at": None,
-        "tables": [{"name": table} for table in source.tables],
-    }
+def _source(source: Source) -> _DiscoveredSource:
+    tables = [{"name": table} for table in source.tables]
+    return _DiscoveredSource(source.id, source.components, SOURCE_TYPE, None, tables)
 
 
 def _line(source: Source) -> str:
@@ -80,10 +89,9 @@ def _checks(wanted: Checks, sources: list[Source]) -> dict[str, Any]:
     for table in sorted(discovered.keys() | {rule.table for rule in wanted.assertions if rule.table}):
         found = everywhere if table in discovered else []
         found = found + [(assertion_name(rule), "assertion") for rule in assertions_on(wanted, table)]
-        listed: list[dict[str, Any]] = [{"name": name, "kind": kind} for name, kind in dict.fromkeys(found)]
+        listed = [_ConfiguredCheck(name, kind) for name, kind in dict.fromkeys(found)]
         if wanted.cross_source_overlap and discovered[table] > 1:
-            kind = "cross_source_overlap"
-            listed.append({"name": overlap_name(table), "kind": kind, "candidate": True})
+            listed.append(_ConfiguredCheck(overlap_name(table), "cross_source_overlap", candidate=True))
         if listed:
             named[table] = listed
     told = {"freshness": fresh} if fresh else {}

@@ -74,9 +74,8 @@ def answer_compile(args: Arguments) -> Answer:
     masked: set[str] | None = None
     with suppress(ConfigError):
         masked = load_config(args.config).masked_tags()
-    compiled = compile_project(
-        args.models, contracts_dir=args.get("contracts"), variables=args.variables, masked=masked
-    )
+    contracts, variables = args.get("contracts"), args.variables
+    compiled = compile_project(args.models, contracts_dir=contracts, variables=variables, masked=masked)
     models = {model.name: model for model in compiled.project.chosen(args.get("model"))}
     findings = [finding for finding in compiled.diagnostics if finding.model in models]
     failed = any(finding.severity == "Error" for finding in findings)

@@ -74,10 +74,9 @@ def answer_plan(args: Arguments) -> Answer:
         "created_at": clock.rfc3339(clock.now_ns()),
     }
     if compiled:
-        layers = [[name for name in layer if model in (None, name)] for layer in compiled.layers]
-        plan["models"] = [
-            each.name for each in compiled.project.order(by_name=True) if model in (None, each.name)
-        ]
+        names = [model] if model else [each.name for each in compiled.project.order(by_name=True)]
+        layers = [[name for name in layer if name in names] for layer in compiled.layers]
+        plan["models"] = names
         plan["execution_layers"] = [layer for layer in layers if layer]
     kept = shown({**plan, "options": options, "variables": args.variables})
     replace(made(_PLANS) / f"{plan['plan_id']}.json", json.dumps(kept, indent=2))

@@ -100,11 +100,9 @@ def answer_ci(args: Arguments) -> Answer:
     """Compile, and test when that went well; give both outcomes in one."""
     _CI.info("running CI pipeline")
     _CI.info("step 1: compile")
-    variables = args.variables
+    variables, contracts = args.variables, args.get("contracts")
     # The configuration is not looked at, so that no tag counts as masked.
-    compiled = compile_project(
-        args.models, contracts_dir=args.get("contracts"), variables=variables, masked=()
-    )
+    compiled = compile_project(args.models, contracts_dir=contracts, variables=variables, masked=())
     failures = [_Failure(finding.model, finding.message) for finding in compiled.errors]
     compiles, passed = not failures, 0
     if compiles:
@@ -219,8 +217,7 @@ def _declared_test(adapter: DuckDBAdapter, model: Model, test: Assertion) -> _De
         outcome.detail = error.message
     except DatabaseError as error:
         outcome.detail = f"execution error: {error.message}"
-        told = {"model": model.name, "test_type": test.type}
-        _COMMAND.warn(f"declarative test execution error: {error.message}", **told)
+        _COMMAND.warn(f"declarative test {outcome.detail}", model=model.name, test_type=test.type)
     return outcome
 
 

@@ -206,9 +206,8 @@ def _latest(context: RunContext, copy: TableCopy) -> tuple[int | None, bool]:
     """The greatest timestamp of a copy in nanoseconds since 1970, if it has one, and whether it could but has none."""
     column, table = copy.timestamp_column, copy.target
     try:
-        found, latest = context.adapter.query(
-            f"SELECT COUNT({column}), epoch_ns(MAX({column})) FROM {table}"
-        )[0]
+        query = f"SELECT COUNT({column}), epoch_ns(MAX({column})) FROM {table}"
+        found, latest = context.adapter.query(query)[0]
     except DatabaseError as error:
         if "Conversion Error" not in error.message:
             return None, False

@@ -29,8 +29,7 @@ def run(args: Arguments, shutdown: Shutdown | None = None) -> Answer:
     support.refuse_remote_state(config)
     with tracing.span("run", run_id=run_id):
         messages = open_messages()
-        skipped = _claim(args, run_id, started)
-        if skipped is not None:
+        if skipped := _claim(args, run_id, started):
             return skipped
         messages.log("rocky run starting")
         support.say_ignored(config)
