@@ -100,7 +100,7 @@ def _told(record: RunRecord, *, audit: bool) -> dict[str, Any]:
 
 
 def _of(entry: Entry, names: str) -> dict[str, Any]:
-    return {name: value for name in names.split() if (value := getattr(entry, name)) is not None}
+    return {name: value for name in names.split() if (value := getattr(entry, name)) not in (None, "")}
 
 
 def _recipe(entry: ModelRun) -> dict[str, Any]:

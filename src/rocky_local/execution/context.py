@@ -34,7 +34,7 @@ def key_from(args: Arguments) -> str | None:
     """Return the idempotency key of a run; the graph and its steps have none (contract, 5.7 and 5.8)."""
     if args.has("dag"):
         return None
-    return args.get("idempotency-key") or os.environ.get("ROCKY_IDEMPOTENCY_KEY") or None
+    return args.get("idempotency-key") or os.environ.get("ROCKY_IDEMPOTENCY_KEY")
 
 
 class RunContext:

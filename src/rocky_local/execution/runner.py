@@ -153,6 +153,6 @@ def _record(context: RunContext) -> RunRecord:
         hostname=os.uname().nodename,
         pipeline=pipeline.name if pipeline else None,
         idempotency_key=key_from(context.args),
-        submission_id=os.environ.get("ROCKY_SUBMISSION_ID") or None,
-        target_catalog=(target.catalog_template or target.catalog or None) if target else None,
+        submission_id=os.environ.get("ROCKY_SUBMISSION_ID"),
+        target_catalog=(target.catalog_template or target.catalog) if target else None,
     )
