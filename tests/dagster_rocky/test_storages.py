@@ -48,3 +48,46 @@ def test_the_shared_storages_hold_the_same():
     plain, first, second = lines[:6], lines[6:12], lines[12:]
     assert "between" in plain[0]
     assert plain == first == second
+
+
+_ONE_FAILS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import dagster as dg
+from support import storages
+
+storages.share()
+store = storages._store
+
+def odd(storage, event):
+    if "odd" in event.user_message:
+        raise OSError("no space")
+    store(storage, event)
+
+storages._store = odd
+
+@dg.op
+def say(context):
+    for word in ("first", "odd", "last"):
+        context.log.info(word)
+
+@dg.job
+def job():
+    say()
+
+instance = dg.DagsterInstance.ephemeral()
+run_id = job.execute_in_process(instance=instance).run_id
+try:
+    instance.all_logs(run_id)
+except OSError as error:
+    print(error)
+print([e.user_message for e in instance.all_logs(run_id) if e.user_message in ("first", "odd", "last")])
+"""
+
+
+def test_an_event_that_cannot_be_stored_takes_no_other_with_it():
+    tests = Path(__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", _ONE_FAILS, str(tests)], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines() == ["no space", "['first', 'last']"], done.stderr

@@ -5,10 +5,10 @@ import tomllib
 from pathlib import Path
 
 import dagster as dg
-import duckdb
 
 from dagster_rocky import RockyComponent, build_rocky_definitions
 from support import forking
+from support.seeding import fill
 
 PROJECTS = Path(__file__).parents[1] / "recordings" / "projects"
 ROCKY_LOCAL = forking.rocky_local().script
@@ -25,10 +25,8 @@ def make_project(name: str, folder: Path) -> Path:
     config = target / "rocky.toml"
     adapters = tomllib.loads(config.read_text())["adapter"]
     adapter = adapters if "type" in adapters else next(iter(adapters.values()))
-    with duckdb.connect(str(target / adapter["path"])) as connection:
-        for seed in (target / "seed.sql", target / "data" / "seed.sql"):
-            if seed.exists():
-                connection.execute(seed.read_text())
+    seeds = (target / "seed.sql", target / "data" / "seed.sql")
+    fill(target / adapter["path"], "\n".join(seed.read_text() for seed in seeds if seed.exists()))
     return config
 
 

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import duckdb
 
 from dagster_rocky import RockyComponent
 from dagster_rocky.project.snapshot import ProjectSnapshot
 from support import forking
-from support.seeding import fill
+from support.seeding import fill, opened
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 PROJECTS = RECORDINGS / "projects"
@@ -153,5 +152,5 @@ class Loaded:
     def sql(self, statement: str) -> Sequence[tuple[Any, ...]]:
         database = re.search(r'path = "(.*?)"', (self.folder / "rocky.toml").read_text())
         assert database
-        with duckdb.connect(str(self.folder / database.group(1)), read_only=True) as connection:
+        with opened(self.folder / database.group(1), read_only=True) as connection:
             return connection.execute(statement).fetchall()

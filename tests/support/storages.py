@@ -69,15 +69,17 @@ def _sqlite(connection: Connection) -> sqlite3.Connection:
 
 @contextmanager
 def _held(storage: Any) -> Iterator[Connection]:
-    """The one connection of a storage, for one thread at a time, in a transaction that begins with what waits."""
+    """The one connection of a storage, for one thread at a time, in a transaction that comes after what waits."""
     with storage.__dict__.setdefault("_held_lock", threading.RLock()):
         if storage._held_conn.in_transaction():
             yield storage._held_conn
             return
+        waiting = storage.__dict__.get("_waiting")
+        while waiting:
+            # One that cannot be stored takes none of the others with it.
+            with storage._held_conn.begin():
+                _store(storage, waiting.pop(0))
         with storage._held_conn.begin():
-            waiting = storage.__dict__.pop("_waiting", ())
-            for event in waiting:
-                _store(storage, event)
             yield storage._held_conn
 
 

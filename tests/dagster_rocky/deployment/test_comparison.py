@@ -3,10 +3,10 @@
 import sys
 
 import dagster as dg
-import duckdb
 import pytest
 
 from support.recorded import ENGINE, Loaded, Ran
+from support.seeding import opened
 from support.stand_in import PREAMBLE
 
 LAGOON = 'key:"duckdb/lagoon/fleet/*"'
@@ -44,7 +44,7 @@ def test_a_shadow_run_is_compared_and_a_check_alone_compares_again(load, mode):
     assert (facts["production_table"], facts["shadow_table"]) == (target(loaded), f"{target(loaded)}_try")
     assert ran.facts[COMPARE]["rocky/shadow"] == "_try"
 
-    with duckdb.connect(str(next(loaded.folder.glob("*.duckdb")))) as connection:
+    with opened(next(loaded.folder.glob("*.duckdb"))) as connection:
         connection.execute(f"ALTER TABLE {target(loaded)}_try ADD COLUMN shelf INTEGER")
     again = loaded.run(ALONE, launch={"shadow": "_try"})
     assert again.success and again.materialized == [], again.failures

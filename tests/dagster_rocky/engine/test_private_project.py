@@ -3,7 +3,6 @@
 import tomllib
 from pathlib import Path
 
-import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +13,7 @@ from dagster_rocky.engine.private_project import write_private_project
 from dagster_rocky.engine.request import ChosenModel, RunRequest
 from dagster_rocky.resource import RockyResource, run_result
 from support.recorded import ENGINE, copy_project
+from support.seeding import opened
 
 SPELLINGS = [
     ('[pipeline.p]\ntype = "transformation"\nmodels = "models/**"\n', "p"),
@@ -196,7 +196,7 @@ UNPARTITIONED = {
 
 def relations(folder: Path, empty: bool = False) -> dict[str, int]:
     """Tables and views of the models with their row counts, after taking the rows out of one of them."""
-    with duckdb.connect(str(folder / "bakery.duckdb")) as connection:
+    with opened(folder / "bakery.duckdb") as connection:
         if empty:
             connection.execute("delete from staging.stg_shops")
         found = connection.sql(

@@ -4,12 +4,12 @@ import json
 import sys
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from dagster_rocky import RockyResource
 from dagster_rocky.project.refresh import refresh
 from dagster_rocky.translator import DagsterRockyTranslator, RockyAssetProps
+from support.seeding import opened
 
 CONFIG = """
 [adapter]
@@ -34,7 +34,7 @@ def engine(tmp_path: Path) -> RockyResource:
     (models / "levels.sql").write_text(MODEL)
     (models / "levels.toml").write_text(SIDECAR)
     (models / "levels.contract.toml").write_text(CONTRACT)
-    with duckdb.connect(str(tmp_path / "tank.duckdb")) as connection:
+    with opened(tmp_path / "tank.duckdb") as connection:
         connection.execute("CREATE SCHEMA raw; CREATE TABLE raw.t AS SELECT 1 AS n")
     columns = [{"name": name, "data_type": "FLOAT64"} for name in ("promised", "known")] + [
         {"name": "nobody"}

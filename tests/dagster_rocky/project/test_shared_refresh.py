@@ -4,11 +4,11 @@ import shutil
 import sys
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from dagster_rocky import RockyResource
 from dagster_rocky.project.state import write_state
+from support.seeding import opened
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -20,7 +20,7 @@ def engine(tmp_path: Path) -> RockyResource:
         source = REPOSITORY / "example_project" / name
         copy = shutil.copytree if source.is_dir() else shutil.copy
         copy(source, tmp_path / name)
-    with duckdb.connect(str(tmp_path / "flights.duckdb")) as connection:
+    with opened(tmp_path / "flights.duckdb") as connection:
         connection.execute("CREATE SCHEMA raw__ewr__ops")
         connection.execute("CREATE TABLE raw__ewr__ops.flights AS SELECT 1 AS year")
     binary = tmp_path / "noting-engine"

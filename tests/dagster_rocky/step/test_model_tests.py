@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
-import duckdb
 import pytest
 import yaml
 
@@ -14,6 +13,7 @@ from dagster_rocky.project.refresh import refresh
 from dagster_rocky.project.snapshot import ProjectSnapshot
 from dagster_rocky.resource import RockyResource
 from support.recorded import ENGINE, Loaded, Ran, logging_engine
+from support.seeding import opened
 
 CONFIG = """
 [adapter.here]
@@ -99,7 +99,7 @@ def write_project(folder: Path) -> Path:
         "SELECT day, n FROM log.days WHERE day >= @start_date AND day < @end_date"
     )
     (models / "days.toml").write_text(DAYS)
-    with duckdb.connect(str(folder / "honey.duckdb")) as database:
+    with opened(folder / "honey.duckdb") as database:
         database.execute(
             "CREATE SCHEMA log; CREATE TABLE log.days AS SELECT DATE '2026-05-01' AS day, 1 AS n"
         )

@@ -1,12 +1,11 @@
 """What the engine notices about data is told so that somebody can be alerted."""
 
-import duckdb
-
 from support.recorded import Loaded
+from support.seeding import opened
 
 
 def change(loaded: Loaded, database: str, *statements: str) -> None:
-    with duckdb.connect(str(loaded.folder / database)) as connection:
+    with opened(loaded.folder / database) as connection:
         for statement in statements:
             connection.execute(statement)
 

@@ -1,7 +1,8 @@
 """Keys that more than one source has are told on every table of the name, as the engine's one result has them."""
 
-import duckdb
 import pytest
+
+from support.seeding import opened
 
 CHECK = "cross_source_overlap_duckdb_letters"
 LETTERS = ("duckdb/harbour/letters", "duckdb/hill/letters")
@@ -18,7 +19,7 @@ def test_an_overlap_fails_on_all_siblings_and_passes_when_it_is_gone(load, mode:
     assert set(checks) <= loaded.checks()
 
     overlapping = loaded.run()
-    with duckdb.connect(str(loaded.folder / "post.duckdb")) as warehouse:
+    with opened(loaded.folder / "post.duckdb") as warehouse:
         warehouse.execute(NO_OVERLAP)
     apart = loaded.run('key:"duckdb/*/letters"')
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 
 import dagster as dg
-import duckdb
 import pytest
 
 from support.reconstructed import reconstructable
 from support.recorded import collect
+from support.seeding import opened
 
 DAYS = {
     "dagster/asset_partition_range_start": "2026-01-01",
@@ -51,7 +51,7 @@ def test_from_failure_builds_what_is_missing_and_no_more(load, mode: str, case: 
     job, instance = reconstructable(loaded), loaded.instance
 
     first = dg.execute_job(job, instance, tags=case.tags)
-    with duckdb.connect(str(next(loaded.folder.glob("*.duckdb")))) as warehouse:
+    with opened(next(loaded.folder.glob("*.duckdb"))) as warehouse:
         warehouse.execute(case.mend)
     again = dg.ReexecutionOptions.from_failure(first.run_id, instance)
     second = dg.execute_job(job, instance, reexecution_options=again, tags=case.tags)

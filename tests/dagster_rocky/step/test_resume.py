@@ -3,7 +3,6 @@
 from types import SimpleNamespace
 
 import dagster as dg
-import duckdb
 import pytest
 
 from dagster_rocky.engine.options import RunOptions
@@ -16,20 +15,21 @@ from dagster_rocky.planning.selection import StepPlan, StepSelection
 from dagster_rocky.vocabulary import EngineAsset
 from support.reconstructed import reconstructable
 from support.recorded import Loaded, Ran, collect
+from support.seeding import opened
 
 BROKEN = {"lagoon": "vessels", "northsea": "sailings"}
 
 
 def break_targets(loaded: Loaded) -> None:
     """Views where the engine wants tables, in two sources: no filter touches just these two."""
-    with duckdb.connect(str(next(loaded.folder.glob("*.duckdb")))) as connection:
+    with opened(next(loaded.folder.glob("*.duckdb"))) as connection:
         for operator, table in BROKEN.items():
             connection.execute(f"CREATE SCHEMA lake__{operator}__fleet")
             connection.execute(f"CREATE VIEW lake__{operator}__fleet.{table} AS SELECT 1 AS x")
 
 
 def mend_targets(loaded: Loaded) -> None:
-    with duckdb.connect(str(next(loaded.folder.glob("*.duckdb")))) as connection:
+    with opened(next(loaded.folder.glob("*.duckdb"))) as connection:
         for operator, table in BROKEN.items():
             connection.execute(f"DROP VIEW lake__{operator}__fleet.{table}")
 

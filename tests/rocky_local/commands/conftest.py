@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from support.forking import rocky_local
+from support.seeding import opened
 
 CONFIG = """
 [adapter]
@@ -65,7 +65,7 @@ class Project:
         return self
 
     def sql(self, script: str) -> list[tuple[Any, ...]]:
-        with duckdb.connect(str(self.folder / "w.duckdb")) as connection:
+        with opened(self.folder / "w.duckdb") as connection:
             return connection.execute(script).fetchall()
 
     def run(self, *argv: str) -> Answer:

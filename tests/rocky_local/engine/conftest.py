@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from support.forking import rocky_local
+from support.seeding import opened
 
 ENGINE = str(Path(sys.executable).with_name("rocky-local"))
 DATABASE = "lake.duckdb"
@@ -77,7 +77,7 @@ class Project:
         self.write(f"models/{name}.toml", sidecar)
 
     def sql(self, sql: str) -> list[tuple[Any, ...]]:
-        with duckdb.connect(str(self.root / DATABASE)) as connection:
+        with opened(self.root / DATABASE) as connection:
             return connection.execute(sql).fetchall()
 
     def start(self, *argv: str, **env: str) -> subprocess.Popen[bytes]:

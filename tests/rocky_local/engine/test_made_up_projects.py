@@ -12,6 +12,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from support.examples import examples
+from support.seeding import opened
 
 from .conftest import REPLICATION, TRANSFORMATION, Project
 
@@ -208,7 +209,7 @@ def test_the_warehouse_holds_what_plain_sql_gives(made: MadeUp) -> None:
         project, expected = Project(Path(folder)), Expected(made)
         write(project, made)
         for first in (True, False):
-            with duckdb.connect(str(project.root / "lake.duckdb")) as lake:
+            with opened(project.root / "lake.duckdb") as lake:
                 change(lake, made, first=first)
             change(expected.database, made, first=first)
             for pipeline in (("landing",), ("marts", *WINDOW)):
@@ -219,7 +220,7 @@ def test_the_warehouse_holds_what_plain_sql_gives(made: MadeUp) -> None:
                 expected.copy(town, name, first=first)
             for number in range(len(made.models)):
                 expected.build(number, first=first)
-            with duckdb.connect(str(project.root / "lake.duckdb")) as lake:
+            with opened(project.root / "lake.duckdb") as lake:
                 for town, name in made.tables:
                     assert contents(lake, f"kept__{town}.{name}") == expected.contents(f"kept__{town}.{name}")
                 for number, model in enumerate(made.models):

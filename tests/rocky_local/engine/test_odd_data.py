@@ -9,8 +9,9 @@ import subprocess
 import time
 from pathlib import Path
 
-import duckdb
 import pytest
+
+from support.seeding import opened
 
 from .conftest import ENGINE, Project
 
@@ -212,5 +213,5 @@ def test_names_that_only_the_real_engine_could_mean_are_refused(marts: Project) 
 def test_a_readonly_state_is_not_called_corrupt(landing: Project) -> None:
     assert landing("run").code == 0
     assert landing("--state-path", str(landing.root), "state").stderr.count("Is a directory") >= 1
-    with duckdb.connect(str(landing.root / "lake.duckdb")) as connection:
+    with opened(landing.root / "lake.duckdb") as connection:
         assert connection.execute("SELECT COUNT(*) FROM kept__ulm.people").fetchone() == (3,)

@@ -22,20 +22,21 @@ import duckdb
 
 from rocky_local.args import STATE_FILE
 from support.forking import ForkedProcess, ForkServer
-from support.seeding import fill
+from support.seeding import fill, opened
 
 from .cases import PROJECTS, RECORDINGS, Case, Outcome, Sequence
 
 ENGINE = os.environ.get("ROCKY_REPLAY_ENGINE") or str(Path(sys.executable).with_name("rocky-local"))
 CASE_TIMEOUT_SECONDS = 120
-# The recorded slow projects take a quarter of a minute for one statement. While something has to happen meanwhile, less
-# is enough; and next to nothing, once nothing has to any more.
-_LIGHTER = {
-    "slow": ("range(0, 60000)", "range(0, 30000)", "DELETE FROM bins.grain WHERE i >= 300"),
-    "slow_copy": ("range(0, 12000)", "range(0, 3000)", "DELETE FROM lock__upper.m_heavy WHERE k >= 30"),
+# The recorded slow projects take a quarter of a minute for one statement, as long as these tables have this many rows.
+# Fewer are enough while a signal comes or other commands run, and next to none while nothing else happens.
+_SLOW_TABLES = {
+    "slow": ("bins.grain", "i", {"signal": 24_000, "commands": 24_000, "nothing": 300}),
+    "slow_copy": ("lock__upper.m_heavy", "k", {"signal": 2_000, "commands": 6_000, "nothing": 30}),
 }
+_SLOW_ROWS = re.compile(r"(?<=range\(0, )\d{5}")
 # Cases that ran while something else held a lock; what held it ends before any other case.
-_BESIDE_ANOTHER = re.compile(r"locked|_while_|_own_state_path")
+_BESIDE_ANOTHER = re.compile(r"locked|_while_(?!idle)|_own_state_path")
 # Every event, each told to the same command; this is how the hooks were recorded.
 _EVENTS = (
     "pipeline_start discover_complete compile_complete pipeline_complete pipeline_error before_materialize "
@@ -68,6 +69,7 @@ class Replay:
     stack: ExitStack = field(default_factory=ExitStack)
     background: list[subprocess.Popen[bytes]] = field(default_factory=list)
     results: dict[str, Replayed] = field(default_factory=dict)
+    rows: int = 0
 
     @property
     def work(self) -> Path:
@@ -115,19 +117,28 @@ class Replay:
                 shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
             else:
                 sql = action.get("sql") or (self.work / action["sql_file"]).read_text()
-                sql = sql.replace(*_LIGHTER.get(self.sequence.project, ("", ""))[:2])
+                if self.sequence.project in _SLOW_TABLES:
+                    self.rows = self._rows_of_the_slow_table(case)
+                    sql = _SLOW_ROWS.sub(str(self.rows), sql).replace("'water', 60000", "'water', 20000")
                 fill(self.work / action["db"], sql)
-        if self.sequence.project in _LIGHTER and "run" in case.argv and not self._needs_time(case):
-            with duckdb.connect(str(next(self.work.glob("*.duckdb")))) as connection:
-                connection.execute(_LIGHTER[self.sequence.project][2])
+        if self.sequence.project in _SLOW_TABLES and "run" in case.argv:
+            self._resize(self._rows_of_the_slow_table(case))
 
-    def _needs_time(self, case: Case) -> bool:
-        """Whether something happens while this command, or a later one of the sequence, is at work."""
-        left = self.sequence.cases[self.sequence.cases.index(case) :]
-        beside = _BESIDE_ANOTHER.search(case.short_name) is not None
-        return beside or any(
-            "signal" in each.extra or any("background" in action for action in each.before) for each in left
-        )
+    def _rows_of_the_slow_table(self, case: Case) -> int:
+        _, _, rows = _SLOW_TABLES[self.sequence.project]
+        if _BESIDE_ANOTHER.search(case.short_name):
+            return rows["commands"]
+        return rows["signal" if "signal" in case.extra else "nothing"]
+
+    def _resize(self, rows: int) -> None:
+        table, column, _ = _SLOW_TABLES[self.sequence.project]
+        change = f"INSERT INTO {table} SELECT * FROM range({self.rows}, {rows})"
+        if rows < self.rows:
+            change = f"DELETE FROM {table} WHERE {column} >= {rows}"
+        if rows != self.rows:
+            with opened(next(self.work.glob("*.duckdb"))) as connection:
+                connection.execute(change)
+        self.rows = rows
 
     def _path(self, recorded: str) -> Path:
         """Where something of the recorded project is in ours, whose state file has a name of its own."""
@@ -271,7 +282,7 @@ def _tables(work: Path) -> list[dict[str, Any]]:
     """Schema, type, number of rows and columns of every table of the project's database."""
     found = []
     for database in sorted(work.glob("*.duckdb")):
-        with duckdb.connect(str(database), read_only=True) as connection:
+        with opened(database, read_only=True) as connection:
             # One question for all tables: asking for one costs as much as asking for all.
             listed = connection.execute(
                 "SELECT table_schema, table_name, table_type, list(column_name || ' ' || data_type"
