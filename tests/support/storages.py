@@ -7,9 +7,9 @@ of them this takes a third of its time. The statements, and what comes of them, 
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from types import ModuleType
 from typing import Any
 
@@ -21,6 +21,18 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import Pool
 
 from support import migrations
+
+# What the storages ask their tables before they read or write: which columns and tables there are.
+_ASKED_ONCE = (
+    "has_table",
+    "has_asset_key_col",
+    "_has_asset_key_col_on_connection",
+    "has_run_stats_index_cols",
+    "has_bulk_actions_selector_cols",
+    "has_backfill_id_column",
+    "has_bulk_action_job_name_column",
+    "has_backfill_tags_table",
+)
 
 
 def share() -> None:
@@ -58,7 +70,22 @@ def _share(module: ModuleType, storage: str, metadata: str, connect: str) -> Non
 
     setattr(module, metadata, Copied)
     module.stamp_alembic_rev = lambda *_: None  # type: ignore[attr-defined]
-    setattr(getattr(module, storage), connect, _held)
+    kind = getattr(module, storage)
+    setattr(kind, connect, _held)
+    for name in filter(partial(hasattr, kind), _ASKED_ONCE):
+        setattr(kind, name, _asked_once(getattr(kind, name)))
+
+
+def _asked_once(answer: Callable[..., bool]) -> Callable[..., bool]:
+    """What is asked about the tables, which are the same in all storages; the last argument names what is asked for."""
+    known: dict[tuple[Any, ...], bool] = {}
+
+    def method(storage: Any, *asked: Any) -> bool:
+        if asked[-1:] not in known:
+            known[asked[-1:]] = answer(storage, *asked)
+        return known[asked[-1:]]
+
+    return method
 
 
 def _sqlite(connection: Connection) -> sqlite3.Connection:
