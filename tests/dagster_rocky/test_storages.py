@@ -4,6 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.xdist_group("storages")
 _PROGRAM = """
 import re, sys
 sys.path.insert(0, sys.argv[1])
@@ -35,28 +38,6 @@ tell()
 storages.share()
 tell()
 tell()
-"""
-
-
-def test_the_shared_storages_hold_the_same():
-    tests = Path(__file__).parents[1]
-    done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, str(tests)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    plain, first, second = lines[:6], lines[6:12], lines[12:]
-    assert "between" in plain[0]
-    assert plain == first == second
-
-
-_ONE_FAILS = """
-import sys
-sys.path.insert(0, sys.argv[1])
-import dagster as dg
-from support import storages
-
-storages.share()
 store = storages._store
 
 def odd(storage, event):
@@ -85,9 +66,21 @@ print([e.user_message for e in instance.all_logs(run_id) if e.user_message in ("
 """
 
 
-def test_an_event_that_cannot_be_stored_takes_no_other_with_it():
+@pytest.fixture(scope="module")
+def told() -> list[str]:
     tests = Path(__file__).parents[1]
     done = subprocess.run(
-        [sys.executable, "-c", _ONE_FAILS, str(tests)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", _PROGRAM, str(tests)], capture_output=True, text=True, check=False
     )
-    assert done.stdout.splitlines() == ["no space", "['first', 'last']"], done.stderr
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_the_shared_storages_hold_the_same(told: list[str]):
+    plain, first, second = told[:6], told[6:12], told[12:18]
+    assert "between" in plain[0]
+    assert plain == first == second
+
+
+def test_an_event_that_cannot_be_stored_takes_no_other_with_it(told: list[str]):
+    assert told[18:] == ["no space", "['first', 'last']"]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import dagster as dg
 import pytest
 
 from support import forking, storages
@@ -45,6 +46,25 @@ def example(seeded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     places = [str(forking.rocky_local().script.parent), str(BIN), os.environ["PATH"]]
     monkeypatch.setenv("PATH", os.pathsep.join(places))
     return project
+
+
+@pytest.fixture
+def materialized(example: Path) -> Callable[[], list[tuple[str, str | None]]]:
+    """Tells what was materialized in this test's Dagster home: each asset and its partition, in order."""
+
+    def tell() -> list[tuple[str, str | None]]:
+        found = []
+        with dg.DagsterInstance.get() as instance:
+            for run in instance.get_run_records(ascending=True):
+                for entry in instance.all_logs(run.dagster_run.run_id):
+                    event = entry.dagster_event
+                    if event is not None and event.event_type_value == "ASSET_MATERIALIZATION":
+                        key = event.asset_key
+                        assert key is not None
+                        found.append((key.to_user_string(), event.partition))
+        return found
+
+    return tell
 
 
 @pytest.fixture

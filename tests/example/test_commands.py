@@ -6,7 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import jsonschema
@@ -15,6 +15,7 @@ import yaml
 
 from support import forking
 from support.homes import make_home
+from support.seeding import opened
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TUTORIAL = "first_project.md"
@@ -63,14 +64,29 @@ def run(command: str, folder: Path, environment: Mapping[str, str], *, ok: bool 
     return output
 
 
-def test_the_commands_of_the_pages_run_in_the_example(example: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_commands_of_the_pages_run_in_the_example(
+    example: Path, monkeypatch: pytest.MonkeyPatch, materialized: Callable[[], list[tuple[str, str | None]]]
+):
     monkeypatch.setenv("PYTHONPATH", str(example))  # stands for an installed project
     lines = runnable(tutorial=False)
     assert {line.split()[0] for line in lines} == {"dg", "python"}
     # What scaffolds adds a component that owns what another owns already.
     scaffold = [line for line in lines if line.startswith("dg scaffold")]
-    said = {line: run(line, example, os.environ) for line in lines if line not in scaffold}
+    said, built = {}, {}
+    for line in lines:
+        if line not in scaffold:
+            before = len(materialized())
+            said[line] = run(line, example, os.environ)
+            built[line] = materialized()[before:]
     assert "no mistakes" in said["python -m dagster_rocky check"]
+    daily = 'dg launch --assets "key:flights/marts/daily_flights"'
+    assert built[f"{daily} --partition 2013-07-04"] == [("flights/marts/daily_flights", "2013-07-04")]
+    assert built[f"{daily} --partition-range 2013-07-01...2013-07-03"] == [
+        ("flights/marts/daily_flights", f"2013-07-0{day}") for day in (1, 2, 3)
+    ]
+    with opened(example / "flights.duckdb", read_only=True) as connection:
+        of_day = "SELECT SUM(flights) FROM marts.daily_flights WHERE flight_day = '2013-07-04'"
+        assert connection.execute(of_day).fetchall() == [(737,)]
     for line in scaffold:
         run(line, example, os.environ)
     assert (example / "nyc_flights" / "defs" / "flights" / "defs.yaml").is_file()

@@ -19,6 +19,7 @@ from dagster_rocky.engine.news.hooks import HOOK_FILE_ENV, HookReader
 from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.resource import RockyResource
 from dagster_rocky.vocabulary import EngineAsset
+from support.examples import examples
 from support.stand_in import MODES, run_step, table_asset
 
 ROOT = Path(__file__).parents[3]
@@ -57,7 +58,7 @@ def read_in_pieces(folder: Path, content: bytes, cuts: list[int]) -> list[Engine
     return found
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(75))
 @given(
     chosen=st.lists(st.tuples(st.integers(0, len(EVENTS) - 1), st.sampled_from([None, 2, 4])), max_size=8),
     between=st.lists(st.sampled_from(["", "\n", " ", "\r\n\n"]), min_size=8, max_size=8),
@@ -73,7 +74,7 @@ def test_whole_objects_are_read_in_any_layout_and_any_pieces(tmp_path_factory, c
     assert found == [TOLD[which] for which, _ in chosen if TOLD[which] is not None]
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(75))
 @given(
     torn=st.lists(
         st.tuples(st.integers(0, len(EVENTS) - 1), st.integers(1, 60), st.sampled_from([None, 2])), max_size=3

@@ -13,6 +13,7 @@ from dagster_rocky.graph.nodes import Products
 from dagster_rocky.graph.ownership import Ownership
 from dagster_rocky.project.snapshot import ConfiguredCheck, Pipeline, ProjectSnapshot, Source
 from dagster_rocky.yaml.options import CheckOverride, ChecksOptions
+from support.examples import examples
 from support.projects import PROJECTS
 
 CHECKS = [
@@ -53,7 +54,7 @@ def test_checks_of_one_name_or_one_spelling_are_told_apart(engine_names, expecte
     assert [(check.name, check.occurrence) for check in declared] == expected
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(100))
 @given(
     st.lists(st.text("ab_:-é2", max_size=4), max_size=12), st.sets(st.text("ab_2", min_size=1, max_size=3))
 )

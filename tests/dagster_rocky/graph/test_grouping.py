@@ -10,6 +10,7 @@ from dagster_rocky.graph.edges import Node, RockyGraph
 from dagster_rocky.graph.grouping import MOST_OUTPUTS, group_nodes
 from dagster_rocky.graph.universe import Universe
 from dagster_rocky.vocabulary import EngineAsset
+from support.examples import examples
 
 PARTITIONS = [None, dg.DailyPartitionsDefinition("2026-01-01"), dg.StaticPartitionsDefinition(["a", "b"])]
 
@@ -107,7 +108,7 @@ def graphs(draw):
     return draw(st.permutations(nodes))
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(100))
 @given(graphs())
 def test_groups_never_form_a_cycle(nodes):
     groups = group_nodes(graph_of(nodes))

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from dagster_rocky._dagster import is_valid_name
 from dagster_rocky.graph.naming import input_names, numbered, op_name, output_names
+from support.examples import examples
 
 PARTS = st.text(st.sampled_from(["a", "b", "_", "-", ".", " ", "'", "=", "ö", "/", "1"]), max_size=4)
 KEYS = st.lists(PARTS, min_size=1, max_size=3).map(dg.AssetKey)
@@ -43,7 +44,7 @@ def test_keys_that_are_spelled_alike_or_are_no_names_get_names_of_their_own(firs
     assert names == output_names(reversed(keys)), "a name does not depend on the order"
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(100))
 @given(st.lists(st.one_of(KEYS, st.builds(dg.AssetCheckKey, KEYS, PARTS)), unique=True, max_size=8))
 def test_every_key_has_a_valid_name_of_its_own(keys):
     for names in (output_names(keys), input_names([key for key in keys if isinstance(key, dg.AssetKey)])):

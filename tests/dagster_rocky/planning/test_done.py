@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dagster_rocky.planning.done import built_earlier
+from support.examples import examples
 
 NAMES = ("a", "b", "c")
 FRESH: dict[str, str] = {}
@@ -84,7 +85,7 @@ def test_what_a_blocking_check_found_wrong_is_built_again():
     assert tries.found == {("a", None): second, ("b", None): root}
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(6))
 @given(
     st.lists(st.tuples(st.sets(st.sampled_from(NAMES), max_size=2), st.booleans()), min_size=1, max_size=4)
 )

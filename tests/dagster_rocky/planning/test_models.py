@@ -12,6 +12,7 @@ from dagster_rocky.partitions import to_engine_key
 from dagster_rocky.planning.plan import PlannedRun, Unit, plan_one_by_one, plan_rest, plan_units
 from dagster_rocky.planning.requests import Requests
 from dagster_rocky.vocabulary import EngineAsset
+from support.examples import examples
 
 
 def model(name: str, reads=(), granularity=None, path: str | None = "models/{}.sql") -> EngineAsset:
@@ -92,7 +93,7 @@ def fewest_stages(models, chosen) -> int:
     return len({stage for name, stage in waits.items() if by_name[name].granularity is None})
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(100))
 @given(graphs(), st.integers(1, 4))
 def test_the_runs_build_exactly_the_selection_in_order_and_in_the_fewest_runs(graph, per_run):
     models, units = graph
@@ -116,7 +117,7 @@ def test_the_runs_build_exactly_the_selection_in_order_and_in_the_fewest_runs(gr
         assert run.assets[0].granularity is None or len(run.units) <= per_run
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(80))
 @given(graphs(), st.data())
 def test_after_failures_all_that_does_not_depend_on_them_is_built(graph, data):
     models, _ = graph

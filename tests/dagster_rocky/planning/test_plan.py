@@ -12,6 +12,7 @@ from dagster_rocky.partitions import to_engine_key
 from dagster_rocky.planning.plan import PlannedRun, Unit, plan_units
 from dagster_rocky.planning.requests import Requests
 from dagster_rocky.vocabulary import EngineAsset
+from support.examples import examples
 
 
 def plan_runs(selected, universe, *, partition_keys=(), **requests) -> list[PlannedRun]:
@@ -236,7 +237,7 @@ def cheapest(tables, chosen) -> tuple[int, int]:
     return best
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(100))
 @given(projects())
 def test_no_plan_is_cheaper_and_the_plan_touches_what_it_says(project):
     tables, chosen = project
@@ -267,7 +268,7 @@ def test_fifty_thousand_tables_are_planned_in_a_moment():
     assert sum(len(run.extras) for run in plan) == 40
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(80))
 @given(projects(), st.sets(st.sampled_from(["s0", "s1", "s2", "s3"])))
 def test_a_source_that_the_engine_refuses_takes_nothing_else_with_it(project, refused):
     """The engine ends a run that touches such a schema before it copies anything (contract, section 18)."""

@@ -18,6 +18,7 @@ from dagster_rocky.project.snapshot import ProjectSnapshot
 from dagster_rocky.project.state import describe_staleness
 from dagster_rocky.resource import RockyResource
 from dagster_rocky.results import CompileResult, DagResult, DiscoverResult
+from support.examples import examples
 
 CONFIG = """
 [adapters.lake]
@@ -166,7 +167,7 @@ def answering(folder: Path, models: list[str], edges: list[tuple[str, str, str]]
     return cast("RockyResource", fake)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(60))
 @given(
     first=queries(),
     second=queries(),

@@ -14,6 +14,7 @@ from dagster_rocky.results import RunResult
 from dagster_rocky.vocabulary import CheckDeclaration, EngineAsset
 from support.engine_results import engine_answers
 from support.engine_truth import REASONS, Ending, EngineAnswer, Fate
+from support.examples import examples
 from support.scripted_engine import ScriptedEngine
 
 
@@ -38,7 +39,7 @@ runs = st.sampled_from([TABLES, MODELS, DAYS, QUALITY, [*TABLES, *MODELS]])
 answers = runs.flatmap(lambda units: engine_answers(units, extras=[asset("table", "extra")]))
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(75))
 @given(answer=answers)
 def test_a_made_up_result_is_valid_and_tells_its_truth(answer):
     if answer.ending in (Ending.NO_JSON, Ending.NOT_JSON, Ending.CUT_OFF):
@@ -139,7 +140,7 @@ def test_everything_that_an_engine_does_occurs():
 def test_the_scripted_engine_gives_its_answers_one_after_the_other(tmp_path):
     numbers = count()
 
-    @settings(max_examples=20, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(8), suppress_health_check=list(HealthCheck))
     @given(made_up=st.lists(answers, min_size=2, max_size=2))
     def holds_for(made_up):
         folder = tmp_path / f"engine {next(numbers)}"

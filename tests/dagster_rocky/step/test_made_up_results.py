@@ -115,7 +115,7 @@ def told(result: dg.ExecuteInProcessResult) -> str:
 
 @pytest.mark.parametrize("mode", MODES)
 @settings(
-    max_examples=examples(20),
+    max_examples=examples(12),
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,
         HealthCheck.too_slow,

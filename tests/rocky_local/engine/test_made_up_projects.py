@@ -199,7 +199,7 @@ def change(database: duckdb.DuckDBPyConnection, made: MadeUp, *, first: bool) ->
 
 @pytest.mark.timeout(300)
 @settings(
-    max_examples=examples(12),
+    max_examples=examples(8),
     derandomize=True,
     phases=(Phase.generate,),
 )

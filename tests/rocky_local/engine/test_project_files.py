@@ -13,6 +13,7 @@ from rocky_local.errors import EngineError
 from rocky_local.project.config import load_config
 from rocky_local.project.graph import build_graph
 from rocky_local.project.models import load_project
+from support.examples import examples
 
 from .conftest import REPLICATION, TRANSFORMATION
 
@@ -34,7 +35,7 @@ VALUES = st.sampled_from(
     ["3", "-1", "nan", '"x"', "[]", "[1]", "{}", "{ a = 1 }", "true", "2026-01-01", "'", '"', ""]
 )
 FUZZ = settings(
-    max_examples=250,
+    max_examples=examples(250),
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

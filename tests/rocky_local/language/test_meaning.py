@@ -184,7 +184,7 @@ def database() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-@settings(max_examples=examples(75))
+@settings(max_examples=examples(50))
 @given(program=programs())
 def test_one_query_means_what_the_steps_mean(program: Program, database: duckdb.DuckDBPyConnection) -> None:
     lowered = to_sql(program.text)
