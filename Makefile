@@ -87,7 +87,7 @@ LOWEST := \
 test-lowest:  ## Run a part of the tests against the lowest versions that pyproject.toml allows (needs uv)
 	uv venv -q --clear --python $(PYTHON) .venv-lowest
 	uv pip install -q --python .venv-lowest --resolution lowest-direct -e '.[local]'
-	uv pip install -q --python .venv-lowest pytest pytest-timeout pytest-xdist hypothesis psutil
+	uv pip install -q --python .venv-lowest "pytest<9.2" pytest-timeout pytest-xdist hypothesis psutil
 	.venv-lowest/bin/python -m pytest -n 2 --dist loadgroup $(LOWEST)
 
 test-pythons:  ## Run the same part on each of Python 3.11, 3.12 and 3.13 that is found (needs uv)
