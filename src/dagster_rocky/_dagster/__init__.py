@@ -27,6 +27,7 @@ from dagster_rocky._dagster.ending import (
     interrupt_later,
     interruption,
     interruptions_kept,
+    raises_interruptions,
 )
 from dagster_rocky._dagster.making import changed_spec, definitions
 from dagster_rocky._dagster.omitted import silence_omitted_outputs
@@ -57,6 +58,7 @@ __all__ = [
     "outputs_needed_later",
     "pipes_context_data",
     "prints_to_console",
+    "raises_interruptions",
     "run_of",
     "silence_omitted_outputs",
     "version_tags",

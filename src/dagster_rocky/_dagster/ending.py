@@ -90,6 +90,17 @@ def interruptions_kept() -> Iterator[Interruptions]:
             theirs["received"] = True
 
 
+def raises_interruptions(handler: object) -> bool:
+    """Whether a handler of a signal is the one with which Dagster ends a step; its other one takes notes.
+
+    Private because both are functions inside of Dagster's own.
+
+    Args:
+        handler: What `signal.getsignal` gives.
+    """
+    return getattr(handler, "__qualname__", "").startswith(f"{interrupts.raise_interrupts_as.__name__}.")
+
+
 class _ShownByItsText(BaseException):
     """An error that says how it is to be shown, as an error from another process does."""
 

@@ -11,7 +11,7 @@ import dagster as dg
 from pydantic import BaseModel
 
 from dagster_rocky import _dagster
-from dagster_rocky.engine import errors
+from dagster_rocky.engine import errors, interrupts
 from dagster_rocky.engine.command import Engine
 from dagster_rocky.engine.environment import RunOrigin, process_environment, say_what_is_left_out
 from dagster_rocky.engine.locks import engine_locks
@@ -24,7 +24,7 @@ from dagster_rocky.engine.news.held import HeldNews
 from dagster_rocky.engine.news.hooks import HOOK_FILE_ENV, HookReader
 from dagster_rocky.engine.options import RunOptions
 from dagster_rocky.engine.private_project import write_private_project
-from dagster_rocky.engine.process import SupervisedProcess, hangup_interrupts, launch_error
+from dagster_rocky.engine.process import SupervisedProcess, launch_error
 from dagster_rocky.engine.request import ChosenModel
 from dagster_rocky.engine.spool import Spool
 from dagster_rocky.engine.stdout import parse_outcome
@@ -101,7 +101,8 @@ class RockyInvocation:
         self._hooks: HookReader | None = None
         self._given_back = contextlib.ExitStack()
         try:
-            self._given_back.enter_context(hangup_interrupts())
+            self._given_back.enter_context(interrupts.hangups())
+            self._given_back.enter_context(interrupts.noticed())
             if exclusive:
                 self._lock()
             self._start()
@@ -152,15 +153,16 @@ class RockyInvocation:
             if "\0" in word:
                 raise errors.nul_in_command(self.command, word)
         try:
-            self._process = SupervisedProcess(
-                self._argv,
-                cwd=self.engine.folder,
-                env=process_environment(extra, self._origin),
-                stdout=spool.stdout,
-                stderr=spool.stderr,
-                timeout_seconds=self._options.timeout_seconds,
-                grace_seconds=self._options.termination_grace_seconds,
-            )
+            with interrupts.deferred():
+                self._process = SupervisedProcess(
+                    self._argv,
+                    cwd=self.engine.folder,
+                    env=process_environment(extra, self._origin),
+                    stdout=spool.stdout,
+                    stderr=spool.stderr,
+                    timeout_seconds=self._options.timeout_seconds,
+                    grace_seconds=self._options.termination_grace_seconds,
+                )
         except OSError as error:
             raise errors.cannot_start(self._argv[0], self.command, error, self.engine.folder) from error
 
@@ -182,6 +184,7 @@ class RockyInvocation:
         process, ended = self._running(), False
         while not ended:
             ended = process.wait(_TICK_SECONDS)
+            interrupts.raise_if_swallowed()
             self._forwarder.pump()
             yield from self._held.take(self._news())
             if not ended or self._held.seconds == 0:
@@ -211,6 +214,7 @@ class RockyInvocation:
 
     def terminate(self) -> None:
         """Ends the engine: SIGTERM to its group, the grace period, SIGKILL. Returns when it has ended."""
+        interrupts.forget()
         if self._process is not None:
             self._process.terminate()
 
@@ -288,7 +292,7 @@ class RockyInvocation:
         """Ends what still runs and gives everything back; may be called again."""
         try:
             if self._process is not None and self._end is None:
-                self._process.terminate()
+                self.terminate()
                 self._process.finish()
         finally:
             if self._hooks is not None:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -98,28 +98,10 @@ def launch_error(exit_code: int, stderr: str) -> OSError | None:
     return OSError(code, words)
 
 
-@contextlib.contextmanager
-def hangup_interrupts() -> Iterator[None]:
-    """Lets a closed terminal (SIGHUP) end the work meanwhile as Ctrl-C does, instead of killing this process.
-
-    So the engine is ended, locks are given back, and Dagster can mark the run. A process that ignores the signal, as
-    under `nohup`, or handles it in its own way, goes on doing so.
-    """
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGHUP) is not signal.SIG_DFL
-    ):
-        yield
-        return
-    signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
-
-
 class SupervisedProcess:
     """A child in a group of its own, watched by a thread, so that a slow reader never delays its deadline.
+
+    Make it where no signal raises an error (`interrupts.deferred`), or nobody may know of the child.
 
     Args:
         argv: The command; its first word is a path.
@@ -146,11 +128,14 @@ class SupervisedProcess:
         grace_seconds: float,
     ) -> None:
         self._grace = grace_seconds
-        self._exited = threading.Event()
+        # No event: an error that a signal raises while one is asked would leave it locked for the watcher, too.
+        self._running = threading.Lock()
+        self._running.acquire()
         self._termination = threading.Lock()
         self._ended_on_purpose = False
         self.timed_out = False
         self.started_at = time.monotonic()
+        self.ended_at: float | None = None
         prefix, in_child = _launcher()
         _check_executable(argv[0])
         self._popen = subprocess.Popen(
@@ -164,7 +149,6 @@ class SupervisedProcess:
             preexec_fn=_listening(in_child),  # noqa: PLW1509 - a few system calls, no lock is taken
         )
         self.pid = self._popen.pid
-        self.ended_at: float | None = None
         self._deadline = None if timeout_seconds is None else self.started_at + timeout_seconds
         self._watcher = threading.Thread(target=self._watch, name=f"rocky-watch-{self.pid}", daemon=True)
         self._watcher.start()
@@ -176,7 +160,9 @@ class SupervisedProcess:
 
     def wait(self, seconds: float) -> bool:
         """Waits for the end, at most so long; returns whether it ended."""
-        return self._exited.wait(seconds)
+        if self.ended_at is None and self._running.acquire(timeout=seconds):
+            self._running.release()
+        return self.ended_at is not None
 
     def finish(self) -> int:
         """Reaps the ended process and whatever is left of its group; returns the exit code.
@@ -194,17 +180,17 @@ class SupervisedProcess:
         An interruption of the waiting kills at once and goes on.
         """
         with self._termination:
-            if self._exited.is_set():
+            if self.ended_at is not None:
                 return
             try:
                 if not self._ended_on_purpose:
                     self._ended_on_purpose = True
                     self._signal_group(signal.SIGTERM)
-                    self._exited.wait(self._grace)
+                    self.wait(self._grace)
             finally:
-                if not self._exited.is_set():
+                if self.ended_at is None:
                     self._signal_group(signal.SIGKILL)
-                    self._exited.wait(_KILL_WAIT_SECONDS)
+                    self.wait(_KILL_WAIT_SECONDS)
 
     def _signal_group(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -224,7 +210,7 @@ class SupervisedProcess:
         finally:
             waiter.close()
             self.ended_at = time.monotonic()
-            self._exited.set()
+            self._running.release()
 
 
 class _ExitWaiter:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from dagster_rocky import _dagster, results
-from dagster_rocky.engine import errors
+from dagster_rocky.engine import errors, interrupts
 from dagster_rocky.engine.commands import EngineCommands, run_result
 from dagster_rocky.engine.invocation import RockyInvocation
 from dagster_rocky.engine.news.result import events_of_result
@@ -68,7 +68,7 @@ def execute_plan(
         dagster.RetryRequested: When the warehouse asked for a pause; completed work has been yielded.
     """
     op = context if isinstance(context, dg.OpExecutionContext) else context.op_execution_context
-    with _dagster.interruptions_kept() as interruptions:
+    with _dagster.interruptions_kept() as interruptions, interrupts.noticed():
         step = _Step(
             context=op,
             resource=resource,
@@ -172,7 +172,7 @@ class _Step:
         with invocation:
             try:
                 yield from self._follow(run, names, invocation)
-                self._interruptions.raise_if_came()
+                self._raise_if_interrupted()
             except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt):
                 yield from self._cancel(names, invocation)
                 raise
@@ -184,7 +184,7 @@ class _Step:
         try:
             for event in invocation:
                 yield from self._reporter.take(event, names, invocation)
-                self._interruptions.raise_if_came()
+                self._raise_if_interrupted()
             result = run_result(invocation)
         except errors.RockyFailure as failure:
             yield from self._salvage(names, invocation)
@@ -192,9 +192,14 @@ class _Step:
             return
         yield from self._settle(run, names, result, invocation)
 
+    def _raise_if_interrupted(self) -> None:
+        self._interruptions.raise_if_came()
+        interrupts.raise_if_swallowed()
+
     def _cancel(self, names: EngineNames, invocation: RockyInvocation) -> Iterator[StepEvent]:
         """Ends the engine and tells what it had finished."""
         asked = time.monotonic()
+        self._interruptions.came = False
         invocation.terminate()
         self._stopped_after = time.monotonic() - asked
         yield from self._salvage(names, invocation)

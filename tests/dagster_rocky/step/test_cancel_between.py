@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 
 from dagster_rocky.engine.locks import engine_locks
+from dagster_rocky.engine.logs.forward import LogForwarder
 from dagster_rocky.engine.request import RunRequest
 from dagster_rocky.planning.plan import PlannedRun, Unit
 from support.stand_in import run_step, table_asset
@@ -142,3 +143,30 @@ def test_a_cancelled_asset_of_the_users_own_says_so_in_one_line(
     error = failed.step_failure_data.error
     assert re.fullmatch(r"Cancelled: the engine was stopped after \d+\.\d s\.", error.message)
     assert error.stack == []
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interruption_whose_error_python_drops_ends_the_step(
+    make_engine, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resource = make_engine("time.sleep(50)")
+    forward, cleaned_up = LogForwarder.pump, []
+
+    class CleanedUp:
+        def __del__(self) -> None:
+            cleaned_up.append(True)
+            signal.raise_signal(signal.SIGTERM)
+
+    def pump(self: LogForwarder) -> None:
+        forward(self)
+        if not cleaned_up:
+            CleanedUp()
+
+    monkeypatch.setattr(LogForwarder, "pump", pump)
+    before = time.monotonic()
+    ran = run_step(resource, mode, [table_asset("a")])
+    assert not ran.success
+    (failed,) = [event for event in ran.result.all_events if event.is_step_failure]
+    assert failed.step_failure_data.error.message.startswith("Cancelled: ")
+    assert time.monotonic() - before < 45
