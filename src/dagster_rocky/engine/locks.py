@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dagster_rocky.engine.errors import RockyFailure
 from dagster_rocky.engine.folders import runtime_folder
+from dagster_rocky.engine.interrupts import raise_if_swallowed
 from dagster_rocky.engine.lock_file import Holder, LockFile
 from dagster_rocky.engine.logs.forward import EventLogger
 
@@ -121,6 +122,7 @@ def _acquire(lock: LockFile, path: Path, wait: _Wait, me: Holder) -> None:
     reminded = float("-inf")
     with lock.queued():
         while not lock.try_acquire(me):
+            raise_if_swallowed()
             if time.monotonic() - reminded >= _REMIND_SECONDS:
                 reminded = time.monotonic()
                 wait.say(path, lock.holder())
