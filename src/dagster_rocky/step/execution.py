@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 
 Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext
 
+# What follows one is done after its `except` clause, when the error is gone: it keeps alive what it interrupted, which
+# may hold a lock that Dagster's storage needs for the next event.
+_INTERRUPTIONS = (dg.DagsterExecutionInterruptedError, KeyboardInterrupt)
+
 
 def execute_plan(
     context: Context,
@@ -111,10 +115,13 @@ class _Step:
         self._stopped_after: float | None = None
 
     def execute(self) -> Iterator[StepEvent]:
+        is_cancelled = False
         try:
             yield from self._execute_runs()
-        except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt):
-            raise _dagster.interruption(self._conclusion.cancelled(self._stopped_after)) from None
+        except _INTERRUPTIONS:
+            is_cancelled = True
+        if is_cancelled:
+            raise _dagster.interruption(self._conclusion.cancelled(self._stopped_after))
         yield from self._reporter.checks.merged()
         self._conclusion.end()
 
@@ -173,9 +180,11 @@ class _Step:
             try:
                 yield from self._follow(run, names, invocation)
                 self._raise_if_interrupted()
-            except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt):
-                yield from self._cancel(names, invocation)
-                raise
+                return
+            except _INTERRUPTIONS as error:
+                interruption = type(error)
+            yield from self._cancel(names, invocation)
+            raise interruption
 
     def _follow(
         self, run: PlannedRun, names: EngineNames, invocation: RockyInvocation

@@ -38,12 +38,13 @@ def recorded(context: dg.OpExecutionContext, told: Iterable[StepEvent]) -> Itera
     recording = _Recording(context)
     _dagster.silence_omitted_outputs(context)
     for event in told:
+        found: list[StepEvent] | None = None
         try:
             found = list(recording.take(event))
         except dg.DagsterExecutionInterruptedError:
             _dagster.interrupt_later()
-            found = list(recording.take(event))
-        yield from found
+        # Again only when the error is gone: it keeps alive what it interrupted, which may hold the storage's lock.
+        yield from list(recording.take(event)) if found is None else found
 
 
 class _Recording:

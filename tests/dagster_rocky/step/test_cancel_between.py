@@ -5,7 +5,9 @@ import re
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -168,3 +170,34 @@ def test_an_interruption_whose_error_python_drops_ends_the_step(
     assert not ran.success
     (failed,) = [event for event in ran.result.all_events if event.is_step_failure]
     assert failed.step_failure_data.error.message.startswith("Cancelled: ")
+
+
+@pytest.mark.timeout(60)
+def test_an_interruption_of_a_storage_at_work_does_not_lock_the_step_out_of_it(
+    make_engine, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resource = make_engine('log("at work")\nsay(result(["a"]))')
+    store, lock, interrupted = dg.DagsterInstance.handle_new_event, threading.Lock(), []
+
+    def connection() -> Iterator[None]:
+        assert lock.acquire(timeout=20), "whoever was interrupted still has the lock"
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def locked_store(self: dg.DagsterInstance, entry: Any, **more: Any) -> None:
+        connected = connection()
+        next(connected)
+        if not interrupted and "at work" in entry.message:
+            interrupted.append(entry)
+            signal.raise_signal(signal.SIGINT)
+        store(self, entry, **more)
+        connected.close()
+
+    monkeypatch.setattr(dg.DagsterInstance, "handle_new_event", locked_store)
+    ran = run_step(resource, mode, [table_asset("a")])
+    assert interrupted
+    assert not ran.success
+    (failed,) = [event for event in ran.result.all_events if event.is_step_failure]
+    assert failed.step_failure_data.error.message.startswith("Cancelled: 1 of 1 finished")
