@@ -176,7 +176,7 @@ def test_an_interruption_whose_error_python_drops_ends_the_step(
 def test_an_interruption_of_a_storage_at_work_does_not_lock_the_step_out_of_it(
     make_engine, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    resource = make_engine('log("at work")\nsay(result(["a"]))')
+    resource = make_engine('say(result(["a"]))\nlog("at work")')
     store, lock, interrupted = dg.DagsterInstance.handle_new_event, threading.Lock(), []
 
     def connection() -> Iterator[None]:
