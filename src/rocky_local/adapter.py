@@ -70,14 +70,12 @@ class DuckDBAdapter(AbstractContextManager["DuckDBAdapter"]):
     def base_tables(self, prefix: str) -> dict[str, list[str]]:
         """Return the schemas that `LIKE 'prefix%'` finds (contract, 2.1) with their tables, all sorted, no views."""
         rows = self.query(
-            "SELECT DISTINCT schema_name, table_name FROM information_schema.schemata LEFT JOIN "
-            "information_schema.tables ON table_schema = schema_name AND table_type = 'BASE TABLE' "
-            f"WHERE schema_name LIKE {literal(prefix + '%')} ORDER BY schema_name, table_name"
+            "SELECT schema_name, LIST(DISTINCT table_name ORDER BY table_name) FILTER (table_name IS NOT NULL) "
+            "FROM information_schema.schemata LEFT JOIN information_schema.tables "
+            "ON table_schema = schema_name AND table_type = 'BASE TABLE' "
+            f"WHERE schema_name LIKE {literal(prefix + '%')} GROUP BY schema_name ORDER BY schema_name"
         )
-        found: dict[str, list[str]] = {schema: [] for schema, _ in rows}
-        for schema, table in rows:
-            found[schema] += [table] if table is not None else []
-        return found
+        return {schema: tables or [] for schema, tables in rows}
 
     def columns(self, table: str) -> list[Column]:
         """Return the columns of a table or view, or none when it does not exist."""

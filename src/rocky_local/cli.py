@@ -11,7 +11,11 @@ def main(argv: list[str] | None = None) -> int:
 
     It is 0 for success, 1 failure, 2 partial success or wrong usage, 3 a critical `doctor`, 130 an interrupted copy.
     """
-    _occupy_standard_streams()
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:  # This stream was closed: the next file that is opened would take its number.
+            os.open(os.devnull, os.O_RDWR)
     arguments = sys.argv[1:] if argv is None else argv
     if arguments[:1] in (["--version"], ["-V"]):
         os.write(1, f"rocky {__version__}\n".encode())
@@ -19,12 +23,3 @@ def main(argv: list[str] | None = None) -> int:
     from rocky_local.dispatch import dispatch  # noqa: PLC0415
 
     return dispatch(arguments)
-
-
-def _occupy_standard_streams() -> None:
-    """Put the null device where a stream was closed; the next file that is opened would take its number."""
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)

@@ -40,12 +40,9 @@ def dispatch(arguments: list[str]) -> int:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         return code
-    except UsageError as error:
-        tracing.plain(error.report())
-        return 2
     except (EngineError, ModuleNotFoundError, OSError) as error:
         tracing.plain(_report(error, as_json=as_json))
-        return 1
+        return 2 if isinstance(error, UsageError) else 1
 
 
 def _refuse_undecodable(arguments: list[str]) -> None:

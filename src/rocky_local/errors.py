@@ -72,19 +72,11 @@ class DatabaseError(EngineError):
         super().__init__(f"DuckDB error: {text}", text, "Error code 1: Unknown error code")
 
 
-class NoQuery(DatabaseError):
+class NoQuery(EngineError):
     """An assertion that lacks what its query needs."""
 
     def __init__(self, text: str) -> None:
-        EngineError.__init__(self, f"SQL generation error: {text}")
-
-
-class IdentifierError(EngineError):
-    """A name that the engine does not write into SQL (contract, 18)."""
-
-    def __init__(self, name: str, *, of_a_table: bool = True) -> None:
-        text = f"invalid SQL identifier '{name}': must match [a-zA-Z0-9_]+"
-        super().__init__(*([f"dialect error: {text}", text] if of_a_table else [text]))
+        super().__init__(f"SQL generation error: {text}")
 
 
 class BootstrapError(EngineError):
@@ -98,12 +90,11 @@ class Unsupported(EngineError):
         super().__init__(f"rocky-local does not support {what}; use the real `rocky` engine for it")
 
 
-class UsageError(Exception):
+class UsageError(EngineError):
     """The command line makes no sense; exit code 2 with the usage, where it helps, below the message."""
 
     def __init__(self, message: str, usage: str | None = None, *, details: tuple[str, ...] = ()) -> None:
         super().__init__(message)
-        self.message = message
         self.usage = usage
         self.details = details
 

@@ -47,6 +47,9 @@ class Entry:
         [{'model_name': 'trips', 'status': 'success', 'duration_ms': 3}]
     """
 
+    def __init_subclass__(cls, *, kw_only: bool = False) -> None:
+        """Let the fields of a class be given by name only, so that one with a default may come before others."""
+
     def __init__(self, *values: Any, **named: Any) -> None:
         vars(self).update(zip(self.__annotations__, values, strict=False), **named)
 

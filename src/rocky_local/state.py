@@ -215,13 +215,11 @@ class StateStore(AbstractContextManager["StateStore"]):
         text = json.dumps(shown(record))
         self._write("INSERT OR REPLACE INTO runs VALUES (?, ?, ?)", record.run_id, started_ns, text)
 
-    def runs(self) -> list[RunRecord]:
-        """Return the finished runs, newest first."""
-        rows = self._all("SELECT record FROM runs ORDER BY started_ns DESC, rowid DESC")
-        records = [json.loads(row[0]) for row in rows]
-        for record in records:
-            record["models"] = [ModelRun(**entry) for entry in record["models"]]
-        return [RunRecord(**record) for record in records]
+    def runs(self) -> Iterator[RunRecord]:
+        """Yield the finished runs, newest first."""
+        for (text,) in self._all("SELECT record FROM runs ORDER BY started_ns DESC, rowid DESC"):
+            record = json.loads(text)
+            yield RunRecord(**record | {"models": [ModelRun(**entry) for entry in record["models"]]})
 
     def facts(self, kind: str) -> dict[str, Any]:
         """Return all facts of a kind, sorted by key."""

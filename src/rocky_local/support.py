@@ -1,9 +1,9 @@
 """What rocky-local does, what it accepts without doing it, and what it leaves to the real engine."""
 
+from collections.abc import Iterator
 from typing import get_args
 
 from rocky_local import args, tracing
-from rocky_local.errors import Unsupported
 from rocky_local.project.config import Config
 from rocky_local.project.pipeline import PipelineType
 
@@ -65,18 +65,10 @@ def say_ignored(config: Config) -> None:
                 tracing.Log("rocky_local::support").warn(text, setting=name, place=config.where(*place))
 
 
-def refuse_remote_state(config: Config) -> None:
-    """Refuse a state that is not on this machine."""
-    backend = config.settings.state.get("backend", "local")
-    if backend != "local":
-        raise Unsupported(f"the state backend '{backend}' ({config.where('state', 'backend')})")
-
-
-def _places(table: object, pattern: list[str]) -> list[list[str]]:
-    """Return the places in a table that fit a pattern."""
+def _places(table: object, pattern: list[str]) -> Iterator[list[str]]:
+    """Yield the places in a table that fit a pattern."""
     if not pattern:
-        return [[]]
-    if not isinstance(table, dict):
-        return []
-    names = table if pattern[0] == "*" else table.keys() & {pattern[0]}
-    return [[name, *rest] for name in names for rest in _places(table[name], pattern[1:])]
+        yield []
+    elif isinstance(table, dict):
+        names = table if pattern[0] == "*" else table.keys() & {pattern[0]}
+        yield from ([name, *rest] for name in names for rest in _places(table[name], pattern[1:]))

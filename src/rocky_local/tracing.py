@@ -6,7 +6,7 @@ Every thread has its own stack of spans: the line of a table that is copied besi
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import partialmethod
@@ -29,7 +29,7 @@ _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 class _Settings:
     json = True
     colour = True
-    directives: tuple[tuple[str, int], ...] = (("", 3),)
+    directives: Sequence[tuple[str, int]] = (("", 3),)
     trace_name: str | None = None
     trace_file: int | None = None
     lock = threading.Lock()
@@ -67,7 +67,7 @@ def configure(*, as_json: bool) -> None:
     """Set the form of the lines, on stderr; the levels come from `RUST_LOG`."""
     _settings.json = as_json
     _settings.colour = not os.environ.get("NO_COLOR")
-    _settings.directives = _parse_filter(os.environ.get("RUST_LOG") or _DEFAULT_FILTER)
+    _settings.directives = [*_parse_filter(os.environ.get("RUST_LOG") or _DEFAULT_FILTER)]
     if not os.environ.get("ROCKY_TRACE_DISABLE"):
         stamp = clock.run_id(clock.now_ns()).removeprefix("run-")
         _settings.trace_name = f"{stamp}-{os.getpid()}.jsonl"
@@ -110,13 +110,11 @@ def _enabled(level: str, target: str) -> bool:
     return _LEVELS[level] <= max(limits, default=(0, 0))[1]
 
 
-def _parse_filter(text: str) -> tuple[tuple[str, int], ...]:
-    directives = []
+def _parse_filter(text: str) -> Iterator[tuple[str, int]]:
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         name, _, level = part.rpartition("=")
         known = level.upper() in _LEVELS
-        directives.append((name, _LEVELS[level.upper()]) if known else (part, _LEVELS["TRACE"]))
-    return tuple(directives)
+        yield (name, _LEVELS[level.upper()]) if known else (part, _LEVELS["TRACE"])
 
 
 def _json_line(stamp: str, level: str, target: str, pairs: list[tuple[str, Any]], spans: list[_Span]) -> str:

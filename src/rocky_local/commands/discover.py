@@ -37,7 +37,7 @@ def answer_discover(args: Arguments) -> Answer:
     config = load_config(args.config)
     pipeline = config.select(args.get("pipeline"), "replication")
     with config.open(pipeline.source_adapter) as adapter:
-        sources = discover_sources(adapter, pipeline, warn=True)
+        sources = [*discover_sources(adapter, pipeline, warn=True)]
     if args.has("with-schemas"):
         _LOG.warn(
             "discover --with-schemas: source.catalog not configured — cannot key cache entries, skipping"

@@ -97,9 +97,9 @@ def answer_validate(args: Arguments) -> Answer:
 
 
 def _examine(config: Config) -> _Validation:
-    known = sorted(config.adapters.items())
+    known = sorted(config.adapter.items())
     adapters = [_CheckedAdapter(name, each.type, each.type in ADAPTER_TYPES) for name, each in known]
-    pipelines = [config.pipelines[name] for name in sorted(config.pipelines)]
+    pipelines = [config.pipeline[name] for name in sorted(config.pipeline)]
     building = next((pipeline for pipeline in pipelines if pipeline.type == "transformation"), None)
     models, about_models = _examine_models(config.models_dir(building))
     messages = [*_general(config, adapters, pipelines), *about_models]
@@ -114,7 +114,7 @@ def _checked(pipeline: Pipeline) -> _CheckedPipeline:
 
 def _general(config: Config, adapters: list[_CheckedAdapter], pipelines: list[Pipeline]) -> Iterator[Message]:
     yield Message("ok", "V001", "Config syntax valid (v2 format)", file=config.path)
-    if config.settings.state.get("backend", "local") == "local":
+    if config.state.get("backend", "local") == "local":
         text = f"[state] backend='local' is the default — {_OMIT}"
         yield Message("lint", "L004", text, field="state.backend")
     for adapter in adapters:
@@ -130,9 +130,9 @@ def _general(config: Config, adapters: list[_CheckedAdapter], pipelines: list[Pi
         yield Message("warn", "V020", "No pipelines defined", field="pipeline")
     for pipeline in pipelines:
         yield from _about_pipeline(config, pipeline)
-    only = next(iter(config.adapters), "default")
+    only = next(iter(config.adapter), "default")
     uses = sum(_count_uses(pipeline.written, only) for pipeline in pipelines)
-    if len(config.adapters) == 1 and only != "default" and uses > 1:
+    if len(config.adapter) == 1 and only != "default" and uses > 1:
         repeats = f"single-adapter project repeats adapter='{only}' {uses} times"
         yield Message("lint", "L007", f"{repeats} — consider unnamed [adapter]")
     if any(pipeline.depends_on for pipeline in pipelines):
@@ -242,8 +242,8 @@ def _all(args: Arguments, only: str | None) -> list[_Check]:
     return [
         _Check("config", "healthy", "Config syntax valid"),
         *state,
-        _Check("adapters", "healthy", f"{len(config.adapters)} adapter(s) configured"),
-        _Check("pipelines", "healthy", f"{len(config.pipelines)} pipeline(s) valid"),
+        _Check("adapters", "healthy", f"{len(config.adapter)} adapter(s) configured"),
+        _Check("pipelines", "healthy", f"{len(config.pipeline)} pipeline(s) valid"),
         _Check("state_sync", "healthy", "State backend: local"),
         _Check("state_rw", "healthy", "Local backend — no remote probe needed"),
         *(_authentication(config) if only in (None, "auth") else []),
@@ -277,11 +277,11 @@ def _state(path: Path) -> list[_Check]:
 
 
 def _authentication(config: Config) -> list[_Check]:
-    if not config.adapters:
+    if not config.adapter:
         return [_Check("auth", "warning", "No warehouse adapters registered")]
     started = clock.now_ns()
     found, reached = [], []
-    for name in sorted(config.adapters):
+    for name in sorted(config.adapter):
         try:
             config.open(name).close()
         except EngineError as error:

@@ -88,8 +88,8 @@ def answer_compile(args: Arguments) -> Answer:
         "compile_timings": compiled.timings,
         "models_detail": [_detail(compiled, model, costs[model.name]) for model in models.values()],
     }
-    closing = "Error: compilation failed with errors" if failed else None
-    return Answer("compile", result, _human(compiled, models, findings), int(failed), closing)
+    answer = Answer("compile", result, _human(compiled, models, findings))
+    return answer.unless(failed, "compilation failed with errors")
 
 
 def _detail(compiled: Compiled, model: Model, cost: _CostHint) -> _ModelDetail:
@@ -176,7 +176,7 @@ def answer_emit_sql(args: Arguments) -> Answer:
 def answer_estimate(args: Arguments) -> Answer:
     """Give DuckDB's plan for each model whose statement can be written without a run and refers to what is there."""
     config, found = load_config(args.config), []
-    with config.open(next(iter(config.adapters), "default")) as adapter:
+    with config.open(next(iter(config.adapter), "default")) as adapter:
         models = load_project(args.models).chosen(args.get("model"))
         for model in sorted(models, key=lambda model: model.name):
             with suppress(EngineError):

@@ -5,7 +5,7 @@ from typing import Any
 
 from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
-from rocky_local.output import Answer
+from rocky_local.output import Answer, Entry
 from rocky_local.project.compiler import compile_project
 from rocky_local.project.config import load_config
 from rocky_local.project.models import Model, load_project
@@ -13,28 +13,52 @@ from rocky_local.project.models import Model, load_project
 _DAYS = {"d": 1, "y": 365}
 
 
+class _Masking(Entry):
+    env: str
+    masking_strategy: str
+    enforced: bool
+
+
+class _ClassifiedColumn(Entry):
+    model: str
+    column: str
+    classification: str
+    envs: list[_Masking]
+
+
+class _Unmasked(Entry):
+    model: str
+    column: str
+    env: str
+    reason: str
+
+
+class _Retention(Entry, kw_only=True):
+    model: str
+    configured_days: int | None = None
+    in_sync: bool
+
+
 def answer_compliance(args: Arguments) -> Answer:
     """Give the classified columns; `--fail-on exception` fails when one of them is not masked."""
     config = load_config(args.config)
-    environments = _environments(config.settings.mask, args.get("env"))
-    allowed = config.settings.classifications.get("allow_unmasked", ())
-    columns: list[dict[str, Any]] = []
-    exceptions: list[dict[str, str]] = []
+    environments = _environments(config.mask, args.get("env"))
+    allowed = config.classifications.get("allow_unmasked", ())
+    columns: list[_ClassifiedColumn] = []
+    exceptions: list[_Unmasked] = []
     states: list[bool] = []
     for model in load_project(args.get("models") or config.models_dir()).models:
         for column, tag in sorted(model.sidecar.classification.items()):
-            where = {"model": model.name, "column": column}
-            found = {name: masks.get(tag) for name, masks in environments.items()}
-            reason = f"no masking strategy resolves for classification tag '{tag}'"
-            bare = [] if tag in allowed else [name for name in found if found[name] is None]
-            exceptions += [{**where, "env": name, "reason": reason} for name in bare]
-            states += [mask is not None for mask in found.values()]
-            shown = [
-                {"env": name, "masking_strategy": mask or "unresolved", "enforced": mask is not None}
-                for name, mask in found.items()
+            found = [
+                _Masking(name, masks.get(tag) or "unresolved", tag in masks)
+                for name, masks in environments.items()
             ]
+            reason = f"no masking strategy resolves for classification tag '{tag}'"
+            bare = [] if tag in allowed else [mask.env for mask in found if not mask.enforced]
+            exceptions += [_Unmasked(model.name, column, name, reason) for name in bare]
+            states += [mask.enforced for mask in found]
             if bare or not args.has("exceptions-only"):
-                columns.append({**where, "classification": tag, "envs": shown})
+                columns.append(_ClassifiedColumn(model.name, column, tag, found))
     result = {
         "summary": {
             "total_classified": len(states),
@@ -58,15 +82,16 @@ def answer_retention_status(args: Arguments) -> Answer:
     wanted, drift = args.get("model"), args.has("drift")
     models = compile_project(args.models).project.models
     entries = [_retention(model) for model in models if wanted in (None, model.name)]
-    shown = [entry for entry in entries if not (drift and entry["in_sync"])]
+    shown = [entry for entry in entries if not (drift and entry.in_sync)]
     return Answer("retention-status", {"models": shown})
 
 
-def _retention(model: Model) -> dict[str, Any]:
+def _retention(model: Model) -> _Retention:
     retention = model.sidecar.retention
     if retention is None:
-        return {"model": model.name, "in_sync": True}
+        return _Retention(model=model.name, in_sync=True)
     found = re.fullmatch(r"(\d+)([dy])", retention)
     if found is None:
         raise EngineError(f"model '{model.name}': retention '{retention}' is none such as '90d' or '1y'")
-    return {"model": model.name, "configured_days": int(found[1]) * _DAYS[found[2]], "in_sync": False}
+    days = int(found[1]) * _DAYS[found[2]]
+    return _Retention(model=model.name, configured_days=days, in_sync=False)

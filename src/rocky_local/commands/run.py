@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from rocky_local import clock
@@ -63,7 +64,7 @@ def answer_plan(args: Arguments) -> Answer:
             sql = statement_outside_of_a_run(found, found.rendered(args.variables))
             statements = [_Statement(found.kind, found.target, sql)]
         else:
-            statements = _copy_statements(adapter, pipeline, args.get("filter"))
+            statements = [*_copy_statements(adapter, pipeline, args.get("filter"))]
     options = {name: args.values[name] for name in _KEPT_OPTIONS.split() if name in args.values}
     content = json.dumps([options, args.variables, shown(statements)], sort_keys=True)
     plan: dict[str, Any] = {
@@ -83,7 +84,7 @@ def answer_plan(args: Arguments) -> Answer:
     return Answer("plan", plan)
 
 
-def _copy_statements(adapter: DuckDBAdapter, pipeline: Pipeline, text: str | None) -> list[_Statement]:
+def _copy_statements(adapter: DuckDBAdapter, pipeline: Pipeline, text: str | None) -> Iterator[_Statement]:
     plan = plan_copies(adapter, pipeline, text)
     by_source: dict[str, list[_Statement]] = {}
     for copy in plan.copies:
@@ -94,14 +95,12 @@ def _copy_statements(adapter: DuckDBAdapter, pipeline: Pipeline, text: str | Non
         target = f"{pipeline.pattern.fill(pipeline.target.schema_template, source.components)}.{table}"
         sql = f"-- {table}: excluded by [[table_overrides]] enabled = false (rocky run skips this table)"
         by_source.setdefault(source.id, []).append(_Statement("excluded", target, sql))
-    statements = []
     for _, entries in sorted(by_source.items()):
         schema = entries[0].target.rsplit(".", 1)[0]
         if pipeline.target.governance.auto_create_schemas:
             sql = f"CREATE SCHEMA IF NOT EXISTS {schema}"
-            statements.append(_Statement("create_schema", schema, sql))
-        statements += sorted(entries, key=lambda entry: entry.target)
-    return statements
+            yield _Statement("create_schema", schema, sql)
+        yield from sorted(entries, key=lambda entry: entry.target)
 
 
 def answer_apply(args: Arguments) -> Answer:
@@ -141,6 +140,6 @@ def answer_seed(args: Arguments) -> Answer:
     pipeline = loading.resolve(config, args.get("pipeline"), "seed")
     directory = args.get("seeds") or "seeds"
     # A filter names source components, which seeds do not have: none of them fits.
-    seeds = [] if args.has("filter") else read_seeds(directory)
+    seeds = [] if args.has("filter") else [*read_seeds(directory)]
     with config.open(pipeline.adapter) as adapter:
         return loading.load_seeds(adapter, directory, seeds)

@@ -1,7 +1,7 @@
 """Checks on tables: what each kind asks the database, and what it reports (contract, 6)."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -74,7 +74,7 @@ def custom(adapter: DuckDBAdapter, rule: CustomCheck, table: str) -> Finding:
     return Finding(*outcome, query=query, result_value=value, threshold=rule.threshold)
 
 
-def null_rates(adapter: DuckDBAdapter, rule: NullRate, table: str) -> list[Finding]:
+def null_rates(adapter: DuckDBAdapter, rule: NullRate, table: str) -> Iterator[Finding]:
     """Evaluate the null rates of a table; a table that lacks one of the columns gives none."""
     query = " UNION ALL ".join(
         f"SELECT '{column}' AS col, SUM(CASE WHEN {column} IS NULL THEN 1 ELSE 0 END) AS nulls, COUNT(*) AS sampled "
@@ -85,13 +85,11 @@ def null_rates(adapter: DuckDBAdapter, rule: NullRate, table: str) -> list[Findi
         rows = adapter.query(query) if query else []
     except DatabaseError as error:
         _RUN.warn("null_rate query failed — skipping", table=table, error=error.message)
-        return []
-    found = []
+        return
     for column, nulls, sampled in rows:
         rate = float(nulls) / sampled if sampled else 0.0
         one = Finding(f"null_rate:{column}", rate <= rule.threshold, rule.severity, column=column)
-        found.append(one.changed(null_rate=rate, threshold=rule.threshold))
-    return found
+        yield one.changed(null_rate=rate, threshold=rule.threshold)
 
 
 def overlap(adapter: DuckDBAdapter, rule: Overlap, name: str, tables: list[str]) -> Finding:

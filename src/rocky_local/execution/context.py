@@ -54,7 +54,7 @@ class RunContext:
         self.config, self.args, self.run_id, self.messages = config, args, run_id, messages
         self.pipeline = pipeline = None if args.has("model") else config.select(args.get("pipeline"))
         self.result = RunResult(pipeline.type if pipeline else "replication", started)
-        heard = config.settings.hook if pipeline and pipeline.type == "replication" else {}
+        heard = config.hook if pipeline and pipeline.type == "replication" else {}
         self.hooks, self.shutdown = Hooks(heard, run_id, pipeline.name if pipeline else ""), Shutdown()
         self.shadow: Shadow | None = None
         self.input_hashes: dict[str, str] = {}

@@ -117,7 +117,7 @@ class _Steps(NamedTuple):
         """Write the lines for people that come between the log lines; those of a load go to stdout."""
         if node.kind == "transformation" or node.pipeline is None:
             return
-        if self.config.pipelines[node.pipeline].type == "load" or not self.args.json:
+        if self.config.pipeline[node.pipeline].type == "load" or not self.args.json:
             tracing.write_whole(1, f"{answer.text}\n")
         else:
             tracing.plain(answer.text or "")

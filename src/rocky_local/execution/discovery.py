@@ -2,11 +2,12 @@
 
 import fnmatch
 import re
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from rocky_local import tracing
 from rocky_local.adapter import DuckDBAdapter
-from rocky_local.errors import EngineError, IdentifierError
+from rocky_local.errors import EngineError
 from rocky_local.project.pipeline import Pipeline, TableOverride
 from rocky_local.project.tables import Place
 
@@ -19,16 +20,12 @@ def overlap_name(table: str) -> str:
     return f"cross_source_overlap:{SOURCE_TYPE}.{table}"
 
 
-def is_identifier(name: str) -> bool:
-    """Return whether the engine writes a name into SQL, which it does without quotes."""
-    return re.fullmatch(r"[a-zA-Z0-9_]+", name) is not None
-
-
 def check_names(*names: str, of_tables: bool = True) -> None:
-    """Refuse names that the engine would have to quote."""
+    """Refuse names that the engine does not write into SQL, where it quotes none (contract, 18)."""
     for name in names:
-        if not is_identifier(name):
-            raise IdentifierError(name, of_a_table=of_tables)
+        if not re.fullmatch(r"[a-zA-Z0-9_]+", name):
+            text = f"invalid SQL identifier '{name}': must match [a-zA-Z0-9_]+"
+            raise EngineError(*([f"dialect error: {text}", text] if of_tables else [text]))
 
 
 class Source(NamedTuple):
@@ -111,9 +108,8 @@ class CopyPlan(NamedTuple):
     unmatched: list[TableOverride]
 
 
-def discover_sources(adapter: DuckDBAdapter, pipeline: Pipeline, *, warn: bool = False) -> list[Source]:
-    """Return the sources of a pipeline by schema name; `warn` logs the schemas that only the prefix fits."""
-    sources = []
+def discover_sources(adapter: DuckDBAdapter, pipeline: Pipeline, *, warn: bool = False) -> Iterator[Source]:
+    """Yield the sources of a pipeline by schema name; `warn` logs the schemas that only the prefix fits."""
     for schema, tables in adapter.base_tables(pipeline.pattern.prefix).items():
         try:
             components = pipeline.pattern.parse(schema)
@@ -121,8 +117,7 @@ def discover_sources(adapter: DuckDBAdapter, pipeline: Pipeline, *, warn: bool =
             if warn:
                 _LOG.warn("skipping source with unparseable schema", schema=schema, error=str(error))
             continue
-        sources.append(Source(schema, components, tuple(tables)))
-    return sources
+        yield Source(schema, components, tuple(tables))
 
 
 def plan_copies(

@@ -1,5 +1,6 @@
 """Partitions of time_interval models: their keys, their bounds, and which ones a run builds (contract, 5.6)."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -48,14 +49,12 @@ class Grain(NamedTuple):
         """Return the key of the partition that holds a moment."""
         return moment.strftime(self.format).rjust(len(self.shape), "0")
 
-    def range(self, first: datetime, last: datetime) -> list[Partition]:
-        """Return the partitions from one start to another, both included."""
-        found = []
+    def range(self, first: datetime, last: datetime) -> Iterator[Partition]:
+        """Yield the partitions from one start to another, both included."""
         while first <= last:
             end = self.shift(first, 1)
-            found.append(Partition(self.key(first), f"{first:{_UTC}}", f"{end:{_UTC}}"))
+            yield Partition(self.key(first), f"{first:{_UTC}}", f"{end:{_UTC}}")
             first = end
-        return found
 
 
 GRAINS = {
@@ -83,7 +82,7 @@ def plan_partitions(model: Model, args: Arguments, computed: set[str]) -> list[P
     if args.has("missing"):
         if not model.strategy.first_partition:
             raise EngineError(failed, "--missing requires `first_partition` to be set in the model TOML")
-        every = grain.range(start_of(model.strategy.first_partition), now)
+        every = [*grain.range(start_of(model.strategy.first_partition), now)]
         gaps = [number for number, partition in enumerate(every) if partition.key not in computed]
         again = {number - back for number in gaps for back in range(lookback + 1)}
         return [partition for number, partition in enumerate(every) if number in again]
@@ -92,6 +91,6 @@ def plan_partitions(model: Model, args: Arguments, computed: set[str]) -> list[P
     if first > last:
         raise EngineError(failed, f"--from '{ends[0]}' is after --to '{ends[1]}'")
     try:
-        return grain.range(grain.shift(first, -lookback), last)
+        return [*grain.range(grain.shift(first, -lookback), last)]
     except (ValueError, OverflowError) as error:
         raise EngineError(failed, f"the range leaves the calendar: {error}") from None

@@ -31,7 +31,7 @@ class _Work(ABC):
         """Do the work; the outcome is in the context's result."""
 
     def answer(self, context: RunContext) -> Answer:
-        result, budget = context.result, context.config.settings.budget
+        result, budget = context.result, context.config.budget
         failure = self.failure(context) if result.exit_code else None
         closing = f"Error: {failure}" if result.status == "Failure" else None
         answer = Answer("run", result.as_json(), self.text(context), result.exit_code, closing, failure)
@@ -44,7 +44,7 @@ class _Work(ABC):
 
     @staticmethod
     def note_budget(context: RunContext) -> None:
-        limit, actual = context.config.settings.budget.max_duration_ms, context.result.duration_ms
+        limit, actual = context.config.budget.max_duration_ms, context.result.duration_ms
         if limit is not None and actual > limit:
             context.result.budget_breaches.append(Breach("max_duration_ms", float(limit), float(actual)))
             nothing = {"target": "", "error": "", "attempt": 0, "max_attempts": 0}
@@ -129,9 +129,9 @@ class _SingleModel(_Work):
 
     def run(self, context: RunContext) -> None:
         config, args = context.config, context.args
-        kinds = [pipeline for pipeline in config.pipelines.values() if pipeline.type == "transformation"]
+        kinds = [pipeline for pipeline in config.pipeline.values() if pipeline.type == "transformation"]
         home = config.select(args.get("pipeline")) if args.has("pipeline") else next(iter(kinds), None)
-        context.open(home.adapter if home else next(iter(config.adapters), "default"))
+        context.open(home.adapter if home else next(iter(config.adapter), "default"))
         directory = args.get("models") or config.models_dir(home)
         execute_models(context, directory, args.get("model"))
 
@@ -224,9 +224,7 @@ def _sides(pipeline: Pipeline) -> list[str]:
 def _statements(pipeline: Pipeline) -> list[str]:
     """The engine's own statements, which history would be kept with."""
     source, target = _sides(pipeline)
-    given = pipeline.written.get("unique_key", ())
-    keys = [given] if isinstance(given, str) else given
-    same = " AND ".join(f"target.{key} = source.{key}" for key in keys)
+    same = " AND ".join(f"target.{key} = source.{key}" for key in pipeline.unique_key)
     stamp = pipeline.updated_at
     create = (
         f"CREATE TABLE IF NOT EXISTS {target} AS SELECT *, CURRENT_TIMESTAMP AS valid_from, "

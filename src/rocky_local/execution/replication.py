@@ -4,10 +4,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext, suppress
 
 from rocky_local import clock, tracing
-from rocky_local.errors import DatabaseError, EngineError, IdentifierError
+from rocky_local.errors import DatabaseError, EngineError
 from rocky_local.execution.context import LOG, RunContext
 from rocky_local.execution.copies import COPY_STRATEGIES, Copied, detect
-from rocky_local.execution.discovery import CopyPlan, TableCopy, check_names, is_identifier, plan_copies
+from rocky_local.execution.discovery import CopyPlan, TableCopy, check_names, plan_copies
 from rocky_local.execution.replication_checks import run_checks
 from rocky_local.execution.result import ExcludedTable, Materialization, Metadata, OverrideWarning
 from rocky_local.project.pipeline import Pipeline
@@ -17,7 +17,6 @@ _WORKERS = 4
 _EARLIEST = -9 * 10**18  # nanoseconds before 1970; DuckDB's begin in 1677, too
 
 Failures = list[tuple[TableCopy, EngineError]]
-Outcome = tuple[list[Copied], Failures]
 
 
 def run_replication(context: RunContext, pipeline: Pipeline) -> list[EngineError]:
@@ -54,10 +53,11 @@ def _report_plan(context: RunContext, pipeline: Pipeline, plan: CopyPlan) -> Non
         LOG.info(message, table=table, schema=source.id)
         result.excluded_tables.append(ExcludedTable(source.asset_key(table), source.id, table))
     for source in plan.sources:
-        if not is_identifier(source.id):
+        try:
+            check_names(source.id, of_tables=False)
+        except EngineError as error:
             message = "failed to list source tables, will process all discovered tables"
-            problem = IdentifierError(source.id, of_a_table=False).message
-            LOG.warn(message, schema=source.id, error=problem)
+            LOG.warn(message, schema=source.id, error=error.message)
     if pipeline.target.governance.auto_create_schemas:
         check_names(*plan.schemas, of_tables=False)
         for schema in plan.schemas:
@@ -95,7 +95,9 @@ def _without_resumed(context: RunContext, copies: list[TableCopy]) -> list[Table
     return remaining
 
 
-def _copy_all(context: RunContext, pipeline: Pipeline, copies: list[TableCopy]) -> Outcome:
+def _copy_all(
+    context: RunContext, pipeline: Pipeline, copies: list[TableCopy]
+) -> tuple[list[Copied], Failures]:
     """Copy tables side by side; a stop request or `fail_fast` keeps further ones from starting."""
     copied: list[Copied] = []
     failed: Failures = []

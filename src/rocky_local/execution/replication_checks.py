@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from rocky_local import clock
-from rocky_local.errors import DatabaseError
+from rocky_local.errors import EngineError
 from rocky_local.execution import checks
 from rocky_local.execution.context import LOG, RunContext
 from rocky_local.execution.copies import Copied
@@ -100,7 +100,7 @@ def _tried(warning: str, item: Copied, ask: Callable[[], Finding | None], **told
     """The finding if there is one; a question that the database refuses is logged."""
     try:
         finding = ask()
-    except DatabaseError as error:
+    except EngineError as error:
         LOG.warn(warning, table=item.copy.target, error=error.message, **told)
         return []
     return [(item, finding)] if finding else []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rocky_local import clock, support, tracing
 from rocky_local.args import Arguments
-from rocky_local.errors import EngineError
+from rocky_local.errors import EngineError, Unsupported
 from rocky_local.execution import pipelines
 from rocky_local.execution.context import LOG, RunContext, key_from, shadow_from
 from rocky_local.execution.result import RunResult
@@ -26,7 +26,8 @@ def run(args: Arguments, shutdown: Shutdown | None = None) -> Answer:
     started = clock.now_ns()
     run_id = args.get("run-id") or clock.run_id(started)
     shadow, config = shadow_from(args), load_config(args.config)
-    support.refuse_remote_state(config)
+    if (backend := config.state.get("backend", "local")) != "local":
+        raise Unsupported(f"the state backend '{backend}' ({config.where('state', 'backend')})")
     with tracing.span("run", run_id=run_id):
         messages = open_messages()
         if skipped := _claim(args, run_id, started):

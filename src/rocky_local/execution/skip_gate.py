@@ -24,7 +24,7 @@ class SkipGate:
     """
 
     def __init__(self, context: RunContext, compiled: Compiled) -> None:
-        settings = context.config.settings.run
+        settings = context.config.run
         wanted = context.args.has("skip-unchanged") or settings.skip_unchanged
         self._active = wanted and not context.args.has("force-rebuild")
         self._counts_rows = settings.skip_rowcount_fallback

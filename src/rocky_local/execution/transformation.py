@@ -82,7 +82,7 @@ def _build_all(context: RunContext, compiled: Compiled, models: list[Model], onl
         for schema in dict.fromkeys(model.place.schema for model in models):
             context.adapter.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
     gate, built = SkipGate(context, compiled), 0
-    contained = only is None and context.config.settings.resilience.contain_failures
+    contained = only is None and context.config.resilience.contain_failures
     unbuilt: set[str] = {finding.model for finding in compiled.errors}
     for model in models:
         blockers = [name for name in model.depends_on if name in unbuilt]

@@ -1,6 +1,6 @@
 """How the steps of a pipeline become one query, and how that is written."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import reduce
 from typing import Any
 
@@ -181,12 +181,11 @@ class _Generator(_DuckDB):  # type: ignore[misc]
         return f"{self.sql(expression, 'to')} {self.sql(expression, 'this')}"
 
 
-def _clauses(query: exp.Select) -> list[str]:
+def _clauses(query: exp.Select) -> Iterator[str]:
     generator = _Generator(dialect="duckdb")
     columns = ", ".join(map(generator.generate, query.expressions))
-    lines = [f"SELECT {'DISTINCT ' if query.args.get('distinct') else ''}{columns}"]
+    yield f"SELECT {'DISTINCT ' if query.args.get('distinct') else ''}{columns}"
     for name in _CLAUSES:
         clause = query.args.get(name) or query.args.get(f"{name}_") or []
         parts = clause if isinstance(clause, list) else [clause]
-        lines += [generator.generate(part, copy=False).strip() for part in parts]
-    return lines
+        yield from (generator.generate(part, copy=False).strip() for part in parts)

@@ -146,7 +146,7 @@ def compile_project(
         **dict.fromkeys(_UNMEASURED, 0),
         "total_ms": (time.monotonic_ns() - started) // 1_000_000,
     }
-    compiled = Compiled(project, project.order(), layers, lineage, found, timings)
+    compiled = Compiled(project, [*project.order()], layers, lineage, found, timings)
     compiled.log()
     return compiled
 
@@ -183,22 +183,20 @@ def models_below(directory: str) -> bool:
 
 def _diagnose_together(
     models: Iterable[Model], lineage: dict[str, QueryLineage], masked: Container[str] | None
-) -> list[Diagnostic]:
-    """Return the findings about models that only show beside others or, unless that is unknown, the configuration."""
+) -> Iterator[Diagnostic]:
+    """Yield the findings about models that only show beside others or, unless that is unknown, the configuration."""
     readers: dict[str, list[str]] = {}
     for name in sorted(lineage):
         for table in dict.fromkeys(edge.source for edge in lineage[name].edges):
             readers.setdefault(table, []).append(name)
-    found = []
     for model in models:
         names = (model.target, ".".join(model.place[1:]))
         consumers = [reader for name in names for reader in readers.get(name, ())]
         if lineage[model.name].has_star and consumers:
-            found.append(_finding(model, "P002", ", ".join(sorted(consumers))))
+            yield _finding(model, "P002", ", ".join(sorted(consumers)))
         for column, tag in sorted(model.sidecar.classification.items()):
             if masked is not None and tag not in masked:
-                found.append(_finding(model, "W004", column, tag))
-    return found
+                yield _finding(model, "W004", column, tag)
 
 
 def _finding(model: Model, code: str, *about: object) -> Diagnostic:

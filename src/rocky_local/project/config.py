@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from rocky_local.errors import ConfigError, EngineError, Unsupported
 from rocky_local.project import toml
@@ -26,8 +26,6 @@ ADAPTER_TYPES = (
 )
 # fmt: on
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
-
-
 # Spellings that are one and the same, and what shows that a table is not one of several named ones.
 _PLURALS = {"adapters": "adapter", "pipelines": "pipeline", "hooks": "hook", "roles": "role"}
 _MARKS = {
@@ -75,10 +73,12 @@ class Hook(Table):
     on_failure: Literal["abort", "warn", "ignore"] = "warn"
 
 
-class RockyToml(Closed):
-    """All tables that are looked into."""
+class Config(Closed):
+    """A whole `rocky.toml`: the tables that are looked into, by their names in it, and the text that they come from."""
 
     accepted = _TOP_LEVEL
+    path = text = ""
+    raw = EMPTY
     adapter: dict[str, Adapter] = EMPTY
     pipeline: dict[str, Pipeline] = EMPTY
     state: dict[str, Any] = EMPTY
@@ -109,17 +109,6 @@ class RockyToml(Closed):
             pipeline.name, pipeline.adapter = name, pipeline.target.adapter or fallback
             pipeline.source_adapter = pipeline.source.adapter or fallback
 
-
-class Config(NamedTuple):
-    """A whole `rocky.toml`."""
-
-    path: str
-    text: str
-    raw: dict[str, Any]
-    settings: RockyToml
-    adapters: dict[str, Adapter]
-    pipelines: dict[str, Pipeline]
-
     def models_dir(self, pipeline: Pipeline | None = None) -> str:
         """Return the models folder as log lines show it: `./models/`, beside the config file."""
         glob = pipeline.models if pipeline else "models/**"
@@ -134,24 +123,23 @@ class Config(NamedTuple):
 
     def masked_tags(self) -> set[str]:
         """Return the classification tags with a mask in some environment, and those that may go without."""
-        masks = self.settings.mask
-        named = (tag for value in masks.values() if isinstance(value, dict) for tag in value)
-        return {*masks, *named, *self.settings.classifications.get("allow_unmasked", ())}
+        named = (tag for value in self.mask.values() if isinstance(value, dict) for tag in value)
+        return {*self.mask, *named, *self.classifications.get("allow_unmasked", ())}
 
     def select(self, name: str | None, kind: str | None = None) -> Pipeline:
         """Return the named pipeline, or the only one, which must be of a kind."""
         if name is None:
-            if not self.pipelines:
+            if not self.pipeline:
                 raise EngineError("no pipelines defined in config")
-            if len(self.pipelines) > 1:
-                names = ", ".join(sorted(self.pipelines))
+            if len(self.pipeline) > 1:
+                names = ", ".join(sorted(self.pipeline))
                 raise EngineError(
                     f"multiple pipelines defined ({names}). Use --pipeline <name> to select one."
                 )
-            [name] = self.pipelines
-        if name not in self.pipelines:
+            [name] = self.pipeline
+        if name not in self.pipeline:
             raise EngineError(f"pipeline '{name}' not found in config")
-        pipeline = self.pipelines[name]
+        pipeline = self.pipeline[name]
         if kind not in (None, pipeline.type):
             found = f"pipeline '{pipeline.name}' is type '{pipeline.type}'"
             raise EngineError(f"{found}, but this command only supports {kind} pipelines")
@@ -165,9 +153,9 @@ class Config(NamedTuple):
 
     def duckdb_path(self, adapter: str) -> str:
         """Return the DuckDB file of an adapter."""
-        if adapter not in self.adapters:
+        if adapter not in self.adapter:
             raise EngineError(f"adapter '{adapter}' not found in config")
-        found = self.adapters[adapter]
+        found = self.adapter[adapter]
         if found.type not in ADAPTER_TYPES:
             raise EngineError(f"adapters.{adapter}: {unsupported_adapter(found.type)}")
         if found.type != "duckdb":
@@ -190,13 +178,14 @@ def load_config(path: str) -> Config:
     try:
         text = _substituted(toml.read(Path(path)), path)
         raw = _in_one_spelling(toml.parse(text))
-        file = checked(RockyToml, raw)
+        config = checked(Config, raw)
     except OSError:
         raise ConfigError(path, f"No rocky.toml found at '{path}'") from None
     except toml.TomlError as error:
         position = (error.line, error.column) if error.line else None
         raise ConfigError(path, f"failed to parse TOML: {error}", str(error), syntax=position) from error
-    return Config(path, text, raw, file, file.adapter, file.pipeline)
+    config.path, config.text, config.raw = path, text, raw
+    return config
 
 
 def _in_one_spelling(raw: dict[str, Any]) -> dict[str, Any]:

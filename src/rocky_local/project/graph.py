@@ -63,7 +63,7 @@ def build_graph(config: Config, *, models_dir: str | None = None, seeds_dir: str
     graph, missing = Graph(), []
     for seed in read_seeds(seeds_dir or str(Path(config.path).with_name("seeds"))):
         graph.add(f"seed:{seed.name}", seed.name, target=seed.place)
-    pipelines = [config.pipelines[name] for name in sorted(config.pipelines)]
+    pipelines = [config.pipeline[name] for name in sorted(config.pipeline)]
     for pipeline in pipelines:
         name, folder = pipeline.name, models_dir or config.models_dir(pipeline)
         if pipeline.type == "replication":

@@ -75,9 +75,8 @@ class Project(NamedTuple):
 
     def find(self, name: str) -> Model:
         """Return the model of a name; there has to be one."""
-        for model in self.models:
-            if model.name == name:
-                return model
+        if found := self.by_name().get(name):
+            return found
         raise EngineError(f"model '{name}' not found")
 
     def chosen(self, name: str | None) -> list[Model]:
@@ -101,21 +100,19 @@ class Project(NamedTuple):
             raise CompileError(f"circular dependency detected involving: [{names}]")
         return layers
 
-    def order(self, *, by_name: bool = False) -> list[Model]:
-        """Return the models as a run builds them: those that are ready first became so, or by name, as lists do."""
+    def order(self, *, by_name: bool = False) -> Iterator[Model]:
+        """Yield the models as a run builds them: those that are ready first became so, or by name, as lists do."""
         models = self.by_name()
         sorter = TopologicalSorter({name: model.depends_on for name, model in models.items()})
         sorter.prepare()
         queue: list[str] = []
-        ordered = []
         while sorter.is_active():
             queue += sorted(sorter.get_ready())
             if by_name:
                 queue.sort()
             name = queue.pop(0)
-            ordered.append(models[name])
+            yield models[name]
             sorter.done(name)
-        return ordered
 
 
 def in_layers(needs: Mapping[str, Sequence[str]]) -> tuple[list[list[str]], list[str]]:

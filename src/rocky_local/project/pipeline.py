@@ -3,7 +3,7 @@
 from typing import Any, Literal, get_args
 
 from rocky_local.project import toml
-from rocky_local.project.tables import Assertion, Closed, Names, Severity, Table
+from rocky_local.project.tables import Assertion, Closed, Keyed, Names, Severity, Table
 
 PipelineType = Literal["replication", "transformation", "quality", "snapshot", "load"]
 CopyKind = Literal["incremental", "full_refresh", "merge", "view"]
@@ -207,7 +207,7 @@ class _MetadataColumn(Closed):
     value: str
 
 
-class Pipeline(Table):
+class Pipeline(Keyed):
     """One `[pipeline.NAME]` table of any type, with its name and the adapters that it writes and reads with."""
 
     name = adapter = source_adapter = ""

@@ -1,11 +1,12 @@
 """The TOML files of a model and what may stand in them: sidecar, defaults, group, contract (contract, 2.2)."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from rocky_local.errors import EngineError
 from rocky_local.project import toml
-from rocky_local.project.tables import EMPTY, Assertion, Names, Place, Severity, T, Table, checked
+from rocky_local.project.tables import EMPTY, Assertion, Keyed, Names, Place, Severity, T, Table, checked
 
 # fmt: off
 Kind = Literal[
@@ -15,23 +16,16 @@ Kind = Literal[
 # fmt: on
 
 
-class Strategy(Table):
+class Strategy(Keyed):
     """How a model is built."""
 
     type: Kind = "full_refresh"
-    unique_key: Names = ()
     update_columns: Names = ()
     time_column: str = ""
     granularity: Literal["hour", "day", "month", "year"] = "day"
     lookback: int = 0
     batch_size: int = 1
     first_partition: str | None = None
-
-    @classmethod
-    def prepared(cls, table: dict[str, Any]) -> dict[str, Any]:
-        """Let a lone key be a list of one."""
-        key = table.get("unique_key")
-        return {**table, "unique_key": [key]} if isinstance(key, str) else table
 
     def complete(self) -> None:
         """Look for what partitions need."""
@@ -132,9 +126,8 @@ class Seed(NamedTuple):
     place: Place
 
 
-def read_seeds(directory: str) -> list[Seed]:
-    """Return the seeds of a folder, by name; none when the folder does not exist."""
-    seeds = []
+def read_seeds(directory: str) -> Iterator[Seed]:
+    """Yield the seeds of a folder, by name; none when the folder does not exist."""
     for path in sorted(Path(directory).glob("*.csv")):
         sidecar = path.with_suffix(".toml")
         try:
@@ -143,5 +136,4 @@ def read_seeds(directory: str) -> list[Seed]:
             raise EngineError(f"failed to parse seed sidecar '{sidecar}': {error}") from error
         name = own.name or path.stem
         target = {"catalog": "main", "schema": "seeds", "table": name, **own.target}
-        seeds.append(Seed(name, path, Place(target["catalog"], target["schema"], target["table"])))
-    return seeds
+        yield Seed(name, path, Place(target["catalog"], target["schema"], target["table"]))

@@ -90,6 +90,18 @@ class Closed(Table):
         return table
 
 
+class Keyed(Table):
+    """A table that may say which columns tell its rows apart."""
+
+    unique_key: Names = ()
+
+    @classmethod
+    def prepared(cls, table: dict[str, Any]) -> dict[str, Any]:
+        """Let a lone key be a list of one."""
+        key = table.get("unique_key")
+        return {**table, "unique_key": [key]} if isinstance(key, str) else table
+
+
 class Assertion(Table):
     """One assertion on a table: a declared test of a model, or an entry of `checks.assertions`."""
 

@@ -41,6 +41,8 @@ def reason_of(folder, text):
         (CHECKS + "null_rate = {a = 1}", "unknown field `a`", "pipeline.p.checks.null_rate"),
         (CHECKS + "quarantine = {a = 1}", "unknown field `a`", "pipeline.p.checks.quarantine"),
         (CHECKS + "assertions = [{}]", "missing field `type`", "pipeline.p.checks.assertions.0"),
+        ("[pipeline.p]\ntype = 'snapshot'\nunique_key = 3", "expected a sequence", "pipeline.p.unique_key"),
+        ("[pipeline.p]\ntype = 'snapshot'\nunique_key = [3]", "expected a string", "pipeline.p.unique_key.0"),
         ("[resilience]\na = 1", "unknown field `a`, expected `contain_failures`", "resilience"),
         ("[run]\na = 1", "unknown field `a`, expected one of `skip_unchanged`", "run"),
     ],

@@ -99,7 +99,7 @@ def test_a_lone_pipeline_is_called_default_and_both_spellings_at_once_are_refuse
     path.write_text(REPLICATION.replace("pipeline.landing", "pipeline"))
     config = load_config(str(path))
 
-    assert [*config.pipelines] == ["default"]
+    assert [*config.pipeline] == ["default"]
     assert config.where("pipeline", "default", "strategy").endswith(":6")
 
     path.write_text(REPLICATION + '\n[pipelines.x]\ntype = "quality"\n')
