@@ -9,6 +9,10 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from support import forking
+
+collect_ignore = ["recordings"]  # three thousand files, none of them a test
+
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 # How fast a machine is says nothing about a property.
@@ -16,7 +20,7 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """A child inherits what its parent ignores or blocks, but not what it handles.
 
     Under `nohup`, in the background of a shell or in a job runner, some of these are ignored from the beginning; the
@@ -29,6 +33,8 @@ def pytest_configure() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     # Every engine that the tests start would compile its modules again.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    if config.getoption("numprocesses", None):
+        forking.share()
 
 
 def pytest_collection_finish() -> None:

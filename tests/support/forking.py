@@ -17,6 +17,7 @@ import os
 import pkgutil
 import select
 import selectors
+import shutil
 import signal
 import socket
 import subprocess
@@ -119,7 +120,9 @@ class ForkedProcess:
 
 
 class ForkServer:
-    """A server of one command. It is started by the first that asks it, and ends with this process.
+    """A server of one command. It is started by the first that asks it, and ends with the process that has made it.
+
+    A process whose environment names the folder of such a server, as `share` has it, asks that one.
 
     Args:
         command: The name of the command.
@@ -128,9 +131,15 @@ class ForkServer:
     """
 
     def __init__(self, command: str, entry: str, preload: Sequence[str]) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="forked-")
-        self.address = f"{self._folder.name}/socket"
-        self.script = Path(self._folder.name) / "bin" / command
+        self.variable = f"FORKED_{command.upper().replace('-', '_')}"
+        shared = os.environ.get(self.variable)
+        self.folder = Path(shared or tempfile.mkdtemp(prefix="forked-"))
+        self.address = str(self.folder / "socket")
+        self.script = self.folder / "bin" / command
+        if not shared:
+            self._make(command, entry, preload)
+
+    def _make(self, command: str, entry: str, preload: Sequence[str]) -> None:
         self.script.parent.mkdir()
         self.script.write_text(_SCRIPT.format(python=sys.executable, address=self.address))
         self.script.chmod(0o755)
@@ -162,7 +171,7 @@ class ForkServer:
         os.close(self._alive)
         if self._server is not None:
             self._server.wait()
-        self._folder.cleanup()
+        shutil.rmtree(self.folder)
 
     def start(
         self,
@@ -217,6 +226,12 @@ def dg() -> ForkServer:
 def cancelled_step() -> ForkServer:
     """A step in a process of its own (`support.cancel_driver`)."""
     return ForkServer("cancelled-step", "support.cancel_driver:main", ["support.cancel_driver"])
+
+
+def share() -> None:
+    """The processes that this one starts from now on ask its servers and make none of their own."""
+    for server in (rocky_local(), dg(), cancelled_step()):
+        os.environ[server.variable] = str(server.folder)
 
 
 class _Server:

@@ -15,6 +15,11 @@ import dagster_rocky
 VARIES = "{…}"
 """What stands for a part of a message that differs."""
 PACKAGE = Path(dagster_rocky.__file__).parent
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+"""The modules of the package, and their files."""
 _OWN_FACTORIES = {"_dagster.failure", "_dagster.interruption"}
 """Functions that make an error of the words that they are given."""
 
@@ -73,8 +78,7 @@ def all_said() -> Mapping[str, tuple[str, ...]]:
 @cache
 def _functions() -> tuple[_Function, ...]:
     found: list[_Function] = []
-    for path in sorted(PACKAGE.rglob("*.py")):
-        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+    for name, path in MODULES.items():
         module = importlib.import_module("dagster_rocky" if name == "__init__" else f"dagster_rocky.{name}")
         tree = ast.parse(path.read_text(encoding="utf-8"))
         found += [_Function(f"{name}:{one.name}", one, vars(module)) for one in _outermost(tree.body)]

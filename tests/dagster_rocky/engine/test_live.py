@@ -110,7 +110,7 @@ def test_an_undeclared_check_becomes_an_observation(make_engine: Make, mode: str
         'for _ in range(3): pipes("report_asset_materialization", {"asset_key": "duckdb/x/b", "metadata": '
         '{"duration_ms": {"raw_value": 5, "type": "int"}, "strategy": "full_refresh", '
         '"watermark": "2026-01-01T00:00:00Z", "target_table_full_name": "wh.kept__x.b"}})',
-        "os.remove(json.loads(base64.b64decode(os.environ['DAGSTER_PIPES_MESSAGES']))['path'])",
+        "os.remove(messages_path())",
     ],
     ids=[
         "cut",
@@ -126,7 +126,7 @@ def test_an_undeclared_check_becomes_an_observation(make_engine: Make, mode: str
 def test_bad_pipes_messages_change_nothing(make_engine: Make, mess: str) -> None:
     engine = make_engine(f"""
         def raw(text):
-            with open(json.loads(base64.b64decode(os.environ["DAGSTER_PIPES_MESSAGES"]))["path"], "a") as f:
+            with open(messages_path(), "a") as f:
                 f.write(text)
         {mess}
         time.sleep(0.3)

@@ -17,8 +17,7 @@ from support.stand_in import MODES, run_step
 RECORDINGS = Path(__file__).parents[2] / "recordings"
 PLAYER = """
 folder = {folder!r}
-params = os.environ.get("DAGSTER_PIPES_MESSAGES")
-path = json.loads(base64.b64decode(params))["path"] if params else None
+path = messages_path()
 sys.stderr.write(open(os.path.join(folder, "stderr")).read()); sys.stderr.flush()
 if path: open(path, "a").write(open(os.path.join(folder, "messages.jsonl")).read())
 sys.stdout.write(open(os.path.join(folder, "stdout")).read()); sys.stdout.flush()

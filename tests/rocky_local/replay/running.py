@@ -29,10 +29,10 @@ from .cases import PROJECTS, RECORDINGS, Case, Outcome, Sequence
 ENGINE = os.environ.get("ROCKY_REPLAY_ENGINE") or str(Path(sys.executable).with_name("rocky-local"))
 CASE_TIMEOUT_SECONDS = 120
 # The recorded slow projects take a quarter of a minute for one statement, as long as these tables have this many rows.
-# Fewer are enough while a signal comes or other commands run, and next to none while nothing else happens.
+# Fewer are enough where a signal comes or the run is held while others run, next to none where nothing else happens.
 _SLOW_TABLES = {
-    "slow": ("bins.grain", "i", {"signal": 24_000, "commands": 24_000, "nothing": 300}),
-    "slow_copy": ("lock__upper.m_heavy", "k", {"signal": 2_000, "commands": 6_000, "nothing": 30}),
+    "slow": ("bins.grain", "i", {"signal": 12_000, "commands": 12_000, "nothing": 300}),
+    "slow_copy": ("lock__upper.m_heavy", "k", {"signal": 2_000, "commands": 2_000, "nothing": 30}),
 }
 _SLOW_ROWS = re.compile(r"(?<=range\(0, )\d{5}")
 # Cases that ran while something else held a lock; what held it ends before any other case.
@@ -214,7 +214,7 @@ class Replay:
         return self.server.start(argv, cwd=cwd, env=env, stdout=stdout.fileno(), stderr=stderr.fileno())
 
     def _start_background(self, description: str) -> None:
-        """Start what holds a lock while the next cases run; it ends with the sequence."""
+        """Start what holds a lock while the next cases run, and goes on after them or ends with the sequence."""
         if "rocky run" in description:
             argv = ["run", "-o", "json"]
             argv += ["--idempotency-key", "both"] if "--idempotency-key both" in description else []
@@ -226,6 +226,9 @@ class Replay:
             self.background.append(process)
             self.stack.callback(process.wait)
             wait_for_text(err, "m_heavy" if "copying" in description else '"model":"b_heavy"', process)
+            # Held where it is, it keeps its locks for as long as the others take.
+            process.send_signal(signal.SIGSTOP)
+            self.stack.callback(process.send_signal, signal.SIGCONT)
             return
         if "flock" in description:
             lock = self._path("models/.rocky-state.redb.lock")
