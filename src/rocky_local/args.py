@@ -159,7 +159,7 @@ def parse(argv: list[str]) -> Arguments:
         raise UsageError("'rocky' requires a subcommand but one was not provided", _usage(""))
     if result.get("output") not in (None, *_FORMS):
         problem = f"invalid value '{result.get('output')}' for '--output <OUTPUT>'"
-        raise UsageError(problem, details=(f"  [possible values: {', '.join(_FORMS)}]",))
+        raise UsageError(problem, f"  [possible values: {', '.join(_FORMS)}]")
     _check_together(result)
     for flag in LEFT_OUT:
         if result.has(flag[2:]):
@@ -198,26 +198,23 @@ def _check_together(result: Arguments) -> None:
     for given, wanted in _NEEDED.items() if result.command in ("run", "plan") else ():
         if result.has(given[2:]) and not result.has(wanted[2:]):
             usage = _usage(result.command, given, wanted, *output)
-            raise UsageError(missing, usage, details=(f"  {_shown(wanted)}",))
+            raise UsageError(missing, f"  {_shown(wanted)}", usage)
     if required and not result.positionals:
-        usage = " ".join(("rocky", result.command, *map(_shown, output), required))
-        raise UsageError(missing, usage, details=(f"  {required}",))
+        usage = " ".join(("\nUsage: rocky", result.command, *map(_shown, output), required))
+        raise UsageError(missing, f"  {required}", usage)
 
 
 def _unexpected(command: str, token: str, grammar: Grammar) -> UsageError:
     """Say which flag is meant, if any is near: by the similarity of Jaro, as the real parser does."""
     from rocky_local.adapter import DuckDBAdapter, literal  # noqa: PLC0415
 
-    problem = f"unexpected argument '{token}' found"
     flags = [*_GLOBAL, *grammar.options.split(), *grammar.switches.split()]
-    near = f"SELECT flag FROM (SELECT UNNEST({flags}) AS flag) WHERE jaro_similarity(flag, {literal(token)}) > 0.7"
+    query = f"SELECT flag FROM (SELECT UNNEST({flags}) AS flag) WHERE jaro_similarity(flag, {literal(token)}) > 0.7"
     with DuckDBAdapter(":memory:") as adapter:
-        found = adapter.query(f"{near} ORDER BY jaro_similarity(flag, {literal(token)}) DESC LIMIT 1")
-    if not found:
-        return UsageError(problem, _usage(command))
-    [[flag]] = found
-    tip = ("", f"  tip: a similar argument exists: '{flag}'")
-    return UsageError(problem, _usage(command, flag), details=tip)
+        found = adapter.query(f"{query} ORDER BY jaro_similarity(flag, {literal(token)}) DESC LIMIT 1")
+    near = [str(flag) for (flag,) in found]
+    tips = (f"\n  tip: a similar argument exists: '{flag}'" for flag in near)
+    return UsageError(f"unexpected argument '{token}' found", *tips, _usage(command, *near))
 
 
 def _shown(flag: str) -> str:
@@ -228,4 +225,4 @@ def _shown(flag: str) -> str:
 
 def _usage(command: str, *flags: str) -> str:
     given = " ".join(map(_shown, flags)) or "[OPTIONS]"
-    return f"rocky {command} {given}" if command else f"rocky {given} <COMMAND>"
+    return f"\nUsage: rocky {command} {given}" if command else f"\nUsage: rocky {given} <COMMAND>"

@@ -91,15 +91,8 @@ class Unsupported(EngineError):
 
 
 class UsageError(EngineError):
-    """The command line makes no sense; exit code 2 with the usage, where it helps, below the message."""
-
-    def __init__(self, message: str, usage: str | None = None, *, details: tuple[str, ...] = ()) -> None:
-        super().__init__(message)
-        self.usage = usage
-        self.details = details
+    """The command line makes no sense; exit code 2 with details and the usage, where they help, below the message."""
 
     def report(self) -> str:
         """Return the text for stderr."""
-        usage = ["", f"Usage: {self.usage}"] if self.usage else []
-        lines = [f"error: {self.message}", *self.details, *usage]
-        return "\n".join([*lines, "", "For more information, try '--help'."])
+        return "\n".join([f"error: {self.message}", *self.causes, "", "For more information, try '--help'."])

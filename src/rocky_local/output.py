@@ -43,8 +43,8 @@ class Entry:
 
     Example:
         >>> from rocky_local.state import ModelRun
-        >>> shown([ModelRun("trips", "success", 3)])
-        [{'model_name': 'trips', 'status': 'success', 'duration_ms': 3}]
+        >>> shown([ModelRun("trips", 3, "success")])
+        [{'model_name': 'trips', 'duration_ms': 3, 'status': 'success'}]
     """
 
     def __init_subclass__(cls, *, kw_only: bool = False) -> None:

@@ -46,34 +46,47 @@ CREATE TABLE IF NOT EXISTS facts (kind TEXT, key TEXT, value TEXT NOT NULL, PRIM
 """
 
 
+class Recipe(Entry, kw_only=True):
+    """What was built and where, so that two runs of the same recipe can be told from two recipes."""
+
+    recipe_hash: str
+    input_hash: str | None = None
+    input_proof_class: str | None = None
+    env_hash: str
+    hash_scheme: str = "v1"
+
+
 class ModelRun(Entry):
-    """A table, model or partition in a finished run."""
+    """A table, model or partition in a finished run; its recipe is not kept but found anew for the history."""
 
     model_name: str
-    status: str
     duration_ms: int
+    status: str
     started_at: str | None = None
     sql_hash: str | None = None
     target: str | None = None
     input_hash: str | None = None
+    recipe_identity: Recipe | None = None
 
 
-class RunRecord(Entry):
-    """A finished run."""
+class RunRecord(Entry, kw_only=True):
+    """A finished run, in the order of the history, which adds a count and our version and leaves out the end."""
 
     run_id: str
     started_at: str
-    finished_at: str
     status: str
+    trigger: str
+    models_executed: int | None = None
     duration_ms: int
     models: list[ModelRun]
-    trigger: str
-    session_source: str
-    hostname: str
     pipeline: str | None = None
-    idempotency_key: str | None = None
     submission_id: str | None = None
+    session_source: str | None = None
+    idempotency_key: str | None = None
     target_catalog: str | None = None
+    hostname: str | None = None
+    rocky_version: str | None = None
+    finished_at: str | None = None
 
 
 def open_for_writing(path: Path, purpose: str = "") -> StateStore:
@@ -216,9 +229,9 @@ class StateStore(AbstractContextManager["StateStore"]):
         self._write("INSERT OR REPLACE INTO runs VALUES (?, ?, ?)", record.run_id, started_ns, text)
 
     def runs(self) -> Iterator[RunRecord]:
-        """Yield the finished runs, newest first."""
+        """Yield the finished runs, newest first; an empty text in them is as good as none."""
         for (text,) in self._all("SELECT record FROM runs ORDER BY started_ns DESC, rowid DESC"):
-            record = json.loads(text)
+            record = {name: value for name, value in json.loads(text).items() if value != ""}
             yield RunRecord(**record | {"models": [ModelRun(**entry) for entry in record["models"]]})
 
     def facts(self, kind: str) -> dict[str, Any]:

@@ -43,14 +43,13 @@ _said: set[str] = set()
 
 def table() -> dict[str, dict[str, str]]:
     """Return everything that the module's first line speaks of, as a title and lines of name and remark."""
-    stopped = {"a command that is not in the list": "", **REFUSED}
-    stopped |= {f"the flag `{flag}`": "" for flag in args.LEFT_OUT}
+    flags = {f"the flag `{flag}`": "" for flag in args.LEFT_OUT}
     return {
         "Commands": dict.fromkeys(sorted(args.COMMANDS), ""),
         "Adapters": {"duckdb": ""},
         "Pipelines": dict.fromkeys(get_args(PipelineType), ""),
         "Accepted and ignored": IGNORED,
-        "Left to the real engine": stopped,
+        "Left to the real engine": {"a command that is not in the list": "", **REFUSED, **flags},
     }
 
 

@@ -11,7 +11,7 @@ from rocky_local.args import Arguments
 from rocky_local.errors import EngineError, Unsupported
 from rocky_local.output import Answer, Entry
 from rocky_local.project.models import load_project
-from rocky_local.state import SCHEMA_VERSION, ModelRun, RunRecord, open_for_writing, reading
+from rocky_local.state import SCHEMA_VERSION, ModelRun, Recipe, RunRecord, open_for_writing, reading
 
 _WINDOW = 20
 _SHOWN = 50
@@ -25,6 +25,36 @@ _DAYS_PER_MONTH = 30
 _FAST_MS = 5_000
 _FEW_CONSUMERS = 3
 _NOTE = "Run `rocky compile --output json` for inferred incrementality hints on full_refresh models"
+
+
+class _Execution(Entry):
+    started_at: str
+    duration_ms: int
+    status: str
+    sql_hash: str
+    recipe_identity: Recipe | None = None
+
+
+class _TimedModel(Entry, kw_only=True):
+    model_name: str
+    status: str
+    start_offset_ms: int | None = None
+    duration_ms: int
+    sql_hash: str | None = None
+    lane: int | None = None
+    recipe_identity: Recipe | None = None
+    cost_usd: float | None = None
+
+
+class _Recommendation(Entry, kw_only=True):
+    model_name: str
+    current_strategy: str = "table"
+    recommended_strategy: str = "table"
+    estimated_monthly_savings: float = 0.0
+    reasoning: str = ""
+    compute_cost_per_run: float
+    storage_cost_per_month: float = _STORAGE_PER_MONTH
+    downstream_references: int
 
 
 def answer_state(args: Arguments) -> Answer:
@@ -71,59 +101,37 @@ def answer_history(args: Arguments) -> Answer:
     if (model := args.get("model")) is None:
         runs = [_told(record, audit=args.has("audit")) for record in records[:_SHOWN]]
         return Answer("history", {"runs": runs, "count": len(runs)})
-    found = [
-        {
-            "started_at": entry.started_at or record.started_at,
-            "duration_ms": entry.duration_ms,
-            "status": f'"{entry.status}"',
-            "sql_hash": entry.sql_hash or "",
-            **_recipe(entry),
-        }
-        for record in records
-        for entry in record.models
-        if entry.model_name == model
-    ]
+    found = []
+    for record in records:
+        for run in (run for run in record.models if run.model_name == model):
+            begun, status = run.started_at or record.started_at, f'"{run.status}"'
+            found.append(_Execution(begun, run.duration_ms, status, run.sql_hash or "", _recipe(run)))
     rolling = {"rolling_stats": _rolling(found)} if args.has("rolling-stats") else {}
     return Answer("history", {"model": model, "executions": found, "count": len(found), **rolling})
 
 
-def _told(record: RunRecord, *, audit: bool) -> dict[str, Any]:
-    models = [_of(entry, "model_name duration_ms status") | _recipe(entry) for entry in record.models]
-    return {
-        **_of(record, "run_id started_at status trigger"),
-        "models_executed": len(models),
-        "duration_ms": record.duration_ms,
-        "models": models,
-        **_of(record, "pipeline submission_id"),
-        **(_of(record, _AUDITED) | {"rocky_version": __version__} if audit else {}),
-    }
+def _told(record: RunRecord, *, audit: bool) -> RunRecord:
+    untold = dict.fromkeys(("started_at", "sql_hash", "target", "input_hash"))
+    models = [run.changed(**untold, recipe_identity=_recipe(run)) for run in record.models]
+    audited = {"rocky_version": __version__} if audit else dict.fromkeys(_AUDITED.split())
+    return record.changed(models_executed=len(models), models=models, **audited, finished_at=None)
 
 
-def _of(entry: Entry, names: str) -> dict[str, Any]:
-    return {name: value for name in names.split() if (value := getattr(entry, name)) not in (None, "")}
+def _recipe(run: ModelRun) -> Recipe | None:
+    if run.status != "success":
+        return None
+    texts = f"{run.target}\n{run.sql_hash or ''}", f"{__version__}\n{os.uname().machine}\n{os.name}"
+    made, place = (hashlib.sha256(text.encode()).hexdigest() for text in texts)
+    proof = "heuristic" if run.input_hash else None
+    return Recipe(recipe_hash=made, input_hash=run.input_hash, input_proof_class=proof, env_hash=place)
 
 
-def _recipe(entry: ModelRun) -> dict[str, Any]:
-    """What was built and where, so that two runs of the same recipe can be told from two recipes."""
-    if entry.status != "success":
-        return {}
-    logic = f"{entry.target}\n{entry.sql_hash or ''}"
-    place = f"{__version__}\n{os.uname().machine}\n{os.name}"
-    recipe = {
-        "recipe_hash": hashlib.sha256(logic.encode()).hexdigest(),
-        **({"input_hash": entry.input_hash, "input_proof_class": "heuristic"} if entry.input_hash else {}),
-        "env_hash": hashlib.sha256(place.encode()).hexdigest(),
-        "hash_scheme": "v1",
-    }
-    return {"recipe_identity": recipe}
-
-
-def _rolling(executions: list[dict[str, Any]]) -> dict[str, Any]:
+def _rolling(executions: list[_Execution]) -> dict[str, Any]:
     window = executions[:_WINDOW]
-    durations = [float(entry["duration_ms"]) for entry in window]
+    durations = [float(entry.duration_ms) for entry in window]
     mean, spread = (fmean(durations), pstdev(durations)) if durations else (0.0, 0.0)
     score = {"latest_z_score": (durations[0] - mean) / spread} if spread else {}
-    passed = sum("success" in entry["status"] for entry in window)
+    passed = sum("success" in entry.status for entry in window)
     return {
         "window": _WINDOW,
         "samples": len(window),
@@ -136,7 +144,10 @@ def _rolling(executions: list[dict[str, Any]]) -> dict[str, Any]:
 def answer_cost(args: Arguments) -> Answer:
     """Tell the durations of a run's tables and models; on DuckDB nothing costs anything but time."""
     record = _find_run(args)
-    models = [_of(entry, "model_name status duration_ms") | {"cost_usd": 0.0} for entry in record.models]
+    models = [
+        _TimedModel(model_name=run.model_name, status=run.status, duration_ms=run.duration_ms, cost_usd=0.0)
+        for run in record.models
+    ]
     times = {"duration_ms": record.duration_ms, "adapter_type": "duckdb", "total_cost_usd": 0.0}
     total = sum(entry.duration_ms for entry in record.models)
     return Answer("cost", {**_heading(record), **times, "total_duration_ms": total, "per_model": models})
@@ -148,14 +159,21 @@ def answer_trace(args: Arguments) -> Answer:
     begun = datetime.fromisoformat(record.started_at)
     ends: list[int] = []
     models = []
-    for entry in record.models:
-        started = datetime.fromisoformat(entry.started_at or record.started_at)
+    for run in record.models:
+        started = datetime.fromisoformat(run.started_at or record.started_at)
         offset = int((started - begun).total_seconds() * 1000)
         lane = next((number for number, end in enumerate(ends) if end <= offset), len(ends))
-        ends[lane : lane + 1] = [offset + entry.duration_ms]
-        times = {"start_offset_ms": offset, "duration_ms": entry.duration_ms}
-        named = {**_of(entry, "model_name status"), **times, **_of(entry, "sql_hash")}
-        models.append({**named, "lane": lane, **_recipe(entry)})
+        ends[lane : lane + 1] = [offset + run.duration_ms]
+        timed = _TimedModel(
+            model_name=run.model_name,
+            status=run.status,
+            start_offset_ms=offset,
+            duration_ms=run.duration_ms,
+            sql_hash=run.sql_hash,
+            lane=lane,
+            recipe_identity=_recipe(run),
+        )
+        models.append(timed)
     summary = {"run_duration_ms": record.duration_ms, "lane_count": len(ends), "models": models}
     return Answer("trace", {**_heading(record), **summary})
 
@@ -177,7 +195,7 @@ def _heading(record: RunRecord) -> dict[str, Any]:
         "status": _STATUSES.get(record.status, record.status.lower()),
         "trigger": record.trigger.lower(),
         "started_at": record.started_at.removesuffix("Z") + "+00:00",
-        "finished_at": record.finished_at.removesuffix("Z") + "+00:00",
+        "finished_at": (record.finished_at or record.started_at).removesuffix("Z") + "+00:00",
     }
 
 
@@ -203,32 +221,24 @@ def answer_optimize(args: Arguments) -> Answer:
     return Answer("optimize", result)
 
 
-def _recommendation(name: str, durations: list[int], consumers: int) -> dict[str, Any]:
-    mean_ms = fmean(durations)
+def _recommendation(name: str, durations: list[int], consumers: int) -> _Recommendation:
+    mean_ms, runs = fmean(durations), len(durations)
     per_run = mean_ms * _COST_PER_MS
-    inline = len(durations) >= _NEEDED_RUNS and mean_ms < _FAST_MS and consumers < _FEW_CONSUMERS
-    if len(durations) < _NEEDED_RUNS:
-        reasoning = f"insufficient history: {len(durations)} runs (need {_NEEDED_RUNS})"
-    elif inline:
-        reasoning = (
+    found = _Recommendation(model_name=name, compute_cost_per_run=per_run, downstream_references=consumers)
+    if runs < _NEEDED_RUNS:
+        found.reasoning = f"insufficient history: {runs} runs (need {_NEEDED_RUNS})"
+    elif mean_ms < _FAST_MS and consumers < _FEW_CONSUMERS:
+        found.recommended_strategy, found.estimated_monthly_savings = "ephemeral", _STORAGE_PER_MONTH
+        found.reasoning = (
             f"fast execution ({mean_ms / 1000:.1f}s) with {consumers} downstream consumer(s); "
             "inline into consumer query to eliminate materialization overhead"
         )
     else:
-        monthly = per_run * len(durations) * _DAYS_PER_MONTH
+        monthly = per_run * runs * _DAYS_PER_MONTH
         once, each = monthly + _STORAGE_PER_MONTH, monthly * consumers
         verb = "cheaper" if once < each else "not cheaper"
-        reasoning = (
+        found.reasoning = (
             f"{consumers} downstream consumers; materializing once (${once:.4f}/mo) is {verb} than "
             f"recomputing for each (${each:.4f}/mo)"
         )
-    return {
-        "model_name": name,
-        "current_strategy": "table",
-        "recommended_strategy": "ephemeral" if inline else "table",
-        "estimated_monthly_savings": _STORAGE_PER_MONTH if inline else 0.0,
-        "reasoning": reasoning,
-        "compute_cost_per_run": per_run,
-        "storage_cost_per_month": _STORAGE_PER_MONTH,
-        "downstream_references": consumers,
-    }
+    return found

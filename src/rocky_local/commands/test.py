@@ -201,9 +201,8 @@ def _on_the_warehouse(args: Arguments) -> Answer:
     declared = Tally(len(results), found["pass"], found["fail"], found["warn"], found["error"], results)
     result = Tally(0, 0, 0, failures=[], model_results=[], declarative=declared)
     problems = f"{found['fail']} hard failure(s), {found['error']} execution error(s)"
-    return Answer("test", vars(result)).unless(
-        found["fail"] + found["error"], f"declarative test failures: {problems}"
-    )
+    failed = found["fail"] + found["error"]
+    return Answer("test", vars(result)).unless(failed, f"declarative test failures: {problems}")
 
 
 def _declared_test(adapter: DuckDBAdapter, model: Model, test: Assertion) -> _DeclaredOutcome:

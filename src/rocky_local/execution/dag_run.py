@@ -1,5 +1,6 @@
 """`rocky run --dag`: every step of the project, layer by layer; each step is a run of its own (contract, 5.7)."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import NamedTuple
@@ -56,16 +57,15 @@ class _Steps(NamedTuple):
     args: Arguments
     shutdown: Shutdown
 
-    def run(self) -> list[_NodeRun]:
+    def run(self) -> Iterator[_NodeRun]:
         nodes = {node.id: node for node in self.graph.nodes}
-        entries: list[_NodeRun] = []
         failed: set[str] = set()
         for number, layer in enumerate(self.graph.layers()):
             _EXECUTOR.info("executing DAG layer", layer=number, nodes=len(layer))
             begun = clock.now_ns()
             for name in layer:
                 if self.shutdown.is_set():
-                    return entries
+                    return
                 node = nodes[name]
                 entry = _NodeRun(name, node.kind, node.label, number)
                 if failed.intersection(self.graph.upstream(name)):
@@ -75,8 +75,7 @@ class _Steps(NamedTuple):
                     self._step(node, entry, begun)
                 if entry.error is not None:
                     failed.add(name)
-                entries.append(entry)
-        return entries
+                yield entry
 
     def _step(self, node: Node, entry: _NodeRun, begun: int) -> None:
         with tracing.span("materialize.table", **{"rocky.model.fqn": node.id, "rocky.model.kind": node.kind}):
@@ -97,21 +96,17 @@ class _Steps(NamedTuple):
         args = args.changed(filter=None, all=None, resume=None, resume_latest=None)
         try:
             if node.kind == "seed":
-                return self._seed(node)
+                directory = str(Path(self.config.path).with_name("seeds"))
+                seeds = [seed for seed in read_seeds(directory) if seed.name == node.label]
+                with self.config.open(resolve(self.config, None, "seed").adapter) as adapter:
+                    found = load_seeds(adapter, directory, seeds)
+                return next((table.error for table in found.result["tables"]), None)
             answer = runner.run(args, self.shutdown)
         except EngineError as error:
             return error.chain()
         if not self.shutdown.is_set():
             self._tell(node, answer)
         return answer.failure if answer.code else None
-
-    def _seed(self, node: Node) -> str | None:
-        adapter_name = resolve(self.config, None, "seed").adapter
-        directory = str(Path(self.config.path).with_name("seeds"))
-        seeds = [seed for seed in read_seeds(directory) if seed.name == node.label]
-        with self.config.open(adapter_name) as adapter:
-            found = load_seeds(adapter, directory, seeds)
-        return next((table.error for table in found.result["tables"]), None)
 
     def _tell(self, node: Node, answer: Answer) -> None:
         """Write the lines for people that come between the log lines; those of a load go to stdout."""
@@ -132,7 +127,7 @@ def _run_stoppable(steps: _Steps) -> list[_NodeRun]:
 
     watch(steps.shutdown, tell)
     with ThreadPoolExecutor(1, "dag") as pool:
-        running = pool.submit(steps.run)
+        running = pool.submit(lambda: [*steps.run()])
         while not running.done():
             wait([running], ANSWERING_SECONDS)
     if steps.shutdown.is_set():

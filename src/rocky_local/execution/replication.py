@@ -180,11 +180,10 @@ def _copy_table(context: RunContext, copy: TableCopy) -> Copied:
             # The copy may hold more than this state knows of: of a run that was cut off, or of the other engine.
             latest = _latest(context, copy)[0]
             since = max(_EARLIEST if unsettled else since, _EARLIEST if latest is None else latest)
+            state.start_copy(copy.target)
         sql = strategy.sql(copy, copy.target, source, since)
         sql = sql if before else sql.replace("CREATE OR REPLACE TABLE", "CREATE TABLE", 1)
         LOG.info("copying data", table=copy.target, strategy=kind)
-        if strategy.appends:
-            state.start_copy(copy.target)
         try:
             # What the change asks for is taken back when the copy fails.
             with adapter.transaction() if change else nullcontext():

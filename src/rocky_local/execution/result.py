@@ -229,13 +229,6 @@ class RunResult:
         """Milliseconds since the run began; 0 for one that was skipped."""
         return 0 if self.skipped_by_run_id else clock.since_ms(self.started_ns)
 
-    def _execution(self) -> dict[str, Any]:
-        """How the tables were worked on; models count nothing here."""
-        counts = {"tables_processed": self.attempted or 0, "tables_failed": self.failed_copies}
-        throttle = {"final_concurrency": self.concurrency, "rate_limits_detected": 0}
-        adaptive = {"adaptive_concurrency": True, **throttle} if self.adaptive else {}
-        return {"concurrency": self.concurrency, **counts, **adaptive}
-
     def _metrics(self) -> dict[str, Any] | None:
         """The counters of a replication; None for everything else."""
         if self.attempted is None:
@@ -264,15 +257,19 @@ class RunResult:
 
     def as_json(self) -> dict[str, Any]:
         """Return the object for stdout, with its keys in the engine's order."""
+        # How the tables were worked on; models count nothing here.
+        worked = {"tables_processed": self.attempted or 0, "tables_failed": self.failed_copies}
+        throttle = {"final_concurrency": self.concurrency, "rate_limits_detected": 0}
+        adaptive = {"adaptive_concurrency": True, **throttle} if self.adaptive else {}
         zeros = dict.fromkeys(("grants_added", "grants_revoked", "catalogs_created"), 0)
-        counts = {"tables_checked": self.tables_copied, "tables_drifted": len(self.drift_actions)}
+        drift = {"tables_checked": self.tables_copied, "tables_drifted": len(self.drift_actions)}
         made = {
             "status": "Success" if self.pipeline_type in _UNTOLD else self.status,
             "duration_ms": self.duration_ms,
-            "execution": self._execution(),
+            "execution": {"concurrency": self.concurrency, **worked, **adaptive},
             "metrics": self._metrics(),
             "permissions": {**zeros, "schemas_created": self.schemas_created},
-            "drift": {**counts, "actions_taken": self.drift_actions},
+            "drift": {**drift, "actions_taken": self.drift_actions},
             "cost_summary": self._cost_summary(),
         }
         values = vars(self) | made

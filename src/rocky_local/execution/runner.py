@@ -148,7 +148,7 @@ def _record(context: RunContext) -> RunRecord:
         finished_at=clock.rfc3339(clock.now_ns()),
         status="PartialFailure" if result.interrupted else result.status,
         duration_ms=result.duration_ms,
-        models=[*models, *(ModelRun(name, "failed", 0) for name in names)],
+        models=[*models, *(ModelRun(name, 0, "failed") for name in names)],
         trigger=trigger.capitalize() if trigger in _TRIGGERS else "Manual",
         session_source="dagster" if "DAGSTER_PIPES_CONTEXT" in os.environ else "cli",
         hostname=os.uname().nodename,

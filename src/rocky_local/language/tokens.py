@@ -54,9 +54,8 @@ def tokenize(source: str) -> list[Token]:
     while place < len(source):
         found = _TOKEN.match(source, place)
         if found is None:
-            raise error_at(
-                source, place, f"expected a token, found {json.dumps(source[place], ensure_ascii=False)}"
-            )
+            shown = json.dumps(source[place], ensure_ascii=False)
+            raise error_at(source, place, f"expected a token, found {shown}")
         kind = str(found.lastgroup)
         if kind != "space":
             tokens.append(Token("Keyword" if found[0] in KEYWORDS else kind, found[0], place))
