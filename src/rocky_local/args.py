@@ -181,9 +181,8 @@ def _take(result: Arguments, name: str, value: str | None, rest: list[str]) -> N
             raise EngineError(f"invalid --var '{value}': expected key=value")
         result.variables[variable] = text
     elif key in result.values:
-        raise UsageError(
-            f"the argument '{_shown(name)}' cannot be used multiple times", _usage(result.command)
-        )
+        problem = f"the argument '{_shown(name)}' cannot be used multiple times"
+        raise UsageError(problem, _usage(result.command))
     result.values[key] = value
 
 
@@ -197,8 +196,7 @@ def _check_together(result: Arguments) -> None:
     required = COMMANDS[result.command].required
     for given, wanted in _NEEDED.items() if result.command in ("run", "plan") else ():
         if result.has(given[2:]) and not result.has(wanted[2:]):
-            usage = _usage(result.command, given, wanted, *output)
-            raise UsageError(missing, f"  {_shown(wanted)}", usage)
+            raise UsageError(missing, f"  {_shown(wanted)}", _usage(result.command, given, wanted, *output))
     if required and not result.positionals:
         usage = " ".join(("\nUsage: rocky", result.command, *map(_shown, output), required))
         raise UsageError(missing, f"  {required}", usage)

@@ -56,7 +56,7 @@ class CompileError(EngineError):
 
 
 class NotAQuery(Exception):
-    """A text in the pipeline language that does not `parse` or `lower`, at a 1-based line, 0 for no place."""
+    """A text in SQL or the pipeline language that does not `parse` or `lower`, at a 1-based line, 0 for no place."""
 
     def __init__(self, message: str, phase: str = "parse", line: int = 0, column: int = 0) -> None:
         super().__init__(message)

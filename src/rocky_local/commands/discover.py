@@ -5,16 +5,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from rocky_local import tracing
 from rocky_local.args import Arguments
 from rocky_local.errors import EngineError
 from rocky_local.execution.checks import assertion_name, assertions_on
-from rocky_local.execution.discovery import SOURCE_TYPE, Source, discover_sources, overlap_name
+from rocky_local.execution.discovery import LOG, SOURCE_TYPE, Source, discover_sources, overlap_name
 from rocky_local.output import Answer, Entry
 from rocky_local.project.config import load_config
 from rocky_local.project.pipeline import Checks
-
-_LOG = tracing.Log("rocky_cli::commands::discover")
 
 
 class _DiscoveredSource(Entry):
@@ -39,7 +36,7 @@ def answer_discover(args: Arguments) -> Answer:
     with config.open(pipeline.source_adapter) as adapter:
         sources = [*discover_sources(adapter, pipeline, warn=True)]
     if args.has("with-schemas"):
-        _LOG.warn(
+        LOG.warn(
             "discover --with-schemas: source.catalog not configured — cannot key cache entries, skipping"
         )
     result: dict[str, Any] = {"sources": [_source(source) for source in sources]}
@@ -47,7 +44,7 @@ def answer_discover(args: Arguments) -> Answer:
         result["checks"] = configured
     ids = [source.id for source in sources]
     if pipeline.source.discovery.report_new_sources and (new := _new_sources(state_file, pipeline.name, ids)):
-        _LOG.warn("new sources discovered", pipeline=pipeline.name, new_sources=", ".join(new))
+        LOG.warn("new sources discovered", pipeline=pipeline.name, new_sources=", ".join(new))
         result["new_sources"] = new
     return Answer("discover", result, "\n".join(map(_line, sources)) or "No sources found.")
 
@@ -62,7 +59,7 @@ def _new_sources(state_file: Path, pipeline: str, ids: list[str]) -> list[str]:
             for id_ in ids:
                 store.set_fact(f"source of {pipeline}", id_, True)
     except EngineError as error:
-        _LOG.warn("new sources not looked for", pipeline=pipeline, error=error.chain())
+        LOG.warn("new sources not looked for", pipeline=pipeline, error=error.chain())
         return []
     return [id_ for id_ in ids if known and id_ not in known]
 

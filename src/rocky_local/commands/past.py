@@ -9,7 +9,7 @@ from typing import Any
 from rocky_local import __version__, clock
 from rocky_local.args import Arguments
 from rocky_local.errors import EngineError, Unsupported
-from rocky_local.output import Answer, Entry
+from rocky_local.output import Answer, Entry, shown
 from rocky_local.project.models import load_project
 from rocky_local.state import SCHEMA_VERSION, ModelRun, Recipe, RunRecord, open_for_writing, reading
 
@@ -25,6 +25,19 @@ _DAYS_PER_MONTH = 30
 _FAST_MS = 5_000
 _FEW_CONSUMERS = 3
 _NOTE = "Run `rocky compile --output json` for inferred incrementality hints on full_refresh models"
+
+
+class _Watermark(Entry):
+    table: str
+    last_value: str
+    updated_at: str
+
+
+class _Branch(Entry):
+    name: str
+    schema_prefix: str
+    created_by: str
+    created_at: str
 
 
 class _Execution(Entry):
@@ -63,14 +76,14 @@ def answer_state(args: Arguments) -> Answer:
         marks, on_disk = store.watermarks(), store.schema_version
     stamps = [(table, clock.rfc3339(ns)) for table, ns in marks]
     result = {
-        "watermarks": [{"table": table, "last_value": at, "updated_at": at} for table, at in stamps],
+        "watermarks": [_Watermark(table, at, at) for table, at in stamps],
         "schema_version_supported": SCHEMA_VERSION,
         "schema_version_on_disk": on_disk,
     }
     found = f"v{on_disk}" if on_disk else "none"
     lines = [f"schema version: binary supports v{SCHEMA_VERSION}, on disk {found}"]
-    shown = [(table, at.replace("T", " ").replace("Z", " UTC")) for table, at in stamps]
-    lines += [f"{table} | {at} | {at}" for table, at in shown]
+    told = [(table, at.replace("T", " ").replace("Z", " UTC")) for table, at in stamps]
+    lines += [f"{table} | {at} | {at}" for table, at in told]
     return Answer("state", result, "\n".join(lines))
 
 
@@ -79,16 +92,14 @@ def answer_branch(args: Arguments) -> Answer:
     match args.positionals:
         case ["list"]:
             with reading(args.state_file) as store:
-                branches = store.facts("branch")
-            return Answer("branch list", {"branches": [*branches.values()], "total": len(branches)})
+                branches = [_Branch(**branch) for branch in store.facts("branch").values()]
+            return Answer("branch list", {"branches": branches, "total": len(branches)})
         case ["create", name]:
-            created = clock.rfc3339(clock.now_ns(), "+00:00")
-            branch = {"name": name, "schema_prefix": f"branch__{name}"}
-            branch |= {"created_by": "unknown", "created_at": created}
+            branch = _Branch(name, f"branch__{name}", "unknown", clock.rfc3339(clock.now_ns(), "+00:00"))
             with open_for_writing(args.state_file) as store:
                 if name in store.facts("branch"):
                     raise EngineError(f"branch '{name}' already exists")
-                store.set_fact("branch", name, branch)
+                store.set_fact("branch", name, shown(branch))
             return Answer("branch create", {"branch": branch})
         case words:
             raise Unsupported(f"the command 'branch {' '.join(words)}'")

@@ -62,9 +62,8 @@ def partition_statements(model: Model, sql: str, bounds: Bounds = _NO_TIME) -> l
 def merge_sql(target: str, source: str, keys: tuple[str, ...], updated: list[str] | None) -> str:
     """Return a MERGE of a query into a table by keys; of known rows, some columns or all (None) are updated."""
     if not keys:
-        raise EngineError(
-            f"a merge into '{target}' needs `merge_keys` (of a copy) or `unique_key` (of a model)"
-        )
+        needed = "`merge_keys` (of a copy) or `unique_key` (of a model)"
+        raise EngineError(f"a merge into '{target}' needs {needed}")
     matching = " AND ".join(f"t.{key} = s.{key}" for key in keys)
     assignments = "*" if updated is None else ", ".join(f"{name} = s.{name}" for name in updated)
     when_matched = f"WHEN MATCHED THEN UPDATE SET {assignments}\n" if assignments else ""

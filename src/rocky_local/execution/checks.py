@@ -18,7 +18,7 @@ _ROW_LEVEL = ("not_null", "accepted_values", "in_range", "expression")
 # Those that need no column.
 _OF_NO_COLUMN = ("expression", "row_count_range", "composite", "unique_expr")
 _RUN = tracing.Log("rocky_cli::commands::run")
-_RUN_LOCAL = tracing.Log("rocky_cli::commands::run_local")
+RUN_LOCAL = tracing.Log("rocky_cli::commands::run_local")
 
 
 def column_match(source: list[Column], before: list[Column]) -> Finding:
@@ -69,7 +69,7 @@ def custom(adapter: DuckDBAdapter, rule: CustomCheck, table: str) -> Finding:
         value, passed = int(number), number <= rule.threshold
     except (DatabaseError, TypeError, ValueError, OverflowError, IndexError) as error:
         reason = error.message if isinstance(error, DatabaseError) else f"the query gives no number: {error}"
-        _RUN_LOCAL.warn("custom check query failed", error=reason, check=rule.name)
+        RUN_LOCAL.warn("custom check query failed", error=reason, check=rule.name)
     outcome = rule.name, passed, rule.severity
     return Finding(*outcome, query=query, result_value=value, threshold=rule.threshold)
 

@@ -12,7 +12,7 @@ from rocky_local.project.pipeline import Pipeline, TableOverride
 from rocky_local.project.tables import Place
 
 SOURCE_TYPE = "duckdb"
-_LOG = tracing.Log("rocky_cli::commands::discover")
+LOG = tracing.Log("rocky_cli::commands::discover")
 
 
 def overlap_name(table: str) -> str:
@@ -115,7 +115,7 @@ def discover_sources(adapter: DuckDBAdapter, pipeline: Pipeline, *, warn: bool =
             components = pipeline.pattern.parse(schema)
         except ValueError as error:
             if warn:
-                _LOG.warn("skipping source with unparseable schema", schema=schema, error=str(error))
+                LOG.warn("skipping source with unparseable schema", schema=schema, error=str(error))
             continue
         yield Source(schema, components, tuple(tables))
 

@@ -16,9 +16,6 @@ from rocky_local.project.pipeline import Pipeline
 from rocky_local.project.tables import Place
 from rocky_local.signals import release
 
-_LOG = tracing.Log("rocky_cli::commands::run_local")
-_EVENTS = tracing.Log("rocky_observe::events")
-
 
 class _Work(ABC):
     """One kind of run."""
@@ -48,7 +45,7 @@ class _Work(ABC):
         if limit is not None and actual > limit:
             context.result.budget_breaches.append(Breach("max_duration_ms", float(limit), float(actual)))
             nothing = {"target": "", "error": "", "attempt": 0, "max_attempts": 0}
-            _EVENTS.info("", **{"rocky.event": "budget_breach"}, **nothing)
+            tracing.Log("rocky_observe::events").info("", **{"rocky.event": "budget_breach"}, **nothing)
 
     def failure(self, context: RunContext) -> str:
         count, run_id = context.result.tables_failed, context.run_id
@@ -118,7 +115,7 @@ class _Transformation(_Work):
             if there:
                 execute_models(context, directory)
             else:
-                _LOG.warn("models directory not found — nothing to execute", models_dir=directory)
+                checks.RUN_LOCAL.warn("models directory not found — nothing to execute", models_dir=directory)
             self.note_budget(context)
         counts = f"{len(context.result.materializations)} models executed"
         context.messages.complete(f"rocky run complete: {counts} in {context.result.duration_ms}ms")
@@ -148,7 +145,7 @@ class _Quality(_Work):
             if self.pipeline.checks.enabled:
                 self._check_all(context)
             else:
-                _LOG.warn("quality pipeline checks are disabled — nothing to do")
+                checks.RUN_LOCAL.warn("quality pipeline checks are disabled — nothing to do")
 
     def _check_all(self, context: RunContext) -> None:
         result, wanted, adapter = context.result, self.pipeline.checks, context.adapter
@@ -207,7 +204,7 @@ class _Snapshot(_Work):
                     context.adapter.execute(statement)
                 except DatabaseError as error:
                     result.forced_status, result.tables_failed = "Failure", 1
-                    _LOG.warn("snapshot statement failed", error=error.message)
+                    checks.RUN_LOCAL.warn("snapshot statement failed", error=error.message)
 
     def failure(self, context: RunContext) -> str:
         return "snapshot pipeline failed"

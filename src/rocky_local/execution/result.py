@@ -173,6 +173,12 @@ class Breach(Entry):
     actual: float
 
 
+class _Cost(Entry):
+    asset_key: AssetKey
+    duration_ms: int
+    cost_usd: float
+
+
 class RunResult:
     """The outcome of one run, in the order in which things happened.
 
@@ -247,10 +253,7 @@ class RunResult:
         """What it cost, on DuckDB nothing; None where there is nothing to sum up."""
         if self.skipped_by_run_id or self.pipeline_type in _UNTOLD:
             return None
-        per_model = [
-            {"asset_key": entry.asset_key, "duration_ms": entry.duration_ms, "cost_usd": entry.cost_usd}
-            for entry in self.materializations
-        ]
+        per_model = [_Cost(each.asset_key, each.duration_ms, each.cost_usd) for each in self.materializations]
         total = {"total_cost_usd": 0.0} if per_model else {}
         spent = sum(entry.duration_ms for entry in self.materializations)
         return {**total, "total_duration_ms": spent, "per_model": per_model, "adapter_type": "duckdb"}

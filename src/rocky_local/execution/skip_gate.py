@@ -37,13 +37,12 @@ class SkipGate:
         """Return whether a model is left out, and note why or why not."""
         if not self._active:
             return False
-        reason = self._obstacle(model) or self._change(model)
-        skip = reason is None
-        reason = reason or "logic and upstream data unchanged since last build"
-        self._decisions[model.name] = Decision(model.name, "skip" if skip else "build", reason)
-        if skip:
+        obstacle = self._obstacle(model) or self._change(model)
+        reason = obstacle or "logic and upstream data unchanged since last build"
+        self._decisions[model.name] = Decision(model.name, "build" if obstacle else "skip", reason)
+        if obstacle is None:
             LOG.info(_SKIPPED, model=model.name, reason="skipped_unchanged")
-        return skip
+        return obstacle is None
 
     def built(self, model: Model) -> None:
         """Note that a model was built just now."""

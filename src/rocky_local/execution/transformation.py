@@ -171,9 +171,8 @@ class _Build:
                 try:
                     self._partition(partition)
                 except DatabaseError as error:
-                    failures.append(
-                        f"partition '{partition.key}' of model '{model.name}' failed: {error.chain()}"
-                    )
+                    named = f"partition '{partition.key}' of model '{model.name}'"
+                    failures.append(f"{named} failed: {error.chain()}")
             succeeded, failed = len(planned) - len(failures), len(failures)
             if planned:
                 ended = {"succeeded": succeeded, "failed": failed}

@@ -5,10 +5,10 @@ from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rocky_local.errors import CompileError
+from rocky_local.errors import CompileError, NotAQuery
 from rocky_local.output import Entry
 from rocky_local.project import toml
-from rocky_local.project.lineage import LineageError, QueryCache, QueryLineage
+from rocky_local.project.lineage import QueryCache, QueryLineage
 from rocky_local.project.models import Model, Project, files_below, load_project
 from rocky_local.project.sidecar import Contract, read_table
 from rocky_local.tracing import Log
@@ -157,7 +157,7 @@ def _analyse_all(project: Project, variables: dict[str, str]) -> dict[str, Query
         for model in project.models:
             try:
                 found[model.name] = cache.analyse(model.rendered(variables))
-            except LineageError as error:
+            except NotAQuery as error:
                 failed.append(f"  - {model.name}: {error}")
     if failed:
         reason = "\n".join([f"{len(failed)} model(s) failed to parse:", *failed])

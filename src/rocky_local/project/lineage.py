@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rocky_local import side_files
+from rocky_local.errors import NotAQuery
 
 SUBQUERY = "(subquery)"
 _PLACEHOLDER = re.compile(r"@(start_date|end_date)\b")
@@ -23,10 +24,6 @@ _PATH = side_files.ROCKY / "lineage.json"
 # What is remembered came from this code; other code may find out something else.
 _CODE = (*sorted(Path(__file__).parents[1].glob("language/*.py")), Path(__file__))
 _KEPT = 5000
-
-
-class LineageError(Exception):
-    """A query that cannot be analysed; the text is what the engine says of it."""
 
 
 class ColumnEdge(NamedTuple):
@@ -59,7 +56,7 @@ def analyse(sql: str) -> QueryLineage:
         sql: One query; `@start_date` and `@end_date` may stand where values do.
 
     Raises:
-        LineageError: Not SQL, or a query of a kind that the engine cannot trace.
+        NotAQuery: Not SQL, or a query of a kind that the engine cannot trace.
 
     Example:
         >>> [edge.transform for edge in analyse("SELECT SUM(t.a) AS a FROM s.t AS t").edges]
@@ -70,7 +67,7 @@ def analyse(sql: str) -> QueryLineage:
     text = _PLACEHOLDER.sub(r"'@\1'", sql)
     query = _parse(text)
     if not isinstance(query, exp.Select):
-        raise LineageError("unsupported query type for lineage")
+        raise NotAQuery("unsupported query type for lineage")
     aliases = _aliases(query)
     tables = [name for name in dict.fromkeys(aliases.values()) if name != SUBQUERY]
     ordered = query.args["order"].expressions if query.args.get("order") else []
@@ -98,16 +95,16 @@ def _parse(sql: str) -> Any:
         line = sql.count("\n", 0, first.start(1)) + 1
         column = first.start(1) - sql.rfind("\n", 0, first.start(1))
         at = f"Line: {line}, Column: {column}"
-        raise LineageError(f"sql parser error: Expected: an SQL statement, found: {first[1]} at {at}")
+        raise NotAQuery(f"sql parser error: Expected: an SQL statement, found: {first[1]} at {at}")
     try:
         return sqlglot.parse_one(sql, dialect="duckdb")
     except RecursionError as error:
-        raise LineageError("sql parser error: recursion limit exceeded") from error
+        raise NotAQuery("sql parser error: recursion limit exceeded") from error
     except SqlglotError as error:
         where = (getattr(error, "errors", None) or [{}])[0]
         at = f"Line: {where.get('line', 1)}, Column: {where.get('col', 1)}"
         found = where.get("highlight") or "EOF"
-        raise LineageError(f"sql parser error: Expected: an expression, found: {found} at {at}") from error
+        raise NotAQuery(f"sql parser error: Expected: an expression, found: {found} at {at}") from error
 
 
 def _aliases(query: Any) -> dict[str, str]:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from rocky_local.project.lineage import LineageError, analyse
+from rocky_local.errors import NotAQuery
+from rocky_local.project.lineage import analyse
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,7 @@ def test_a_star_names_no_columns():
     ],
 )
 def test_what_cannot_be_traced_is_said(sql, text):
-    with pytest.raises(LineageError, match=text):
+    with pytest.raises(NotAQuery, match=text):
         analyse(sql)
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from rocky_local.project.lineage import LineageError, QueryCache, analyse
+from rocky_local.errors import NotAQuery
+from rocky_local.project.lineage import QueryCache, analyse
 
 QUERY = "SELECT t.a, SUM(t.b) AS b FROM s.t AS t GROUP BY t.a"
 
@@ -30,7 +31,7 @@ def test_a_file_of_another_kind_is_parsed_over(tmp_path: Path, text: str) -> Non
 def test_what_cannot_be_analysed_fails_every_time(tmp_path: Path) -> None:
     path = tmp_path / "lineage.json"
     for _ in range(2):
-        with QueryCache(path) as cache, pytest.raises(LineageError):
+        with QueryCache(path) as cache, pytest.raises(NotAQuery):
             cache.analyse("SELEC 1")
     assert not path.exists()
 

@@ -10,7 +10,7 @@ import pytest
 from rocky_local.errors import NotAQuery
 from rocky_local.language import to_sql
 from rocky_local.language.tokens import KEYWORDS
-from rocky_local.project.lineage import LineageError, analyse
+from rocky_local.project.lineage import analyse
 
 MODELS = Path(__file__).parents[2] / "recordings" / "projects" / "orchard" / "models"
 WORDS = (
@@ -40,7 +40,7 @@ def _outcome(text: str) -> str:
     else:
         try:
             analyse(sql)
-        except LineageError:
+        except NotAQuery:
             return "no SQL"
         return "a query"
     lines = text.split("\n")
