@@ -70,8 +70,11 @@ screenshots: setup  ## Take the pictures of the UI in docs/screenshots (needs Ch
 	@$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[screenshots]'
 	@$(BIN)/python docs/take_screenshots.py
 
+# For two cores: a fifth of its time a test waits for processes that it has started. `make test WORKERS=9` for more.
+WORKERS := 3
+
 test: setup  ## Run every test
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 replay: setup  ## Print how many recorded commands rocky-local answers as the real engine did
 	PYTHONPATH=tests:tests/rocky_local $(BIN)/python -m replay

@@ -211,21 +211,29 @@ class ForkServer:
 @cache
 def rocky_local() -> ForkServer:
     """The embedded engine."""
-    return ForkServer(
-        "rocky-local", "rocky_local.cli:main", ["rocky_local.*", "duckdb", "sqlglot.dialects.duckdb"]
-    )
+    used = ["duckdb", "sqlglot.dialects.duckdb", "glob", "_strptime"]
+    return ForkServer("rocky-local", "rocky_local.cli:main", ["rocky_local.*", *used])
 
 
 @cache
 def dg() -> ForkServer:
     """Dagster's command line."""
-    return ForkServer("dg", "dagster_dg_cli.cli:main", ["support.preloaded_dg"])
+    used = ["dagster._cli", "dagster._core.definitions.antlr_asset_selection.antlr_asset_selection"]
+    used += [
+        "dagster._core.workspace.autodiscovery",
+        "dagster_rocky.results.*",
+        "jinja2",
+        "tomlkit",
+        "_strptime",
+    ]
+    return ForkServer("dg", "dagster_dg_cli.cli:main", ["support.preloaded_dg", *used])
 
 
 @cache
 def cancelled_step() -> ForkServer:
     """A step in a process of its own (`support.cancel_driver`)."""
-    return ForkServer("cancelled-step", "support.cancel_driver:main", ["support.cancel_driver"])
+    used = ["dagster_rocky.results.*", "dagster._core.execution.execute_in_process"]
+    return ForkServer("cancelled-step", "support.cancel_driver:main", ["support.cancel_driver", *used])
 
 
 def share() -> None:

@@ -1,7 +1,7 @@
 """What `dg` and the code locations that it loads import; `support.forking` keeps it ready.
 
-Each time that Dagster loads a folder of definitions, six times for one launch, it describes all types of components by
-their JSON schemas. They are the same each time.
+Each time that Dagster loads a folder of definitions, six times for one launch, it asks which packages have components
+and describes all types of components by their JSON schemas. They are the same each time.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 import sqlglot.dialects.duckdb  # noqa: F401
-from dagster.components.core import load_defs, snapshot
+from dagster.components.core import load_defs, package_entry, snapshot
 from dagster_dg_cli.cli import create_dg_cli
 
 import dagster_rocky.standalone
@@ -18,6 +18,9 @@ import dagster_rocky.yaml.scaffolding  # noqa: F401
 from support import migrations
 
 migrations.read_now()
+package_entry.get_entry_points_from_python_environment = cache(  # type: ignore[assignment]
+    package_entry.get_entry_points_from_python_environment
+)
 snapshot.get_package_entry_snap = cache(snapshot.get_package_entry_snap)  # type: ignore[assignment]
 _describe = load_defs.json_for_all_components
 _described: dict[tuple[int, ...], Any] = {}
