@@ -60,7 +60,8 @@ class DuckDBAdapter(AbstractContextManager["DuckDBAdapter"]):
         """Run one query and return its rows."""
         _LOG.debug("executing DuckDB SQL", sql=sql)
         with _refusals():
-            rows: list[tuple[Any, ...]] = self._cursor().execute(sql).fetchall()
+            self._cursor().execute(sql)  # It returns None for a text without a statement.
+            rows: list[tuple[Any, ...]] = self._cursor().fetchall()
         return rows
 
     def count(self, table: str) -> int:

@@ -110,19 +110,21 @@ def answer_apply(args: Arguments) -> Answer:
     plan_id = args.positionals[0]
     try:
         plan: dict[str, Any] = json.loads((_PLANS / f"{plan_id}.json").read_text(encoding="utf-8"))
+        kind, options, variables = plan["plan_kind"], {**plan["options"]}, {**plan["variables"]}
     except (OSError, ValueError) as error:
         reason = os_reason(error) if isinstance(error, OSError) else str(error)
         raise EngineError(f"failed to read plan '{plan_id}'", reason) from error
-    options: dict[str, Any] = plan["options"]
+    except (KeyError, TypeError) as error:
+        raise EngineError(f"failed to read plan '{plan_id}'", "it is not what `plan` writes") from error
     pipeline = load_config(args.config).select(options.get("pipeline"))
     models = str(options.get("models", "models"))
-    if plan["plan_kind"] == "run" and models_below(models):
-        compile_project(models, variables=plan["variables"])
+    if kind == "run" and models_below(models):
+        compile_project(models, variables=variables)
     if "model" in options:
         open_messages().log("rocky run starting")
         reason = f"pipeline '{pipeline.name}' is {pipeline.type}, not transformation (required for --model)"
         raise EngineError(f"rocky apply run plan '{plan_id}' failed", reason)
-    planned = Arguments("run", {**options, **args.values}, plan["variables"], [])
+    planned = Arguments("run", {**options, **args.values}, variables, [])
     return runner.run(planned.changed(run_id=f"run-apply-{uuid4()}"))
 
 

@@ -214,7 +214,6 @@ def _latest(context: RunContext, copy: TableCopy) -> tuple[int | None, bool]:
             return None, False
         found, latest = 1, None
     if found and latest is None:
-        raise EngineError(
-            f"the latest {column} of {table} lies outside of the years that a watermark can hold"
-        )
+        problem = "lies outside of the years that a watermark can hold"
+        raise EngineError(f"the latest {column} of {table} {problem}")
     return latest, not found

@@ -132,10 +132,8 @@ class Config(Closed):
             if not self.pipeline:
                 raise EngineError("no pipelines defined in config")
             if len(self.pipeline) > 1:
-                names = ", ".join(sorted(self.pipeline))
-                raise EngineError(
-                    f"multiple pipelines defined ({names}). Use --pipeline <name> to select one."
-                )
+                several = f"multiple pipelines defined ({', '.join(sorted(self.pipeline))})"
+                raise EngineError(f"{several}. Use --pipeline <name> to select one.")
             [name] = self.pipeline
         if name not in self.pipeline:
             raise EngineError(f"pipeline '{name}' not found in config")

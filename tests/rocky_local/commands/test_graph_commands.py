@@ -128,6 +128,13 @@ def test_a_plan_keeps_its_filter_and_runs_again_and_again(chain):
     assert chain.run("apply", "0" * 64).stderr.startswith(f"Error: failed to read plan '{'0' * 64}'")
 
 
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"plan_kind": "run", "options": 3, "variables": {}}'])
+def test_a_file_that_is_no_plan_is_one_error(project, text):
+    applied = project.write({".rocky/plans/a.json": text}).run("apply", "a")
+
+    assert (applied.code, applied.stderr.splitlines()[0]) == (1, "Error: failed to read plan 'a'")
+
+
 def test_a_merge_without_named_columns_updates_them_all(project):
     project.models(m="SELECT k, v FROM s.t---[strategy]\ntype='merge'\nunique_key=['k']")
     project.sql("CREATE SCHEMA s; CREATE TABLE s.t AS SELECT 1 AS k, 'old' AS v")

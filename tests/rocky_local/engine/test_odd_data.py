@@ -96,7 +96,8 @@ def test_an_odd_schema_ends_only_the_runs_that_would_take_it_along(landing: Proj
 
 
 @pytest.mark.parametrize(
-    "query", ["SELECT 'text'", "SELECT 1 WHERE FALSE", "SELECT 'nan'::DOUBLE", "SELECT x FROM nowhere"]
+    "query",
+    ["SELECT 'text'", "SELECT 1 WHERE FALSE", "SELECT 'nan'::DOUBLE", "SELECT x FROM nowhere", "-- none"],
 )
 def test_a_custom_check_without_a_number_has_failed(landing: Project, query: str) -> None:
     _checks(landing, f'null_rate = {{ columns = [] }}\ncustom = [{{ name = "odd", sql = "{query}" }}]')
