@@ -126,4 +126,4 @@ if __name__ == "__main__":
     wanted = [word for word in sys.argv[1:] if not word.startswith("--")]
     if len(wanted) != 1:
         raise SystemExit(__doc__)
-    sys.exit(tell("tests", rows(wanted[0]), write="--write" in sys.argv))
+    sys.exit(tell("suite", rows(wanted[0]), write="--write" in sys.argv))
