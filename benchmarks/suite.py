@@ -56,7 +56,7 @@ def run(root: Path, **environment: str) -> Suite:
     done = subprocess.run(
         ["make", "test"],
         cwd=root,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent), **environment},
+        env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -110,7 +110,8 @@ def rows(commit: str) -> Iterator[Row]:
             subprocess.run(["git", "worktree", "remove", "--force", str(then)], cwd=ROOT, check=True)
         names.write_text("\n".join(sorted(names_of(commit))))
         say("begins: the same tests of today")
-        same = run(ROOT, PYTEST_PLUGINS="suite", **{NAMES: str(names)})
+        plugin = {"PYTHONPATH": str(Path(__file__).parent), "PYTEST_PLUGINS": "suite"}
+        same = run(ROOT, **plugin, **{NAMES: str(names)})
     for what, suite in (("those of them that are there today", same), ("all tests of today", run(ROOT))):
         ratio = suite.each / before.each
         yield Row(
