@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -35,6 +36,22 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if config.getoption("numprocesses", None):
         forking.share()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves what the file `TESTS_TO_RUN` names: functions, and recorded commands by their folders."""
+    if not (file := os.environ.get("TESTS_TO_RUN")):
+        return
+    names, left_out = set(Path(file).read_text().splitlines()), []
+    for item in items:
+        function, _, case = item.name.partition("[")
+        name = (
+            case.rpartition("]")[0] if function == "test_case_is_as_recorded" else function.partition("@")[0]
+        )
+        if name not in names:
+            left_out.append(item)
+    items[:] = [item for item in items if item not in set(left_out)]
+    config.hook.pytest_deselected(items=left_out)
 
 
 def pytest_collection_finish() -> None:
