@@ -30,6 +30,8 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 
+_PYTHON = sys.executable
+"""As it is at first: a test may have another one looked for beside it."""
 _LARGEST = 1 << 20
 _SEPARATOR = "\0"
 _SCRIPT = """#!{python} -SE
@@ -141,7 +143,7 @@ class ForkServer:
 
     def _make(self, command: str, entry: str, preload: Sequence[str]) -> None:
         self.script.parent.mkdir()
-        self.script.write_text(_SCRIPT.format(python=sys.executable, address=self.address))
+        self.script.write_text(_SCRIPT.format(python=_PYTHON, address=self.address))
         self.script.chmod(0o755)
         self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._listening.bind(self.address)
@@ -157,7 +159,7 @@ class ForkServer:
         fds = (self._listening.fileno(), self._ends_with)
         try:
             self._server = subprocess.Popen(
-                [sys.executable, __file__, *map(str, fds), *self._arguments],
+                [_PYTHON, __file__, *map(str, fds), *self._arguments],
                 pass_fds=fds,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
